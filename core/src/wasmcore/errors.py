@@ -1,0 +1,110 @@
+"""What can go wrong, as one hierarchy of exceptions."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class WasmcoreError(Exception):
+    """Base of every error that this project raises on purpose."""
+
+
+class CompileError(WasmcoreError, ValueError):
+    """The module can not be turned into code; `offset` is the byte offset in the binary, where known."""
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return self.message if self.offset is None else f"{self.message} (at offset {self.offset:#x})"
+
+
+class DecodeError(CompileError):
+    """The bytes are not a WebAssembly module (malformed, in the specification's word)."""
+
+
+class ValidationError(CompileError):
+    """The module is well-formed but breaks a rule of the type system (invalid, in the specification's word)."""
+
+
+class LinkError(WasmcoreError):
+    """An import is missing or has another type than the module asks for."""
+
+
+class PluginError(WasmcoreError):
+    """A backend, target or host module can not be used; the message says why and what to do."""
+
+
+class StoreBusyError(WasmcoreError):
+    """Another thread is running code of the same group of linked instances."""
+
+
+class TrapKind(IntEnum):
+    """Why execution stopped; the text is the reference interpreter's."""
+
+    text: str
+
+    def __new__(cls, value: int, text: str) -> TrapKind:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.text = text
+        return member
+
+    UNREACHABLE = 0, "unreachable"
+    MEMORY_OUT_OF_BOUNDS = 1, "out of bounds memory access"
+    TABLE_OUT_OF_BOUNDS = 2, "out of bounds table access"
+    UNDEFINED_ELEMENT = 3, "undefined element"
+    UNINITIALIZED_ELEMENT = 4, "uninitialized element"
+    INDIRECT_CALL_TYPE_MISMATCH = 5, "indirect call type mismatch"
+    INTEGER_DIVIDE_BY_ZERO = 6, "integer divide by zero"
+    INTEGER_OVERFLOW = 7, "integer overflow"
+    INVALID_CONVERSION_TO_INTEGER = 8, "invalid conversion to integer"
+    STACK_OVERFLOW = 9, "call stack exhausted"
+    NULL_REFERENCE = 10, "null reference"
+    INTERRUPTED = 11, "interrupted"
+    OUT_OF_FUEL = 12, "out of fuel"
+    INTERNAL = 13, "fault in generated code"
+
+
+class Frame:
+    """One WebAssembly call in a backtrace."""
+
+    __slots__ = ("function_index", "function_name", "module_name", "offset")
+
+    def __init__(self, module_name: str | None, function_index: int, function_name: str | None, offset: int | None) -> None:
+        self.module_name = module_name
+        self.function_index = function_index
+        self.function_name = function_name
+        self.offset = offset
+
+    def __str__(self) -> str:
+        name = self.function_name or f"func[{self.function_index}]"
+        where = f"{self.module_name}!{name}" if self.module_name else name
+        return where if self.offset is None else f"{where} (offset {self.offset:#x})"
+
+    __repr__ = __str__
+
+
+class Trap(WasmcoreError):
+    """Execution of WebAssembly code was stopped; `kind` says why, `frames` where, innermost first."""
+
+    def __init__(self, kind: TrapKind, frames: Sequence[Frame] = ()) -> None:
+        super().__init__(kind.text)
+        self.kind = kind
+        self._frames = frames
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The calls that were active, innermost first."""
+        return tuple(self._frames)
+
+    def __str__(self) -> str:
+        lines = [self.kind.text]
+        lines.extend(f"  at {frame}" for frame in self.frames)
+        return "\n".join(lines)

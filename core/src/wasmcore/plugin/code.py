@@ -1,0 +1,48 @@
+"""What a backend gives back: bytes and tables only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import iter_unpack
+from typing import NamedTuple
+
+CONTRACT = (1, 0)
+"""Version of this contract; a plugin works when the first number is equal and the second not greater."""
+
+
+class FunctionCode(NamedTuple):
+    """Where one function is in `CompiledCode.code`."""
+
+    index: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class CompiledCode:
+    """Position-independent machine code of some functions, with what the loader needs. Tables are little-endian `u32`."""
+
+    code: bytes
+    functions: bytes
+    """Three numbers per function, in the order of the unit: function index, offset, size."""
+    traps: bytes
+    """Two numbers per trap site, ascending: code offset of the faulting instruction, `TrapKind`. Accesses to guarded memories
+    have no entry."""
+    relocations: bytes = b""
+    """Three numbers per relocation: code offset, kind (a number of the target's), function index."""
+    address_map: bytes = b""
+    """Two numbers per place, ascending: code offset, index of the stream word it was made from."""
+    target: str = ""
+    features: frozenset[str] = frozenset()
+    backend: str = ""
+    backend_version: str = ""
+    contract: tuple[int, int] = CONTRACT
+
+    def function_table(self) -> Iterator[FunctionCode]:
+        """The functions in order."""
+        return map(FunctionCode._make, iter_unpack("<III", self.functions))
+
+    def trap_table(self) -> Iterator[tuple[int, int]]:
+        """(code offset, `TrapKind` value), ascending."""
+        return iter_unpack("<II", self.traps)

@@ -1,0 +1,72 @@
+"""The hooks a plugin implements, and the protocols of what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from wasmcore.plugin.code import CompiledCode
+from wasmcore.plugin.unit import CompileUnit
+from wasmcore.types import FuncType
+
+if TYPE_CHECKING:
+    from wasmcore.plugin.target import Target
+
+ENTRY_POINT_GROUP = "wasmcore"
+"""Entry points of this group name modules that hold hook implementations."""
+PROJECT = "wasmcore"
+"""The pluggy project name."""
+
+
+class Backend(Protocol):
+    """A compiler; what `wasmcore_backend` returns."""
+
+    name: str
+    version: str
+    contract: tuple[int, int]
+    targets: frozenset[str]
+    """Names of the targets it can compile for here."""
+    features: frozenset[str]
+    """Names of the WebAssembly features it compiles (`wasmcore.opcodes.FEATURES`)."""
+
+    def compile(self, unit: CompileUnit) -> CompiledCode:
+        """Compile the functions of a unit; raises `wasmcore.CompileError`."""
+
+
+class HostLink(Protocol):
+    """What a host module knows of the instance that imports it."""
+
+    def memory(self) -> memoryview:
+        """The bytes of the memory that the instance exports as `memory`, as they are now (bytes, writable, length now)."""
+
+
+HostFunctions = Mapping[str, tuple[FuncType, Callable[..., Any]]]
+"""Name -> type and Python function."""
+
+
+class HostModule(Protocol):
+    """A module of imports that somebody else provides; what `wasmcore_host_module` returns."""
+
+    name: str
+    """The module name that imports use, for example `wasi_snapshot_preview1`."""
+    version: str
+    contract: tuple[int, int]
+
+    def functions(self, link: HostLink, options: Mapping[str, Any]) -> HostFunctions:
+        """The functions for one instance. Options are the host module's own, by name (WASI: `args`, `env`, `dirs`, `stdin`, …);
+        one that is unknown is a TypeError."""
+
+
+def wasmcore_backend() -> Backend:
+    """Return a backend."""
+    raise NotImplementedError
+
+
+def wasmcore_target() -> Target:
+    """Return a target."""
+    raise NotImplementedError
+
+
+def wasmcore_host_module() -> HostModule:
+    """Return a host module."""
+    raise NotImplementedError

@@ -1,0 +1,136 @@
+"""The machine interface: what generated code finds where in memory, stated once.
+
+Each structure is a table of fields; the `ctypes` structures, the offsets that backends use and the page in the
+documentation all come from it. All numbers are bytes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final, NamedTuple
+
+
+class Field(NamedTuple):
+    """One field of a structure."""
+
+    name: str
+    ctype: type[ctypes._SimpleCData[int]]
+    meaning: str
+
+
+_u64 = ctypes.c_uint64
+_u32 = ctypes.c_uint32
+
+VMCONTEXT_FIELDS: Final = (
+    Field("store", _u64, "address of the store record"),
+    Field("builtins", _u64, "address of the table of built-in functions"),
+    Field("type_ids", _u64, "address of one u32 per type of the module: its process-wide type id"),
+    Field("owner", _u64, "number of the instance, for Python"),
+)
+"""Head of the VMContext, one per instance. Its arrays follow, at the offsets of `Environment`."""
+
+MEMORY_FIELDS: Final = (
+    Field("base", _u64, "address of byte 0"),
+    Field("length", _u64, "length in bytes"),
+)
+TABLE_FIELDS: Final = (
+    Field("base", _u64, "address of element 0; an element is 8 bytes: the address of a funcref record, or an extern handle"),
+    Field("length", _u64, "number of elements"),
+)
+FUNCREF_FIELDS: Final = (
+    Field("code", _u64, "address of the code; the one slot to patch, by a single store"),
+    Field("context", _u64, "what the context register holds when it is called"),
+    Field("type_id", _u32, "process-wide type id"),
+    Field("index", _u32, "function index in its module"),
+    Field("owner", _u64, "number of the instance or host function it belongs to, for Python"),
+)
+GLOBAL_SIZE: Final = 16
+"""A global takes 16 aligned bytes: its value, or the address of its cell when it is an imported mutable one."""
+
+STORE_FIELDS: Final = (
+    Field("activation", _u64, "innermost activation of this store, 0 at rest"),
+    Field("stack_limit", _u64, "the stack pointer may not go below"),
+    Field("thread", _u64, "thread record of the thread that is or was last inside"),
+    Field("number", _u64, "number of the store, for Python"),
+)
+POLL_OFFSET: Final = 4096
+"""The poll page, from the store record: loaded at loop heads and function entries, protected to interrupt."""
+OVERFLOW_OFFSET: Final = 8192
+"""The overflow area, from the store record: 16 bytes per argument or result that has no register."""
+OVERFLOW_SLOT: Final = 16
+OVERFLOW_SLOTS: Final = 1024
+STORE_SIZE: Final = OVERFLOW_OFFSET + OVERFLOW_SLOT * OVERFLOW_SLOTS
+
+THREAD_FIELDS: Final = (
+    Field("pointer", _u64, "the thread pointer (fs:0 on x86-64), 0 while the record is free"),
+    Field("activation", _u64, "innermost activation of this thread, 0 outside WebAssembly"),
+    Field("stack_limit", _u64, "lowest stack pointer that generated code may use on this thread"),
+    Field("trap_signal", _u64, "signal of the last fault"),
+    Field("trap_pc", _u64, "program counter at the last fault"),
+    Field("trap_address", _u64, "address that the last fault was about"),
+    Field("trap_frame", _u64, "frame pointer at the last fault"),
+    Field("resume_pc", _u64, "where an interrupt continues when no exception came of it"),
+)
+THREAD_SIZE: Final = 128
+"""Thread records stand in one array, so that the signal handler can search it."""
+
+ACTIVATION_FIELDS: Final = (
+    Field("previous", _u64, "the activation around this one on the same thread, or 0"),
+    Field("store", _u64, "address of the store record"),
+    Field("outer", _u64, "what `store.activation` was before"),
+    Field("stack", _u64, "stack pointer that unwinding restores"),
+    Field("thread_state", _u64, "the saved PyThreadState while the interpreter lock is released, else 0"),
+    Field("host_frame", _u64, "frame pointer of the host call that is running inside, else 0"),
+)
+"""An activation stands on the native stack, made by the entry stub."""
+
+PROCESS_FIELDS: Final = (
+    Field("thread_count", _u64, "how many thread records have ever been used"),
+    Field("threads", _u64, "address of the array of thread records"),
+    Field("code_count", _u64, "how many code regions there are"),
+    Field("unwind", _u64, "address of the stub that leaves the innermost activation with NULL"),
+    Field("main_thread", _u64, "thread record of the main thread, 0 before it first enters"),
+)
+"""The process record, one per process; behind it the code regions {start, size} and the chained signal actions."""
+CODE_REGIONS_OFFSET: Final = 64
+CODE_REGIONS: Final = 64
+SIGNAL_ACTIONS_OFFSET: Final = CODE_REGIONS_OFFSET + 16 * CODE_REGIONS
+"""{handler, flags} of the action before ours, by signal number (64 of them)."""
+PROCESS_SIZE: Final = SIGNAL_ACTIONS_OFFSET + 16 * 64
+
+
+def offsets(fields: tuple[Field, ...]) -> dict[str, int]:
+    """Byte offset of each field."""
+    result = {}
+    position = 0
+    for field in fields:
+        size = ctypes.sizeof(field.ctype)
+        position = -(-position // size) * size
+        result[field.name] = position
+        position += size
+    return result
+
+
+def size(fields: tuple[Field, ...]) -> int:
+    """Bytes a structure takes, a multiple of eight."""
+    last = fields[-1]
+    return -(-(offsets(fields)[last.name] + ctypes.sizeof(last.ctype)) // 8) * 8
+
+
+def structure(name: str, fields: tuple[Field, ...]) -> type[ctypes.Structure]:
+    """The `ctypes` structure of a table of fields."""
+    return type(name, (ctypes.Structure,), {"_fields_": [(field.name, field.ctype) for field in fields]})
+
+
+VMCONTEXT: Final = offsets(VMCONTEXT_FIELDS)
+STORE: Final = offsets(STORE_FIELDS)
+THREAD: Final = offsets(THREAD_FIELDS)
+ACTIVATION: Final = offsets(ACTIVATION_FIELDS)
+FUNCREF: Final = offsets(FUNCREF_FIELDS)
+PROCESS: Final = offsets(PROCESS_FIELDS)
+
+VMCONTEXT_HEAD_SIZE: Final = size(VMCONTEXT_FIELDS)
+MEMORY_SIZE: Final = size(MEMORY_FIELDS)
+TABLE_SIZE: Final = size(TABLE_FIELDS)
+FUNCREF_SIZE: Final = size(FUNCREF_FIELDS)
+ACTIVATION_SIZE: Final = size(ACTIVATION_FIELDS)

@@ -1,0 +1,88 @@
+"""What a target provides: the calling convention and the pieces of machine code that the runtime itself needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from wasmcore.plugin.convention import CallingConvention
+
+
+@dataclass(frozen=True)
+class HostInterface:
+    """Addresses and numbers of this process that stubs are made with."""
+
+    symbols: dict[str, int]
+    """Addresses of functions of the C API of Python and of the C library, and of objects (`PyLong_Type`), by name."""
+    process: int
+    """Address of the process record (`wasmcore.plugin.layout.PROCESS_FIELDS`)."""
+    python: tuple[int, int]
+    """Version of the interpreter, for the layout of its objects."""
+    callbacks: dict[str, int]
+    """Addresses of the Python callables that stubs call, by name:
+
+    - `enter(store: int) -> None`: the thread inside is not the one that `store.thread` names; binds the thread or raises.
+    - `trap(thread: int) -> None`: raises the exception of the fault recorded in the thread record; returns normally only for an
+      interrupt that raised nothing, after which the code is resumed.
+    - `compile(context: int, index: int) -> None`: compiles a function that was called for the first time and patches its
+      funcref record, or raises.
+    - `box_reference(kind: int, value: int) -> object` and `unbox_reference(kind: int, value: object) -> int`: references, where
+      kind is the packed value type; value 0 (`None`) never gets there.
+    """
+
+
+@dataclass(frozen=True)
+class Stub:
+    """A piece of position-independent machine code and named places in it."""
+
+    code: bytes
+    labels: dict[str, int]
+
+
+class Target(Protocol):
+    """A processor architecture with its operating system interface; what `wasmcore_target` returns."""
+
+    name: str
+    """As in `platform.machine()`, for example `x86_64`."""
+    version: str
+    contract: tuple[int, int]
+    convention: CallingConvention
+
+    def unsupported(self) -> str | None:
+        """Why the running process can not execute this target's code, or None when it can."""
+
+    def features(self) -> frozenset[str]:
+        """CPU features of the running processor, in the target's names."""
+
+    def process_stubs(self, host: HostInterface) -> Stub:
+        """Code made once per process, with the labels:
+
+        - `signal_handler`: a `sigaction` handler (SA_SIGINFO) for faults. Where the pc is in a code region of the process record and the
+          thread has an activation, records the fault in the thread record and continues at `trap`; else the chained action.
+        - `interrupt_handler`: the same for SIGINT: protects the poll page of the store the main thread is inside, then chains.
+        - `trap`: calls the callback `trap` on the stack of the fault, then unwinds; or resumes with all registers as they were.
+        - `unwind`: leaves the innermost activation of the current thread; its entry stub returns NULL to Python. Jumped to with a
+          Python exception set and the interpreter lock held.
+        - `lazy`: jumped to by `lazy_stubs`: saves the arguments, calls the callback `compile`, continues in the compiled code.
+        - `thread_exit`: a destructor for a pthread key: frees the thread record it is given.
+        """
+
+    def lazy_stubs(self, count: int, lazy: int, address: int) -> bytes:
+        """`count` pieces of equal length, loaded at `address`, the n-th of which goes to `lazy` for the n-th defined function."""
+
+    def entry_stub(self, host: HostInterface, params: tuple[int, ...], results: tuple[int, ...], release_gil: bool) -> bytes:
+        """Code behind a METH_FASTCALL builtin for exported functions of one type (packed value types). A `trampoline` says which
+        function. Unboxes the arguments (TypeError, OverflowError), makes an activation, calls, boxes the results: None, one
+        object, or a tuple."""
+
+    def trampoline(self, funcref: int, entry: int, address: int) -> bytes:
+        """The METH_FASTCALL function itself, loaded at `address`: continues at `entry` for the function of this funcref record."""
+
+    def host_stub(self, host: HostInterface, params: tuple[int, ...], results: tuple[int, ...]) -> bytes:
+        """Code of a funcref record for Python functions of one type. Its context has the address of the store record at 0 and
+        of the callable at 8. Boxes the arguments, calls by vectorcall, unboxes the results (several: any iterable of that length);
+        an exception unwinds the innermost activation."""
+
+    def builtin_stub(self, host: HostInterface, params: bytes, results: bytes, function: int) -> bytes:
+        """Code of a built-in (machine classes; see `wasmcore.plugin.builtins`) that calls the Python callable at address
+        `function` with the VMContext's address and the arguments as integers, references as their bits."""

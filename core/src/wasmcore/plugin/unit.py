@@ -1,0 +1,86 @@
+"""What a backend is given: inert data, good to cache or to send to another process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class MemoryPlan(NamedTuple):
+    """How one memory is reached."""
+
+    offset: int
+    """Of its {base, length} in the VMContext; memory 0 stands at `VMCONTEXT_HEAD_SIZE`."""
+    index64: bool
+    guarded: bool
+    """Every 33-bit address is mapped or guarded, and the base never changes: no checks. Else check each access against the length
+    and read the base again after everything that may grow the memory."""
+    page_size_log2: int
+
+
+class TablePlan(NamedTuple):
+    """How one table is reached."""
+
+    offset: int
+    """Of its {base, length} in the VMContext."""
+    index64: bool
+
+
+class GlobalPlan(NamedTuple):
+    """How one global is reached."""
+
+    offset: int
+    """Of its 16 bytes in the VMContext."""
+    indirect: bool
+    """They hold the address of the cell, not the value."""
+    machine_class: int
+    mutable: bool
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the functions of one module share. Numbers in `bytes` are little-endian u32."""
+
+    type_pool: bytes
+    """Machine classes; runs of types point into it."""
+    signatures: bytes
+    """Four numbers per type: offset and count of the run of parameters, offset and count of the run of results."""
+    function_types: bytes
+    """The type index of every function, imports first."""
+    imported_functions: int
+    memories: tuple[MemoryPlan, ...]
+    tables: tuple[TablePlan, ...]
+    globals: tuple[GlobalPlan, ...]
+    imports_offset: int
+    """In the VMContext: 8 bytes per imported function, the address of its funcref record."""
+    functions_offset: int
+    """In the VMContext: a funcref record per defined function, `FUNCREF_SIZE` apart; direct calls go through its `code`."""
+    context_size: int
+
+    def params(self, type_index: int) -> bytes:
+        """Machine classes of the parameters of a function type."""
+        return self._run(16 * type_index)
+
+    def results(self, type_index: int) -> bytes:
+        """Machine classes of the results of a function type."""
+        return self._run(16 * type_index + 8)
+
+    def _run(self, at: int) -> bytes:
+        offset = int.from_bytes(self.signatures[at : at + 4], "little")
+        count = int.from_bytes(self.signatures[at + 4 : at + 8], "little")
+        return self.type_pool[offset : offset + count]
+
+
+@dataclass(frozen=True)
+class CompileUnit:
+    """Functions of one module, to be compiled together."""
+
+    environment: Environment
+    streams: tuple[bytes, ...]
+    """Resolved streams (`wasmcore.stream`), one per function."""
+    target: str
+    """Name of the target."""
+    features: frozenset[str] = field(default_factory=frozenset)
+    """CPU features the code may use, in the target's names."""
+    address_map: bool = False
+    """Whether `CompiledCode.address_map` is wanted. The code must be the same with it and without."""
