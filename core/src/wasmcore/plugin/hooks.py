@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wasmcore.plugin.code import CompiledCode
+from wasmcore.plugin.markers import hookimpl as hookimpl
+from wasmcore.plugin.markers import hookspec
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.types import FuncType
 
@@ -13,9 +15,8 @@ if TYPE_CHECKING:
     from wasmcore.plugin.target import Target
 
 ENTRY_POINT_GROUP = "wasmcore"
-"""Entry points of this group name modules that hold hook implementations."""
-PROJECT = "wasmcore"
-"""The pluggy project name."""
+"""Entry points of this group name modules that hold hook implementations, marked with `hookimpl`. An entry point is named
+like the backend or the target it brings; that of a host module, like the first part of the name (`wasi`)."""
 
 
 class Backend(Protocol):
@@ -57,16 +58,19 @@ class HostModule(Protocol):
         one that is unknown is a TypeError."""
 
 
+@hookspec
 def wasmcore_backend() -> Backend:
     """Return a backend."""
     raise NotImplementedError
 
 
+@hookspec
 def wasmcore_target() -> Target:
     """Return a target."""
     raise NotImplementedError
 
 
+@hookspec
 def wasmcore_host_module() -> HostModule:
     """Return a host module."""
     raise NotImplementedError
