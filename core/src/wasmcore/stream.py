@@ -67,7 +67,8 @@ LOOP_HAS_CALLS: Final = 0x4000
 REACHED: Final = 0x4000
 """The end of the block before is reached by falling through."""
 TARGETED: Final = 0x2000
-"""Some branch goes to the label (`end` only; a label that is neither reached nor targeted has dead code behind it, left out)."""
+"""Control gets to the label otherwise: by a branch, by the missing `else` of an `if`, or from a first part that falls into its `else`
+(`end` only, never of loops; a label that is neither reached nor targeted has dead code behind it, left out)."""
 END_KIND_SHIFT: Final = 11
 """Bits 11 and 12 of an `end`: what it ends."""
 END_BLOCK: Final = 0
@@ -75,6 +76,8 @@ END_LOOP: Final = 1
 END_IF: Final = 2
 """An `if` without `else`; the missing branch goes to this label."""
 END_ELSE: Final = 3
+RETURN_LABEL: Final = -1
+"""Label of a `br_if` or `TARGET` that leaves the function: it returns its values. (Such a `br` is a `return`.)"""
 COUNT_MASK: Final = 0x7FF
 """Low bits of the flags of control records: how many values (parameters or results)."""
 
@@ -94,7 +97,7 @@ RECORDS: Final = {
     "end": "flags: number of results, REACHED, TARGETED, END_*; immediate: label; value: height, run of the results",
     "br, br_if, TARGET": "flags: number of values; immediate: label; value: height, run (only if there are values)",
     "br_table": "immediate: number of TARGET records that follow, the last is the default",
-    "return": "flags: number of results; value: run in the high half. Branches out of the body and its end are returns too",
+    "return": "flags: number of results; value: run in the high half. A `br` out of the body and its end are returns too",
     "call, return_call, ref.func": "immediate: function index",
     "call_indirect, return_call_indirect": "flags: table index; immediate: type index",
     "drop, select": "flags: type",
