@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from wasmcore._entries import Entry, entries
+from wasmcore.plugin.entry_points import Entry, entries
 
 BACKEND = """
 from wasmcore.plugin.hooks import hookimpl

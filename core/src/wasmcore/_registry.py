@@ -12,10 +12,10 @@ import warnings
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasmcore._entries import Entry, entries
 from wasmcore.errors import PluginError
 from wasmcore.plugin import hooks
 from wasmcore.plugin.code import CONTRACT
+from wasmcore.plugin.entry_points import Entry, entries
 from wasmcore.plugin.markers import IMPLEMENTATION, PROJECT
 
 if TYPE_CHECKING:
