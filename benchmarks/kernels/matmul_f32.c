@@ -1,0 +1,2 @@
+#define NUMBER float
+#include "matmul.h"
