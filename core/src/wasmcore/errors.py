@@ -41,6 +41,14 @@ class PluginError(WasmcoreError):
     """A backend, target or host module can not be used; the message says why and what to do."""
 
 
+class Exit(WasmcoreError):
+    """The program ended itself through a host function; `code` is its exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"exit code {code}")
+        self.code = code
+
+
 class StoreBusyError(WasmcoreError):
     """Another thread is running code of the same group of linked instances."""
 

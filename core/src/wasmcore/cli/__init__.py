@@ -1,0 +1,30 @@
+"""The command line.
+
+`wasmcore run` decides how long a small program takes altogether, so `main` gives its options to a parser of a few lines. Whatever
+that one does not understand, and every other command, goes to click, whose import takes longer than a hello world.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from wasmcore.cli.options import COMMANDS, parse_run
+from wasmcore.cli.report import exit_code
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] not in COMMANDS and words[0] not in ("--help", "--version"):
+        words.insert(0, "run")
+    request = parse_run(words[1:]) if words and words[0] == "run" else None
+    if request is None:
+        from wasmcore.cli.commands import run_command
+
+        return exit_code(lambda: run_command(words))
+    from wasmcore.cli.run import run
+
+    return exit_code(lambda: run(request))

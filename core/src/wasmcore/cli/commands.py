@@ -1,0 +1,98 @@
+"""The commands, for click."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from wasmcore.cli.options import RUN_OPTIONS, RunRequest
+from wasmcore.cli.report import FAILED, exit_code, say
+
+_FILE = click.Path(dir_okay=False)
+_REST = {"allow_interspersed_args": False}
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+def run_command(words: Sequence[str]) -> int:
+    """Run a command line; the exit code."""
+    try:
+        code: Any = main.main(list(words), prog_name="wasmcore", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return code if isinstance(code, int) else 0
+
+
+@click.group(context_settings=_HELP, epilog="`wasmcore FILE` is short for `wasmcore run FILE`.")
+@click.version_option(package_name="wasmcore", message="%(prog)s %(version)s")
+def main() -> None:
+    """WebAssembly for Python, with compilers as plug-ins."""
+
+
+def _with_run_options(command: Callable[..., int]) -> Callable[..., int]:
+    for option in reversed(RUN_OPTIONS):
+        command = click.option(f"--{option.name}", metavar=option.metavar, multiple=option.multiple, help=option.help)(command)
+    return command
+
+
+@main.command(context_settings=_REST)
+@_with_run_options
+@click.argument("file", type=_FILE)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(**options: Any) -> int:
+    """Run a program.
+
+    Everything behind FILE is the program's. Its exit code is the exit code; a trap gives 134, Ctrl-C 130, and a module that can
+    not be read, compiled or linked 1.
+    """
+    from wasmcore.cli.run import run
+
+    return run(RunRequest(**options))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+def validate(files: tuple[str, ...]) -> int:
+    """Check modules."""
+    from wasmcore.cli.report import say_if_plain
+    from wasmcore.cli.validate import validate
+
+    say_if_plain()
+    return max([exit_code(lambda file=file: validate(file)) for file in files])  # type: ignore[misc]
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.argument("file", type=_FILE)
+def inspect(file: str, as_json: bool) -> int:
+    """Show what a module is made of."""
+    from wasmcore.cli.inspect import inspect
+
+    return inspect(file, as_json)
+
+
+@main.command()
+@click.option("--backend", metavar="NAME", help="Compile with this backend.")
+@click.option("--function", metavar="NAME", help="Only this function, by name or number.")
+@click.argument("file", type=_FILE)
+def objdump(file: str, backend: str | None, function: str | None) -> int:
+    """Show the machine code of a module beside what it was made from."""
+    try:
+        import capstone  # noqa: F401
+    except ImportError:
+        say("objdump needs capstone; try `pip install wasmcore[objdump]`")
+        return FAILED
+    from wasmcore.cli.objdump import objdump
+
+    return objdump(file, backend, function)
+
+
+@main.command()
+def backends() -> int:
+    """List backends, targets and host modules, and plugins that can not be used."""
+    from wasmcore.cli.plugins import show_plugins
+
+    return show_plugins(sys.stdout)

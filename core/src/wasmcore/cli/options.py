@@ -1,0 +1,57 @@
+"""The options of `wasmcore run`, as data for both of its parsers, and the quick parser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+COMMANDS: Final = ("run", "validate", "inspect", "objdump", "backends")
+"""Names of the commands; a first word that is none of them is a file to run."""
+
+
+class Option(NamedTuple):
+    """An option that takes a value."""
+
+    name: str
+    metavar: str
+    multiple: bool
+    help: str
+
+
+RUN_OPTIONS: Final = (
+    Option("backend", "NAME", False, "Compile with this backend (see `wasmcore backends`)."),
+    Option("dir", "HOST::GUEST", True, "Let the program see a directory, under another name if one is given."),
+    Option("env", "NAME=VALUE", True, "Set an environment variable of the program; without a value, pass on the one set here."),
+    Option("invoke", "NAME", False, "Call this exported function with the arguments, instead of running the program."),
+)
+
+
+class RunRequest(NamedTuple):
+    """What to run, and how."""
+
+    file: str
+    arguments: tuple[str, ...] = ()
+    backend: str | None = None
+    dir: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    invoke: str | None = None
+
+
+def parse_run(words: Sequence[str]) -> RunRequest | None:
+    """Read `[OPTIONS] FILE [ARGUMENTS]`; None for what click is to explain. Everything behind the file is the program's."""
+    options = {f"--{option.name}": option for option in RUN_OPTIONS}
+    values: dict[str, list[str]] = {option.name: [] for option in RUN_OPTIONS}
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            lists = {name: tuple(values[name]) for name in ("dir", "env")}
+            last = {name: values[name][-1] if values[name] else None for name in ("backend", "invoke")}
+            return RunRequest(word, tuple(rest), **lists, **last)
+        name, equals, value = word.partition("=")
+        if name not in options:
+            return None
+        found = value if equals else next(rest, None)
+        if found is None:
+            return None
+        values[name[2:]].append(found)
+    return None

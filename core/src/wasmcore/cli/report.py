@@ -1,0 +1,63 @@
+"""What the command line says when something goes wrong, and the exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from wasmcore.errors import DecodeError, Trap, WasmcoreError
+
+FAILED: Final = 1
+"""The module can not be read, compiled, linked or called."""
+INTERRUPTED: Final = 130
+"""Ctrl-C: 128 + SIGINT, as shells have it."""
+TRAPPED: Final = 134
+"""The program trapped: 128 + SIGABRT, as other engines have it."""
+
+MAGIC: Final = b"\0asm"
+
+
+def say(message: str) -> None:
+    """Write one message to standard error."""
+    print(f"wasmcore: {message}", file=sys.stderr)
+
+
+def exit_code(action: Callable[[], int]) -> int:
+    """Do something and turn the errors that a user can do something about into messages; the exit code."""
+    try:
+        return action()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads what we write; keep Python from saying so when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Trap as trap:
+        say(f"trap: {trap}")
+        return TRAPPED
+    except WasmcoreError as error:
+        say(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        say(f"{error.filename}: {error.strerror}")
+    return FAILED
+
+
+def read_module(file: str) -> bytes:
+    """The bytes of a file that begins like a WebAssembly module."""
+    with open(file, "rb") as stream:
+        data = stream.read()
+    if not data.startswith(MAGIC):
+        raise DecodeError(f"{file} is not a WebAssembly module: it does not begin with the bytes 00 61 73 6d")
+    return data
+
+
+def say_if_plain() -> None:
+    """Tell, in one line, that this is the build without compiled modules."""
+    from wasmcore._build import COMPILED
+
+    if not COMPILED:
+        say("plain-Python build, compiles about 50 times slower; reinstall where there is a C compiler for the fast one")
