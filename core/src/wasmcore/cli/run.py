@@ -38,7 +38,7 @@ def run(request: RunRequest) -> int:
         instance = wasmcore.Instance(module, {}, host_options={"wasi": options} if uses_wasi else {})
         return _call(request, instance)
     except Exit as ended:
-        return ended.code
+        return ended.code & 0xFF
 
 
 def _call(request: RunRequest, instance: Any) -> int:
