@@ -16,16 +16,21 @@ class HostInterface:
     """Addresses of functions of the C API of Python and of the C library, and of objects (`PyLong_Type`), by name."""
     process: int
     """Address of the process record (`wasmcore.plugin.layout.PROCESS_FIELDS`)."""
+    signal_actions: int
+    """Address of the signal actions that these handlers chain to: {handler, flags} by signal number, 64 of them. In the process record
+    for the first handlers; handlers that are put on top of those of somebody else later have a table of their own."""
     python: tuple[int, int]
     """Version of the interpreter, for the layout of its objects."""
     callbacks: dict[str, int]
     """Addresses of the Python callables that stubs call, by name:
 
-    - `enter(store: int) -> None`: the thread inside is not the one that `store.thread` names; binds the thread or raises.
-    - `trap(thread: int) -> None`: raises the exception of the fault recorded in the thread record; returns normally only for an
-      interrupt that raised nothing, after which the code is resumed.
-    - `compile(context: int, index: int) -> None`: compiles a function that was called for the first time and patches its
-      funcref record, or raises.
+    - `enter(store: int, pointer: int) -> None`: the thread with this thread pointer is not the one that `store.thread` names; binds
+      it or raises. The stub then looks again.
+    - `trap(thread: int, pc: int, address: int, frame: int) -> None`: raises the exception of a fault, with what the thread record
+      said about it; returns normally only for an interrupt that raised nothing, after which the code is resumed.
+    - `compile(context: int, index: int) -> int`: compiles a defined function (counted without the imports) that was called for the
+      first time, patches its funcref records and returns the address of its code, or raises.
+    - `wrong_count(self: object, given: int) -> None`: raises the TypeError of a call with so many arguments too few or too many.
     - `box_reference(kind: int, value: int) -> object` and `unbox_reference(kind: int, value: object) -> int`: references, where
       kind is the packed value type; value 0 (`None`) never gets there.
     """
@@ -60,7 +65,8 @@ class Target(Protocol):
         - `signal_handler`: a `sigaction` handler (SA_SIGINFO) for faults. Where the pc is in a code region of the process record and the
           thread has an activation, records the fault in the thread record and continues at `trap`; else the chained action.
         - `interrupt_handler`: the same for SIGINT: protects the poll page of the store the main thread is inside, then chains.
-        - `trap`: calls the callback `trap` on the stack of the fault, then unwinds; or resumes with all registers as they were.
+        - `trap`: unprotects the poll page if the fault is about it, calls the callback `trap` on the stack of the fault, then unwinds;
+          or resumes with all registers as they were.
         - `unwind`: leaves the innermost activation of the current thread; its entry stub returns NULL to Python. Jumped to with a
           Python exception set and the interpreter lock held.
         - `lazy`: jumped to by `lazy_stubs`: saves the arguments, calls the callback `compile`, continues in the compiled code.
@@ -71,18 +77,24 @@ class Target(Protocol):
         """`count` pieces of equal length, loaded at `address`, the n-th of which goes to `lazy` for the n-th defined function."""
 
     def entry_stub(self, host: HostInterface, params: tuple[int, ...], results: tuple[int, ...], release_gil: bool) -> bytes:
-        """Code behind a METH_FASTCALL builtin for exported functions of one type (packed value types). A `trampoline` says which
-        function. Unboxes the arguments (TypeError, OverflowError), makes an activation, calls, boxes the results: None, one
+        """Code behind a METH_FASTCALL builtin for exported functions of one type (packed value types). i32 takes integers of
+        -2**31..2**32-1, i64 of -2**63..2**64-1, floats what has a float value, v128 16 bytes or an integer below 2**128. Results are
+        signed integers, floats, bytes. Reached from one of the `trampolines`,
+        which says the function. Unboxes the arguments (TypeError, OverflowError), makes an activation, calls, boxes the results: None, one
         object, or a tuple."""
 
-    def trampoline(self, funcref: int, entry: int, address: int) -> bytes:
-        """The METH_FASTCALL function itself, loaded at `address`: continues at `entry` for the function of this funcref record."""
+    def trampolines(self, count: int, address: int, data: int) -> bytes:
+        """`count` METH_FASTCALL functions of equal length, loaded at `address`. The n-th finds at `data + 16 * n` the address of a funcref
+        record and that of an entry stub, and continues there for that function."""
 
     def host_stub(self, host: HostInterface, params: tuple[int, ...], results: tuple[int, ...]) -> bytes:
         """Code of a funcref record for Python functions of one type. Its context has the address of the store record at 0 and
-        of the callable at 8. Boxes the arguments, calls by vectorcall, unboxes the results (several: any iterable of that length);
-        an exception unwinds the innermost activation."""
+        of the callable at 8. Boxes the arguments, calls by vectorcall, unboxes the results (none: whatever it returned is dropped;
+        several: any iterable of that length); an exception unwinds the innermost activation."""
 
     def builtin_stub(self, host: HostInterface, params: bytes, results: bytes, function: int) -> bytes:
         """Code of a built-in (machine classes; see `wasmcore.plugin.builtins`) that calls the Python callable at address
-        `function` with the VMContext's address and the arguments as integers, references as their bits."""
+        `function` with the VMContext's address and the arguments as unsigned integers, references as their bits."""
+
+    def self_test(self) -> bytes:
+        """Code of a function without parameters and results that reads the poll page, then executes an undefined instruction."""
