@@ -1,0 +1,108 @@
+"""Writes the tables of docs/contract.md from the code they describe: `python tools/contract_tables.py`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from wasmcore import stream
+from wasmcore.errors import TrapKind
+from wasmcore.plugin import builtins, layout
+
+PAGE: Final = Path(__file__).parents[1] / "docs/contract.md"
+_CLASSES: Final = {
+    stream.CLASS_I32: "i32",
+    stream.CLASS_I64: "i64",
+    stream.CLASS_F32: "f32",
+    stream.CLASS_F64: "f64",
+    stream.CLASS_V128: "v128",
+    stream.CLASS_REF: "ref",
+}
+_HEADER: Final = {
+    "HEADER_FUNCTION": "function index",
+    "HEADER_TYPE": "type index, into `Environment.signatures`",
+    "HEADER_LOCALS": "number of locals, parameters included",
+    "HEADER_HEIGHT": "greatest height of the operand stack",
+    "HEADER_LABELS": "number of labels",
+    "HEADER_FLAGS": "`HAS_CALLS`, `USES_MEMORY`, `HAS_LOOPS`",
+    "HEADER_RECORDS_END": "byte offset where the records end and the weights of the locals begin",
+    "HEADER_VERSION": "version of the format",
+}
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _fields(fields: tuple[layout.Field, ...]) -> Callable[[], str]:
+    def rows() -> str:
+        at = layout.offsets(fields)
+        sizes = [8 * layout.ctypes.sizeof(field.ctype) for field in fields]
+        found = [(at[field.name], f"`{field.name}`", f"u{bits}", field.meaning) for field, bits in zip(fields, sizes, strict=True)]
+        return _table(("offset", "field", "type", "meaning"), found)
+
+    return rows
+
+
+def _records() -> str:
+    rows = [(", ".join(f"`{name}`" for name in names.split(", ")) if _named(names) else names, fields or "none")
+            for names, fields in stream.RECORDS.items()]
+    return _table(("record", "fields"), rows)
+
+
+def _named(names: str) -> bool:
+    return " " not in names.replace(", ", "")
+
+
+def _header() -> str:
+    rows = sorted((getattr(stream, name), f"`{name}`", meaning) for name, meaning in _HEADER.items())
+    return _table(("word", "name", "meaning"), rows)
+
+
+def _traps() -> str:
+    return _table(("number", "kind", "text"), [(kind.value, f"`{kind.name}`", kind.text) for kind in TrapKind])
+
+
+def _builtins() -> str:
+    rows = [
+        (number, f"`{each.name}`", " ".join(_CLASSES[c] for c in each.params), " ".join(_CLASSES[c] for c in each.results) or "none",
+         "C" if each.native else "WebAssembly", each.meaning)
+        for number, each in enumerate(builtins.BUILTINS)
+    ]  # fmt: skip
+    return _table(("number", "name", "parameters", "results", "convention", "meaning"), rows)
+
+
+TABLES: Final[dict[str, Callable[[], str]]] = {
+    "stream header": _header,
+    "stream records": _records,
+    "trap kinds": _traps,
+    "built-ins": _builtins,
+    "VMContext": _fields(layout.VMCONTEXT_FIELDS),
+    "memory": _fields(layout.MEMORY_FIELDS),
+    "table": _fields(layout.TABLE_FIELDS),
+    "funcref": _fields(layout.FUNCREF_FIELDS),
+    "store": _fields(layout.STORE_FIELDS),
+    "thread": _fields(layout.THREAD_FIELDS),
+    "activation": _fields(layout.ACTIVATION_FIELDS),
+    "process": _fields(layout.PROCESS_FIELDS),
+}
+"""Text of each table, by the name that its place in the page has."""
+
+_PLACE: Final = re.compile(r"<!-- table: (.+?) -->\n(.*?)<!-- end -->", re.DOTALL)
+
+
+def places(page: str) -> list[str]:
+    """Names of the tables that a page has."""
+    return [name for name, _ in _PLACE.findall(page)]
+
+
+def filled(page: str) -> str:
+    """The page with its tables as the code has them."""
+    return _PLACE.sub(lambda place: f"<!-- table: {place[1]} -->\n{TABLES[place[1]]()}\n<!-- end -->", page)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")
