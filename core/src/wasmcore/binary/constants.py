@@ -1,0 +1,69 @@
+"""Reads constant expressions (specification, section 3.3.10) into a form that can be evaluated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasmcore.binary.module_info import ConstantExpression, Immediate
+from wasmcore.errors import DecodeError, ValidationError
+from wasmcore.opcodes import OPCODES, PREFIXES, Immediates
+
+if TYPE_CHECKING:
+    from wasmcore.binary.reader import Reader
+
+_END: Final = 0x0B
+
+_ALLOWED: Final = {
+    "mvp": "i32.const i64.const f32.const f64.const global.get end",
+    "reference_types": "ref.null ref.func",
+    "simd": "v128.const",
+    "extended_const": "i32.add i32.sub i32.mul i64.add i64.sub i64.mul",
+    "gc": "struct.new struct.new_default array.new array.new_default array.new_fixed any.convert_extern extern.convert_any ref.i31",
+}
+"""Instructions of constant expressions, by the feature that allows them there."""
+
+_FEATURE_OF: Final = {
+    opcode.code: feature for feature, names in _ALLOWED.items() for opcode in OPCODES.values() if opcode.name in names.split()
+}
+
+
+def read_constant_expression(reader: Reader) -> ConstantExpression:
+    """Read up to the `end`, which is not part of the result."""
+    start = reader.position
+    operations: list[tuple[int, Immediate]] = []
+    while True:
+        at = reader.position
+        if at >= reader.end:
+            raise DecodeError("END opcode expected" if operations else "unexpected end", at)
+        code = int(reader.byte())
+        if code in PREFIXES:
+            code = PREFIXES[code] + reader.u32()
+        if code == _END:
+            return ConstantExpression(start, reader.position, tuple(operations))
+        if code not in OPCODES:
+            raise DecodeError(f"illegal opcode {reader.data[at]:02x}", at)
+        if code not in _FEATURE_OF or _FEATURE_OF[code] not in reader.features:
+            raise ValidationError(f"constant expression required, found {OPCODES[code].name}", at)
+        operations.append((code, _immediate(reader, OPCODES[code].immediates)))
+
+
+def _immediate(reader: Reader, kind: Immediates) -> Immediate:
+    if kind == Immediates.NONE:
+        return None
+    if kind == Immediates.I32:
+        return reader.signed(32)
+    if kind == Immediates.I64:
+        return reader.signed(64)
+    if kind in _SIZES:
+        size = _SIZES[kind]
+        at = reader.skip(size)
+        raw = reader.data[at : at + size]
+        return raw if kind == Immediates.V128 else int.from_bytes(raw, "little")
+    if kind == Immediates.HEAP_TYPE:
+        return reader.heap_type() << 3 | 6
+    if kind == Immediates.TYPE_COUNT:
+        return (reader.u32(), reader.u32())
+    return reader.u32()
+
+
+_SIZES: Final = {Immediates.F32: 4, Immediates.F64: 8, Immediates.V128: 16}
