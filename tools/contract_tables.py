@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -40,7 +41,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _fields(fields: tuple[layout.Field, ...]) -> Callable[[], str]:
     def rows() -> str:
         at = layout.offsets(fields)
-        sizes = [8 * layout.ctypes.sizeof(field.ctype) for field in fields]
+        sizes = [8 * ctypes.sizeof(field.ctype) for field in fields]
         found = [(at[field.name], f"`{field.name}`", f"u{bits}", field.meaning) for field, bits in zip(fields, sizes, strict=True)]
         return _table(("offset", "field", "type", "meaning"), found)
 
