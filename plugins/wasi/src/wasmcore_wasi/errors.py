@@ -8,6 +8,8 @@ TYPE_CHECKING = False  # `typing` takes longer to import than all of this packag
 if TYPE_CHECKING:
     from typing import Final
 
+from wasmcore.errors import Exit as Exit
+
 ERRNO_NAMES: Final = (
     "SUCCESS", "2BIG", "ACCES", "ADDRINUSE", "ADDRNOTAVAIL", "AFNOSUPPORT", "AGAIN", "ALREADY", "BADF", "BADMSG", "BUSY",
     "CANCELED", "CHILD", "CONNABORTED", "CONNREFUSED", "CONNRESET", "DEADLK", "DESTADDRREQ", "DOM", "DQUOT", "EXIST", "FAULT",
@@ -53,14 +55,3 @@ class Failure(Exception):
     def __init__(self, errno: int) -> None:
         super().__init__(errno)
         self.errno = errno
-
-
-class Exit(Exception):
-    """The program called `proc_exit`; `code` is its exit code, 0 to 2**32 - 1."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-    def __str__(self) -> str:
-        return f"exit code {self.code}"

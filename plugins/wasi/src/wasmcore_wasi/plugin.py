@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wasmcore.plugin.markers import hookimpl
 from wasmcore_wasi import __version__
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all of this package's entry
@@ -40,6 +41,7 @@ class WasiPreview1:
         return functions
 
 
+@hookimpl
 def wasmcore_host_module() -> WasiPreview1:
     """The hook: WASI preview 1."""
     return WasiPreview1()
