@@ -45,8 +45,11 @@ class Exit(WasmcoreError):
     """The program ended itself through a host function; `code` is its exit code."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"exit code {code}")
+        super().__init__(code)
         self.code = code
+
+    def __str__(self) -> str:
+        return f"exit code {self.code}"
 
 
 class StoreBusyError(WasmcoreError):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 
+from wasmcore.errors import Exit as Exit
+
 TYPE_CHECKING = False  # `typing` takes longer to import than all of this package's entry
 if TYPE_CHECKING:
     from typing import Final
-
-from wasmcore.errors import Exit as Exit
 
 ERRNO_NAMES: Final = (
     "SUCCESS", "2BIG", "ACCES", "ADDRINUSE", "ADDRNOTAVAIL", "AFNOSUPPORT", "AGAIN", "ALREADY", "BADF", "BADMSG", "BUSY",
