@@ -1,0 +1,18 @@
+"""What all tests across distributions share."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for a `backend` once on each that is installed and works here."""
+    if "backend" in metafunc.fixturenames:
+        import wasmcore
+
+        metafunc.parametrize("backend", sorted(wasmcore.backends()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the markers of the tests here."""
+    config.addinivalue_line("markers", "cpython: runs CPython for WASI, a module of 26 MB")

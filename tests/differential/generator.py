@@ -1,0 +1,640 @@
+"""Random programs: valid modules that always end, with the calls to make of them.
+
+A global holds fuel: each entry of a function and each turn of a loop takes a unit, and without fuel a function returns zeros and a loop
+ends. The bits of a NaN never get where a comparison of results, memory or control flow would see them, since the specification leaves
+them open: floats are made canonical where their bits could escape.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from random import Random
+from typing import Generic, TypeVar
+
+from .module_builder import (
+    END,
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    FUNCTION,
+    I32,
+    I64,
+    MEMORY,
+    FunctionType,
+    ModuleBuilder,
+    signed,
+    unsigned,
+)
+from .operators import DIVISIONS, EQUAL, LOADS, OPERATORS, OR, REINTERPRETATIONS, SIGN_COPIES, STORES, TRUNCATIONS, Operator
+from .tree import Node
+
+NUMBERS = (I32, I64, F32, F64)
+PAGE = 65536
+FUEL = 400
+TABLE_SIZE = 12
+PASSIVE_DATA = 64
+DROP, SELECT, RETURN, UNREACHABLE = b"\x1a", b"\x1b", b"\x0f", b"\x00"
+NO_VALUE = b"\x40"
+BLOCK, LOOP, IF, ELSE, BR, BR_IF, BR_TABLE = b"\x02", b"\x03", b"\x04", b"\x05", b"\x0c", b"\x0d", b"\x0e"
+
+FUEL_GLOBAL = 0
+HOST_LOG: FunctionType = ((I32, I64, F32, F64), (I32,))
+"""Type of the imported function; it logs its arguments."""
+
+INTERESTING = (0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, -(2**31), 2**32 - 1, 2**32, 2**63 - 1, -(2**63))
+FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -3.75, 1e10, -1e10, 2147483647.0, 2147483648.0, -2147483649.0, 4294967295.0, 4294967296.0)
+FLOATS += (9223372036854775808.0, 18446744073709551616.0, 1e-40, 5e-324, 1e300, 3.4e38, float("inf"), float("-inf"), float("nan"))
+
+
+def wrap(value: int, bits: int) -> int:
+    """The signed number of the low bits."""
+    return (value & (1 << bits) - 1 ^ 1 << bits - 1) - (1 << bits - 1)
+
+
+def to_f32(value: float) -> float:
+    """The nearest single."""
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def random_value(random: Random, value_type: int) -> int | float:
+    """A number of a type, one that is likely to be interesting."""
+    if value_type in (F32, F64):
+        number = random.choice(FLOATS) if random.random() < 0.6 else random.uniform(-1e4, 1e4)
+        return to_f32(number) if value_type == F32 else number
+    bits = 32 if value_type == I32 else 64
+    chance = random.random()
+    if chance < 0.4:
+        return wrap(random.choice(INTERESTING), bits)
+    return random.randint(-100, 100) if chance < 0.7 else wrap(random.getrandbits(bits), bits)
+
+
+def constant(value_type: int, value: int | float = 0) -> bytes:
+    """The instruction that pushes a number, or null."""
+    if value_type == I32 or value_type == I64:
+        return (b"\x41" if value_type == I32 else b"\x42") + signed(int(value))
+    if value_type == F32:
+        return b"\x43" + struct.pack("<f", value)
+    if value_type == F64:
+        return b"\x44" + struct.pack("<d", value)
+    return b"\xd0" + bytes([value_type])
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to make: an exported function with arguments."""
+
+    name: str
+    arguments: tuple[int | float, ...]
+    results: tuple[int, ...]
+
+
+@dataclass
+class Function:
+    """A function of a program before it is written."""
+
+    signature: FunctionType
+    locals: list[int] = field(default_factory=list)
+    body: Node = field(default_factory=lambda: Node((), []))
+
+
+@dataclass
+class Program:
+    """A module in the making, and the calls to make of it."""
+
+    functions: list[Function]
+    globals: list[tuple[int, bool, int | float]]
+    calls: list[Call]
+    table: list[int]
+    """Function indices that go into table 0 from its second element on."""
+    data: bytes
+    start: bool
+    types: list[FunctionType] = field(default_factory=list)
+    """The type section so far."""
+
+    def type_index(self, signature: FunctionType) -> int:
+        """The index of a function type, which is added where it is new."""
+        if signature not in self.types:
+            self.types.append(signature)
+        return self.types.index(signature)
+
+    def observers(self) -> list[Call]:
+        """Calls that show the state that is left: globals and tables."""
+        calls = [Call(f"global_{index}", (), (value_type,)) for index, (value_type, _, _) in enumerate(self.globals)]
+        calls += [Call("size_0", (), (I32,)), Call("size_1", (), (I32,))]
+        return calls + [Call(f"null_{table}", (index,), (I32,)) for table in (0, 1) for index in range(TABLE_SIZE)]
+
+    def to_bytes(self) -> bytes:
+        """The module, with exports to call and to look at everything."""
+        builder = ModuleBuilder(types=list(self.types))
+        builder.import_function("env", "log", HOST_LOG)
+        for index, function in enumerate(self.functions):
+            builder.export(f"function_{index}", FUNCTION, builder.function(function.signature, function.locals, function.body.to_bytes()))
+        for index, (value_type, mutable, initial) in enumerate(self.globals):
+            builder.global_(value_type, mutable, constant(value_type, initial))
+            builder.export(f"global_{index}", FUNCTION, builder.function(((), (value_type,)), (), b"\x23" + unsigned(index)))
+        for table, element in enumerate((FUNCREF, EXTERNREF)):
+            builder.table(element, TABLE_SIZE, 20)
+            is_null = b"\x20\x00\x25" + unsigned(table) + b"\xd1"
+            builder.export(f"null_{table}", FUNCTION, builder.function(((I32,), (I32,)), (), is_null))
+            builder.export(f"size_{table}", FUNCTION, builder.function(((), (I32,)), (), b"\xfc\x10" + unsigned(table)))
+        refuel = constant(I32, FUEL) + b"\x24" + unsigned(FUEL_GLOBAL)
+        builder.export("refuel", FUNCTION, builder.function(((), ()), (), refuel))
+        builder.memory(1, 3)
+        builder.export("memory", MEMORY, 0)
+        builder.active_elements(1, self.table)
+        builder.passive_elements([index + 1 for index in range(len(self.functions))])
+        builder.active_data(0, self.data)
+        builder.passive_data(self.data[:PASSIVE_DATA])
+        if self.start:
+            builder.start = builder.function(((), ()), (), self._start_code())
+        return builder.to_bytes()
+
+    def _start_code(self) -> bytes:
+        signature = self.functions[0].signature
+        return b"".join(constant(t, 1) for t in signature[0]) + b"\x10\x01" + DROP * len(signature[1])
+
+
+@dataclass(frozen=True)
+class Label:
+    """A branch target: the types a branch takes, and whether it goes back."""
+
+    types: tuple[int, ...]
+    is_loop: bool
+
+
+class FunctionGenerator:
+    """Writes the body of one function as a tree of nodes that each push the values they say."""
+
+    def __init__(self, random: Random, program: Program, index: int, size: int) -> None:
+        self.random = random
+        self.program = program
+        self.function = program.functions[index]
+        self.types = list(self.function.signature[0])
+        self.labels: list[Label] = []
+        self.budget = size
+
+    def generate(self) -> None:
+        """Fill in the function's locals and body."""
+        parameters, results = self.function.signature
+        for _ in range(self.random.randrange(8)):
+            self.types.append(self.random.choice((*NUMBERS, I32, I64, FUNCREF, EXTERNREF)))
+        self.labels = [Label(results, False)]
+        default = b"".join(constant(t) for t in results)
+        guard = Node((), [self.take_fuel(), b"\x45\x04\x40", default, RETURN, END], fixed=True)
+        statements = [self.statement(4) for _ in range(self.random.randint(1, 5))]
+        ending = [self.tail_call()] if self.chance(0.2) else []
+        self.function.body = Node(results, [guard, *statements, *ending, self.values(results, 5)])
+        self.function.locals = self.types[len(parameters) :]
+
+    # Helpers
+
+    def chance(self, probability: float) -> bool:
+        return self.random.random() < probability
+
+    def scratch(self, value_type: int) -> bytes:
+        """The encoded index of a new local."""
+        self.types.append(value_type)
+        return unsigned(len(self.types) - 1)
+
+    def local_of(self, value_type: int) -> bytes | None:
+        """The encoded index of some local of a type."""
+        candidates = [index for index, t in enumerate(self.types) if t == value_type]
+        return unsigned(self.random.choice(candidates)) if candidates else None
+
+    def global_of(self, value_type: int, *, mutable: bool) -> bytes | None:
+        """The encoded index of some global of a type, never the fuel."""
+        found = [i for i, (t, m, _) in enumerate(self.program.globals) if i != FUEL_GLOBAL and t == value_type and (m or not mutable)]
+        return unsigned(self.random.choice(found)) if found else None
+
+    def take_fuel(self) -> Node:
+        """Pushes 1 while there is fuel, else 0."""
+        fuel = unsigned(FUEL_GLOBAL)
+        return Node((I32,), [b"\x23", fuel, b"\x41\x01\x6b\x24", fuel, b"\x23", fuel, b"\x41\x00\x4a"], fixed=True)
+
+    def block_type(self, parameters: tuple[int, ...], results: tuple[int, ...]) -> bytes:
+        """An encoded block type: nothing, one result, or a function type of the module."""
+        if not parameters and not results:
+            return NO_VALUE
+        if not parameters and len(results) == 1:
+            return bytes([results[0]])
+        return signed(self.program.type_index((parameters, results)))
+
+    # Values
+
+    def values(self, types: Sequence[int], depth: int) -> Node:
+        """Pushes several values: one after the other, or as results of one block or call."""
+        types = tuple(types)
+        if len(types) > 1 and self.budget > 0 and depth > 0 and self.chance(0.5):
+            maker = self.random.choice((self.call_with_results, self.block_with_results))
+            node = maker(types, depth - 1)
+            if node is not None:
+                return node
+        return Node(types, [self.value(t, depth) for t in types])
+
+    def value(self, value_type: int, depth: int) -> Node:
+        """Pushes one value."""
+        self.budget -= 1
+        if depth <= 0 or self.budget <= 0:
+            return self.leaf(value_type)
+        return VALUES[value_type].pick(self.random)(self, value_type, depth - 1) or self.leaf(value_type)
+
+    def leaf(self, value_type: int) -> Node:
+        """A constant, a local or a global."""
+        local = self.local_of(value_type)
+        if local is not None and self.chance(0.6):
+            return Node((value_type,), [b"\x20", local])
+        index = self.global_of(value_type, mutable=False) if self.chance(0.3) else None
+        if index is not None:
+            return Node((value_type,), [b"\x23", index])
+        if value_type == FUNCREF and self.chance(0.7):
+            return Node((FUNCREF,), [b"\xd2", unsigned(1 + self.random.randrange(len(self.program.functions)))])
+        value = random_value(self.random, value_type) if value_type in NUMBERS else 0
+        return Node((value_type,), [constant(value_type, value)])
+
+    def operator(self, value_type: int, depth: int) -> Node:
+        chosen = self.random.choice(OPERATORS_OF[value_type])
+        return Node((value_type,), [*(self.value(t, depth) for t in chosen.operands), chosen.code])
+
+    def partial_operator(self, value_type: int, depth: int) -> Node | None:
+        """A division or a conversion that may trap; most divisors are odd."""
+        if value_type in (F32, F64):
+            return self.operator(value_type, depth)
+        if self.chance(0.8):
+            chosen = self.random.choice([operator for operator in DIVISIONS if operator.result == value_type])
+            divisor = self.value(value_type, depth)
+            safe = [] if self.chance(0.1) else [constant(value_type, 1), OR[value_type]]
+            return Node((value_type,), [self.value(value_type, depth), divisor, *safe, chosen.code])
+        chosen = self.random.choice([operator for operator in TRUNCATIONS if operator.result == value_type])
+        return Node((value_type,), [self.value(chosen.operands[0], depth), chosen.code])
+
+    def canonical(self, value_type: int, depth: int) -> Node:
+        """A float whose NaN, if it is one, is the canonical one."""
+        value = self.value(value_type, depth)
+        if value_type not in (F32, F64):
+            return value
+        kept = self.scratch(value_type)
+        nan = constant(value_type, float("nan"))
+        return Node((value_type,), [value, b"\x22", kept, nan, b"\x20", kept, b"\x20", kept, EQUAL[value_type], SELECT], fixed=True)
+
+    def exact(self, value_type: int, depth: int) -> Node:
+        """A float whose bits are known: loaded, constant or canonical."""
+        if value_type in (F32, F64) and self.chance(0.5):
+            return self.load(value_type, depth) if self.chance(0.7) else Node((value_type,), [constant(value_type, -0.0)])
+        return self.canonical(value_type, depth)
+
+    def bits(self, value_type: int, depth: int) -> Node | None:
+        """An operator that shows the bits of a float."""
+        chosen = self.random.choice([o for o in (*REINTERPRETATIONS, *SIGN_COPIES) if o.result == value_type])
+        return Node((value_type,), [*(self.exact(t, depth) for t in chosen.operands), chosen.code])
+
+    def address(self, depth: int) -> tuple[Node, bytes]:
+        """An address, and the encoded alignment and offset; most are within the first bytes of the memory, some at its end, a few outside."""
+        chance = self.random.random()
+        if chance < 0.92:
+            mask = self.random.choice((0xFF, 0x1F8, 0x3FF, 0xFFFF))
+            node = Node((I32,), [self.value(I32, depth), constant(I32, mask), b"\x71"])
+            offset = self.random.choice((0, 0, 0, 1, 4, 8, 60, 300))
+            return node, b"\x00" + unsigned(offset if mask < 0xFFFF else 0)
+        if chance < 0.985:
+            offset = self.random.choice((0, 8, 100, PAGE - 4, PAGE - 1))
+            return Node((I32,), [constant(I32, PAGE - self.random.randint(1, 12) - offset)]), b"\x00" + unsigned(offset)
+        return self.value(I32, depth), b"\x00" + unsigned(self.random.choice((0, 1, PAGE, 2**31, 2**32 - 1)))
+
+    def load(self, value_type: int, depth: int) -> Node:
+        address, argument = self.address(depth)
+        return Node((value_type,), [address, self.random.choice(LOADS[value_type]).code, argument])
+
+    def select(self, value_type: int, depth: int) -> Node:
+        operands = [self.value(value_type, depth), self.value(value_type, depth), self.value(I32, depth)]
+        typed = value_type not in NUMBERS or self.chance(0.2)
+        return Node((value_type,), [*operands, b"\x1c\x01" + bytes([value_type]) if typed else SELECT])
+
+    def tee(self, value_type: int, depth: int) -> Node | None:
+        local = self.local_of(value_type)
+        return None if local is None else Node((value_type,), [self.value(value_type, depth), b"\x22", local])
+
+    def value_then_statement(self, value_type: int, depth: int) -> Node:
+        """Keeps a value on the stack across a statement."""
+        return Node((value_type,), [self.value(value_type, depth), self.statement(depth)])
+
+    def statement_then_value(self, value_type: int, depth: int) -> Node:
+        return Node((value_type,), [self.statement(depth), self.value(value_type, depth)])
+
+    def pick_of_several(self, value_type: int, depth: int) -> Node | None:
+        """Calls a function with several results and keeps one of them."""
+        found = [index for index, function in enumerate(self.program.functions) if value_type in function.signature[1]]
+        if not found:
+            return None
+        index = self.random.choice(found)
+        results = self.program.functions[index].signature[1]
+        kept = results.index(value_type)
+        local = self.scratch(value_type)
+        after = [DROP * (len(results) - kept - 1), b"\x21", local, DROP * kept, b"\x20", local]
+        return Node((value_type,), [self.call(index, depth), *after], fixed=True)
+
+    def block_value(self, value_type: int, depth: int) -> Node | None:
+        return self.block_with_results((value_type,), depth)
+
+    def branch_with_value(self, value_type: int, depth: int) -> Node | None:
+        """`br_if` to a label that takes one value, which stays where the branch is not taken."""
+        found = [index for index, label in enumerate(self.labels) if label.types == (value_type,)]
+        if not found:
+            return None
+        index = self.random.choice(found)
+        condition = self.take_fuel() if self.labels[index].is_loop else self.value(I32, depth)
+        return Node((value_type,), [self.value(value_type, depth), condition, BR_IF, self.depth_of(index)])
+
+    def size(self, _value_type: int, depth: int) -> Node:
+        chance = self.random.random()
+        if chance < 0.4:
+            return Node((I32,), [b"\x3f\x00"])
+        if chance < 0.5:
+            return Node((I32,), [constant(I32, self.random.choice((0, 1, 1, 2, 65536, -1))), b"\x40\x00"])
+        table = self.random.randrange(2)
+        if chance < 0.7:
+            return Node((I32,), [b"\xfc\x10", unsigned(table)])
+        reference = (FUNCREF, EXTERNREF)[table]
+        if chance < 0.8:
+            return Node((I32,), [self.value(reference, depth), constant(I32, self.random.randrange(3)), b"\xfc\x0f", unsigned(table)])
+        return Node((I32,), [self.value(reference, depth), b"\xd1"])
+
+    def host_call(self, _value_type: int, depth: int) -> Node:
+        return Node((I32,), [*(self.value(t, depth) for t in HOST_LOG[0]), b"\x10\x00"])
+
+    def table_get(self, value_type: int, depth: int) -> Node:
+        table = (FUNCREF, EXTERNREF).index(value_type)
+        return Node((value_type,), [self.slot(depth), b"\x25", unsigned(table)])
+
+    def slot(self, depth: int) -> Node:
+        """An index of a table, a few of them outside."""
+        if self.chance(0.05):
+            return self.value(I32, depth)
+        return Node((I32,), [constant(I32, self.random.randrange(TABLE_SIZE))])
+
+    # Calls
+
+    def call(self, index: int, depth: int, *, tail: bool = False) -> Node:
+        """Calls a function directly or through the table; pushes its results unless it is a tail call."""
+        signature = self.program.functions[index].signature
+        arguments = self.values(signature[0], depth)
+        slots = [slot + 1 for slot, function in enumerate(self.program.table) if function == index + 1]
+        if not slots or self.chance(0.5):
+            return Node(signature[1], [arguments, b"\x12" if tail else b"\x10", unsigned(index + 1)])
+        slot = Node((I32,), [constant(I32, self.random.choice(slots))]) if self.chance(0.95) else self.slot(depth)
+        type_index = unsigned(self.program.type_index(signature))
+        return Node(signature[1], [arguments, slot, b"\x13" if tail else b"\x11", type_index, b"\x00"])
+
+    def call_with_results(self, types: tuple[int, ...], depth: int) -> Node | None:
+        found = [index for index, function in enumerate(self.program.functions) if function.signature[1] == types]
+        return self.call(self.random.choice(found), depth) if found else None
+
+    def tail_call(self) -> Node:
+        """Ends the function by a tail call in an `if`."""
+        found = [i for i, function in enumerate(self.program.functions) if function.signature[1] == self.function.signature[1]]
+        return Node((), [self.value(I32, 2), b"\x04\x40", *self.call(self.random.choice(found), 2, tail=True).parts, END])
+
+    # Blocks
+
+    def depth_of(self, label: int) -> bytes:
+        """The encoded relative depth of a label."""
+        return unsigned(len(self.labels) - 1 - label)
+
+    def inside(self, label: Label, make: Callable[[], Node]) -> Node:
+        """Makes a node inside a block."""
+        self.labels.append(label)
+        node = make()
+        self.labels.pop()
+        return node
+
+    def block_with_results(self, results: tuple[int, ...], depth: int) -> Node:
+        """A block, loop or if with results, perhaps with parameters."""
+        parameters = tuple(self.random.choice(NUMBERS) for _ in range(self.random.randrange(1, 4))) if self.chance(0.3) else ()
+        given = self.values(parameters, depth)
+        kind = self.random.choice((BLOCK, BLOCK, LOOP, IF, IF))
+        condition = [self.value(I32, depth)] if kind == IF else []
+        label = Label(parameters if kind == LOOP else results, kind == LOOP)
+
+        def body() -> Node:
+            return Node(results, [self.take_parameters(parameters), *self.some_statements(depth), *self.repeat(kind), self.values(results, depth)])
+
+        parts = [given, *condition, kind, self.block_type(parameters, results), self.inside(label, body)]
+        if kind == IF:
+            parts += [ELSE, self.inside(label, body)]
+        return Node(results, [*parts, END])
+
+    def take_parameters(self, parameters: tuple[int, ...]) -> Node:
+        """Takes the parameters of a block from the stack into locals."""
+        parts = [DROP if self.chance(0.2) else b"\x21" + self.scratch(t) for t in reversed(parameters)]
+        return Node((), parts, fixed=True)
+
+    def repeat(self, kind: bytes) -> list[Node]:
+        """The branch back of a loop, taken while there is fuel and a condition holds."""
+        label = self.labels[-1]
+        if kind != LOOP:
+            return []
+        again = Node((I32,), [self.value(I32, 2), self.take_fuel(), b"\x71"], fixed=True)
+        return [Node((), [self.values(label.types, 2), again, BR_IF, b"\x00", DROP * len(label.types)])]
+
+    def some_statements(self, depth: int) -> list[Node]:
+        return [self.statement(depth) for _ in range(self.random.randrange(3))]
+
+    # Statements
+
+    def statement(self, depth: int) -> Node:
+        """Something that leaves the stack as it was."""
+        self.budget -= 1
+        if depth <= 0 or self.budget <= 0:
+            return Node((), [])
+        return STATEMENTS.pick(self.random)(self, depth - 1) or Node((), [b"\x01"])
+
+    def drop(self, depth: int) -> Node:
+        return Node((), [self.value(self.random.choice((*NUMBERS, FUNCREF, EXTERNREF)), depth), DROP])
+
+    def set_local(self, depth: int) -> Node | None:
+        if not self.types:
+            return None
+        index = self.random.randrange(len(self.types))
+        return Node((), [self.value(self.types[index], depth), b"\x21", unsigned(index)])
+
+    def set_global(self, depth: int) -> Node | None:
+        value_type = self.random.choice(NUMBERS)
+        index = self.global_of(value_type, mutable=True)
+        return None if index is None else Node((), [self.value(value_type, depth), b"\x24", index])
+
+    def store(self, depth: int) -> Node:
+        chosen = self.random.choice(STORES)
+        address, argument = self.address(depth)
+        return Node((), [address, self.exact(chosen.value, depth), chosen.code, argument])
+
+    def plain_block(self, depth: int) -> Node:
+        return self.block_with_results((), depth)
+
+    def if_only(self, depth: int) -> Node:
+        condition = self.value(I32, depth)
+        body = self.inside(Label((), False), lambda: Node((), [self.statement(depth), *self.some_statements(depth)]))
+        return Node((), [condition, b"\x04\x40", body, END])
+
+    def call_and_drop(self, depth: int) -> Node:
+        node = self.call(self.random.randrange(len(self.program.functions)), depth)
+        return Node((), [node, DROP * len(node.results)])
+
+    def branch(self, depth: int) -> Node:
+        """An unconditional branch or return in an `if`, with dead code behind it; back only while there is fuel."""
+        condition = [self.value(I32, depth)]
+        index = self.random.randrange(len(self.labels))
+        if self.labels[index].is_loop:
+            condition += [self.take_fuel(), b"\x71"]
+
+        def body() -> Node:
+            values = self.values(self.labels[index].types, depth)
+            jump = [RETURN] if index == 0 and self.chance(0.5) else [BR, self.depth_of(index)]
+            dead = [b"\x6a" + DROP] if self.chance(0.2) else [self.statement(1)] if self.chance(0.3) else []
+            return Node((), [*self.some_statements(depth), values, *jump, *dead])
+
+        return Node((), [*condition, b"\x04\x40", self.inside(Label((), False), body), END])
+
+    def branch_table(self, depth: int) -> Node:
+        """A `br_table` in a block; a loop is a target only while there is fuel."""
+
+        def body() -> Node:
+            types = self.random.choice(self.labels).types
+            found = [i for i, label in enumerate(self.labels) if label.types == types]
+            forward = [i for i in found if not self.labels[i].is_loop]
+            if not forward:
+                return Node((), [])
+            targets = [self.random.choice(found) for _ in range(self.random.randrange(6))]
+            # Without fuel the index has all bits set, which is the default, a target forward.
+            index = [self.value(I32, depth), constant(I32, 7), b"\x71", self.take_fuel(), b"\x41\x01\x6b\x72"]
+            depths = b"".join(self.depth_of(i) for i in [*targets, self.random.choice(forward)])
+            return Node((), [self.values(types, depth), *index, BR_TABLE, unsigned(len(targets)), depths])
+
+        return Node((), [b"\x02\x40", self.inside(Label((), False), body), END])
+
+    def trap(self, depth: int) -> Node | None:
+        if not self.chance(0.15):
+            return None
+        return Node((), [self.value(I32, depth), b"\x45\x04\x40", UNREACHABLE, END])
+
+    def bulk_memory(self, depth: int) -> Node:
+        length = constant(I32, self.random.choice((0, 1, 3, 8, 17, 40, PAGE + 1 if self.chance(0.05) else 5)))
+        start = [self.address(depth)[0], constant(I32, 0xFFF), b"\x71"]
+        chance = self.random.random()
+        if chance < 0.35:
+            return Node((), [*start, self.value(I32, depth), length, b"\xfc\x0b\x00"])
+        if chance < 0.7:
+            return Node((), [*start, self.address(depth)[0], length, b"\xfc\x0a\x00\x00"])
+        if chance < 0.95:
+            return Node((), [*start, constant(I32, self.random.randrange(30)), length, b"\xfc\x08\x01\x00"])
+        return Node((), [b"\xfc\x09\x01"])
+
+    def bulk_table(self, depth: int) -> Node:
+        table = self.random.randrange(2)
+        number, reference = unsigned(table), (FUNCREF, EXTERNREF)[table]
+        length = constant(I32, self.random.randrange(4))
+        chance = self.random.random()
+        if chance < 0.3:
+            return Node((), [self.slot(depth), self.value(reference, depth), b"\x26", number])
+        if chance < 0.5:
+            return Node((), [self.slot(depth), self.value(reference, depth), length, b"\xfc\x11", number])
+        if chance < 0.7:
+            return Node((), [self.slot(depth), self.slot(depth), length, b"\xfc\x0e", number, number])
+        if chance < 0.9:
+            return Node((), [self.slot(depth), constant(I32, 0), length, b"\xfc\x0c\x01\x00"])
+        return Node((), [b"\xfc\x0d\x01"])
+
+
+
+Maker = TypeVar("Maker")
+
+
+class Weighted(Generic[Maker]):
+    """Makers with how often each is chosen."""
+
+    def __init__(self, weights: dict[Maker, int]) -> None:
+        self._makers = list(weights)
+        self._weights = list(accumulate(weights.values()))
+
+    def pick(self, random: Random) -> Maker:
+        """Choose one."""
+        return random.choices(self._makers, cum_weights=self._weights)[0]
+
+
+_G = FunctionGenerator
+_ANY_VALUE = {
+    _G.select: 3,
+    _G.tee: 3,
+    _G.value_then_statement: 3,
+    _G.statement_then_value: 2,
+    _G.pick_of_several: 2,
+    _G.block_value: 5,
+    _G.branch_with_value: 2,
+}
+_ANY_NUMBER = {**_ANY_VALUE, _G.operator: 30, _G.load: 6}
+VALUES: dict[int, Weighted[Callable[[FunctionGenerator, int, int], Node | None]]] = {
+    I32: Weighted({**_ANY_NUMBER, _G.partial_operator: 3, _G.bits: 1, _G.size: 2, _G.host_call: 1}),
+    I64: Weighted({**_ANY_NUMBER, _G.partial_operator: 3, _G.bits: 1}),
+    F32: Weighted({**_ANY_NUMBER, _G.bits: 1}),
+    F64: Weighted({**_ANY_NUMBER, _G.bits: 1}),
+    FUNCREF: Weighted({**_ANY_VALUE, _G.table_get: 10}),
+    EXTERNREF: Weighted({**_ANY_VALUE, _G.table_get: 10}),
+}
+STATEMENTS: Weighted[Callable[[FunctionGenerator, int], Node | None]] = Weighted(
+    {
+        _G.set_local: 12,
+        _G.set_global: 4,
+        _G.store: 10,
+        _G.drop: 2,
+        _G.plain_block: 5,
+        _G.if_only: 5,
+        _G.call_and_drop: 2,
+        _G.branch: 3,
+        _G.branch_table: 3,
+        _G.trap: 1,
+        _G.bulk_memory: 2,
+        _G.bulk_table: 1,
+    }
+)
+
+
+def generate(seed: int) -> Program:
+    """The program of a seed."""
+    random = Random(seed)
+    size = random.choice((15, 60, 60, 150))
+    functions = [Function(random_signature(random)) for _ in range(random.randint(1, 6))]
+    kinds = [(I32, True), *((random.choice(NUMBERS), random.random() < 0.8) for _ in range(random.randrange(6)))]
+    program = Program(
+        functions=functions,
+        globals=[(t, mutable, random_value(random, t) if index else FUEL) for index, (t, mutable) in enumerate(kinds)],
+        calls=[],
+        table=[random.randrange(len(functions) + 1) for _ in range(TABLE_SIZE - 4)],
+        data=random.randbytes(256) if random.random() < 0.7 else bytes(64),
+        start=random.random() < 0.1,
+    )
+    program.type_index(HOST_LOG)
+    for index in range(len(functions)):
+        FunctionGenerator(random, program, index, size).generate()
+    callable_ones = [(i, f.signature) for i, f in enumerate(functions) if all(t in NUMBERS for t in f.signature[0])]
+    for _ in range(8):
+        if callable_ones:
+            index, (parameters, results) = random.choice(callable_ones)
+            program.calls.append(Call(f"function_{index}", tuple(random_value(random, t) for t in parameters), results))
+    return program
+
+
+def random_signature(random: Random) -> FunctionType:
+    """Parameters and results, now and then more than there are registers."""
+    longest = 14 if random.random() < 0.1 else 4
+    types = (*NUMBERS, *NUMBERS, I32, I64, FUNCREF) if random.random() < 0.2 else (*NUMBERS, I32, I64)
+    parameters = tuple(random.choice(types) for _ in range(random.randint(0, longest)))
+    several = random.choice((0, 1, 1, 1, 1, 2, 3, longest))
+    return parameters, tuple(random.choice(types) for _ in range(several))
+
+
+OPERATORS_OF: dict[int, list[Operator]] = {t: [operator for operator in OPERATORS if operator.result == t] for t in NUMBERS}
