@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+import wasmcore
+
 from wasmcore.cli.options import RUN_OPTIONS, RunRequest
 from wasmcore.cli.report import FAILED, exit_code, say
 
@@ -27,7 +29,7 @@ def run_command(words: Sequence[str]) -> int:
 
 
 @click.group(context_settings=_HELP, epilog="`wasmcore FILE` is short for `wasmcore run FILE`.")
-@click.version_option(package_name="wasmcore", message="%(prog)s %(version)s")
+@click.version_option(wasmcore.__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """WebAssembly for Python, with compilers as plug-ins."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from wasmcore.errors import DecodeError, Trap, WasmcoreError
+from wasmcore.errors import CompileError, DecodeError, Trap, WasmcoreError
 
 FAILED: Final = 1
 """The module can not be read, compiled, linked or called."""
@@ -53,6 +54,15 @@ def read_module(file: str) -> bytes:
     if not data.startswith(MAGIC):
         raise DecodeError(f"{file} is not a WebAssembly module: it does not begin with the bytes 00 61 73 6d")
     return data
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Let the message of a `CompileError` begin with the file."""
+    try:
+        yield
+    except CompileError as error:
+        raise CompileError(f"{file}: {error.message}", error.offset) from None
 
 
 def say_if_plain() -> None:

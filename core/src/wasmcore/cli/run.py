@@ -8,8 +8,8 @@ from typing import Any
 
 import wasmcore
 from wasmcore.cli.options import RunRequest
-from wasmcore.cli.report import read_module, say_if_plain
-from wasmcore.errors import CompileError, Exit, WasmcoreError
+from wasmcore.cli.report import naming, read_module, say_if_plain
+from wasmcore.errors import Exit, WasmcoreError
 from wasmcore.types import F32, F64, I32, I64, FuncType, value_type_name
 
 _READERS = {I32: lambda text: int(text, 0), I64: lambda text: int(text, 0), F32: float, F64: float}
@@ -29,10 +29,8 @@ def run(request: RunRequest) -> int:
         "dirs": dict(map(_directory, request.dir)),
     }
     engine = wasmcore.Engine(backend=request.backend, progress=_progress())
-    try:
+    with naming(request.file):
         module = wasmcore.Module(data, engine=engine)
-    except CompileError as error:
-        raise CompileError(f"{request.file}: {error.message}", error.offset) from None
     uses_wasi = any(each.module.startswith("wasi") for each in module.imports)
     try:
         instance = wasmcore.Instance(module, {}, host_options={"wasi": options} if uses_wasi else {})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from wasmcore.cli.report import read_module
-from wasmcore.errors import CompileError
+from wasmcore.cli.report import naming, read_module
 
 
 def validate(file: str) -> int:
@@ -12,8 +11,6 @@ def validate(file: str) -> int:
     from wasmcore.validation import validate_module
 
     data = read_module(file)
-    try:
+    with naming(file):
         validate_module(decode(data))
-    except CompileError as error:
-        raise type(error)(f"{file}: {error.message}", error.offset) from None
     return 0
