@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +43,11 @@ def wrong_results(kernels: Mapping[str, Kernel], argument: int) -> dict[str, int
     return {name: result for name, result in results.items() if result != expected}
 
 
+def measurements(kernels: Mapping[str, Kernel], argument: int) -> dict[str, Callable[[], float]]:
+    """Seconds of one run, for each engine."""
+    return {name: lambda kernel=kernel: kernel(argument)[0] for name, kernel in kernels.items()}
+
+
 def main() -> int:
     """Measure and print; exit code 1 when a result is wrong."""
     available = kernel_engines()
@@ -65,8 +70,7 @@ def main() -> int:
         for name, result in wrong_results(kernels, case.argument).items():
             print(f"WRONG RESULT: {kernel_name} on {name}: {result:#x}", file=sys.stderr)
             failures += 1
-        measurements = {name: lambda kernel=kernel: kernel(case.argument)[0] for name, kernel in kernels.items()}
-        medians[kernel_name] = interleave(measurements, options.rounds)
+        medians[kernel_name] = interleave(measurements(kernels, case.argument), options.rounds)
     ratios = {kernel: {name: seconds[name] / seconds["native"] for name in names} for kernel, seconds in medians.items()}
     rows = [[kernel, medians[kernel]["native"] * 1e3, *(ratios[kernel][name] for name in names[1:])] for kernel in ratios]
     means = {name: geometric_mean(ratio[name] for ratio in ratios.values()) for name in names}

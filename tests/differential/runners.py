@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import wasmtime
+
 from .generator import HOST_LOG, Call, Program
 from .module_builder import F32, F64, I32, I64
 
@@ -62,7 +63,9 @@ class Outcome:
         """What differs, in words."""
         if len(self.results) != len(other.results):
             return [f"instantiation: {self.results[:1]} and {other.results[:1]}"]
-        found = [f"{call}: {ours} and {theirs}" for (call, ours), (_, theirs) in zip(self.results, other.results, strict=True) if ours != theirs]
+        found = [
+            f"{call}: {ours} and {theirs}" for (call, ours), (_, theirs) in zip(self.results, other.results, strict=True) if ours != theirs
+        ]
         if self.log != other.log:
             found.append(f"log: {self.log} and {other.log}")
         if len(self.memory) != len(other.memory):

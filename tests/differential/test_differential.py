@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from .generator import generate
 from .runners import run_on_wasmcore, run_on_wasmtime
 
