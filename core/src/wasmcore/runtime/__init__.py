@@ -1,0 +1,1 @@
+"""Runs compiled code: memories, tables, functions, instances, traps and threads."""

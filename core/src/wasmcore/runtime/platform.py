@@ -1,0 +1,174 @@
+"""What the runtime asks of the operating system and of the C API of Python, by `ctypes`."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from typing import Final
+
+PAGE_SIZE: Final = os.sysconf("SC_PAGE_SIZE")
+
+NO_ACCESS: Final = 0
+READ_WRITE: Final = 3
+READ_EXECUTE: Final = 5
+_MAP_PRIVATE: Final = 0x02
+_MAP_ANONYMOUS: Final = 0x20
+_MAP_NORESERVE: Final = 0x4000
+_MADV_DONTNEED: Final = 4
+_FAILED: Final = 2**64 - 1
+
+LARGEST_STACK: Final = 64 << 20
+"""Of a stack without limit, only so much counts (bytes): the kernel keeps at least twice that free below the main stack."""
+_ATTRIBUTES_SIZE: Final = 64
+"""Bytes of a `pthread_attr_t`, rounded up."""
+
+# The interpreter lock stays held: these calls are short, and nobody may see a half-made change.
+_library: Final = ctypes.PyDLL(None, use_errno=True)
+_address = ctypes.c_size_t
+
+_mmap = _library.mmap
+_mmap.restype = _address
+_mmap.argtypes = [_address, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+_mprotect = _library.mprotect
+_mprotect.argtypes = [_address, ctypes.c_size_t, ctypes.c_int]
+_munmap = _library.munmap
+_munmap.argtypes = [_address, ctypes.c_size_t]
+_madvise = _library.madvise
+_madvise.argtypes = [_address, ctypes.c_size_t, ctypes.c_int]
+
+
+def round_up(size: int) -> int:
+    """The next multiple of the page size (bytes)."""
+    return -(-size // PAGE_SIZE) * PAGE_SIZE
+
+
+def reserve(size: int) -> int:
+    """Address of so many bytes of address space that nothing may touch yet; MemoryError if there is none."""
+    return _map(size, NO_ACCESS, _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE)
+
+
+def allocate(size: int) -> int:
+    """Address of so many bytes of zeroed memory in pages of its own; MemoryError if there is none."""
+    return _map(size, READ_WRITE, _MAP_PRIVATE | _MAP_ANONYMOUS)
+
+
+def _map(size: int, protection: int, flags: int) -> int:
+    found: int = _mmap(0, size, protection, flags, -1, 0)
+    if found == _FAILED:
+        raise MemoryError(f"no {size} bytes of address space: {os.strerror(ctypes.get_errno())}")
+    return found
+
+
+def protect(address: int, size: int, protection: int) -> None:
+    """Change what may be done with whole pages; MemoryError if the system has no memory for them, else OSError."""
+    if size and _mprotect(address, size, protection):
+        error = ctypes.get_errno()
+        if error == 12:
+            raise MemoryError(f"no memory for {size} bytes: {os.strerror(error)}")
+        raise OSError(error, os.strerror(error))
+
+
+def make_writable(address: int, size: int) -> None:
+    """Let whole pages of reserved address space be read and written; MemoryError if the system has no memory for them."""
+    protect(address, size, READ_WRITE)
+
+
+def discard(address: int, size: int) -> None:
+    """Give the memory of whole pages back, keeping the address space, which nothing may touch any more."""
+    protect(address, size, NO_ACCESS)
+    _madvise(address, size, _MADV_DONTNEED)
+
+
+def release(address: int, size: int) -> None:
+    """Give memory and address space back."""
+    if _munmap(address, size):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def signals_enabled() -> bool:
+    """Whether signal handlers may be installed: not with `WASMCORE_SIGNALS=0`."""
+    return os.environ.get("WASMCORE_SIGNALS") != "0"
+
+
+def stack_bounds() -> tuple[int, int]:
+    """Lowest and highest address of the stack of the current thread.
+
+    The main thread's takes a quarter of a millisecond to find.
+    """
+    attributes = ctypes.create_string_buffer(_ATTRIBUTES_SIZE)
+    low = _address()
+    size = _address()
+    _library.pthread_self.restype = _address
+    error = _library.pthread_getattr_np(_address(_library.pthread_self()), attributes)
+    if error:
+        raise OSError(error, os.strerror(error))
+    _library.pthread_attr_getstack(attributes, ctypes.byref(low), ctypes.byref(size))
+    _library.pthread_attr_destroy(attributes)
+    high = low.value + size.value
+    return max(low.value, high - LARGEST_STACK), high
+
+
+def thread_exit_key(destructor: int) -> int:
+    """A pthread key whose values are given to a C function when their thread ends."""
+    key = ctypes.c_uint()
+    error = _library.pthread_key_create(ctypes.byref(key), ctypes.c_void_p(destructor))
+    if error:
+        raise OSError(error, os.strerror(error))
+    return key.value
+
+
+def set_thread_exit_value(key: int, value: int) -> None:
+    """What the destructor of a key gets for this thread."""
+    error = _library.pthread_setspecific(ctypes.c_uint(key), ctypes.c_void_p(value))
+    if error:
+        raise OSError(error, os.strerror(error))
+
+
+class SignalAction(ctypes.Structure):
+    """`struct sigaction` of the GNU C library."""
+
+    _fields_ = [("handler", ctypes.c_void_p), ("mask", ctypes.c_ubyte * 128), ("flags", ctypes.c_int), ("restorer", ctypes.c_void_p)]
+
+
+SA_SIGINFO: Final = 4
+SA_ONSTACK: Final = 0x08000000
+SA_RESTART: Final = 0x10000000
+
+_sigaction = _library.sigaction
+_sigaction.argtypes = [ctypes.c_int, ctypes.POINTER(SignalAction), ctypes.POINTER(SignalAction)]
+
+
+def signal_action(number: int) -> tuple[int, int]:
+    """Address of the handler and flags of a signal."""
+    action = SignalAction()
+    if _sigaction(number, None, action):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return action.handler or 0, action.flags
+
+
+def set_signal_action(number: int, handler: int, flags: int) -> None:
+    """Let a signal call a function at this address."""
+    action = SignalAction(handler=handler, flags=flags)
+    if _sigaction(number, action, None):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+class Symbols(dict[str, int]):
+    """Addresses of what Python and the C library export, found when asked for; KeyError for what they do not."""
+
+    def __missing__(self, name: str) -> int:
+        try:
+            symbol = getattr(ctypes.pythonapi, name)
+        except AttributeError:
+            raise KeyError(name) from None
+        address = ctypes.cast(symbol, ctypes.c_void_p).value
+        assert address is not None
+        self[name] = address
+        return address
+
+
+PYTHON: Final = (sys.version_info[0], sys.version_info[1])

@@ -1,0 +1,51 @@
+"""Things outside of Python's heap that are freed with the last reference to their object.
+
+`__del__` is not enough: when a cycle of objects is collected, all their `__del__` methods run before any object goes, so memory would be
+gone while the `__del__` of somebody else still calls code in it. What is found during a collection is therefore freed at its end.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Final
+
+_waiting: Final[list[Resource]] = []
+_collecting = False
+
+
+class Resource:
+    """Base of what has something to free."""
+
+    __slots__ = ("__weakref__", "_freed")
+
+    def __init__(self) -> None:
+        self._freed = False
+
+    def free(self) -> None:
+        """Give it back now; nothing may use it any more. More than once is fine."""
+        if not self._freed:
+            self._freed = True
+            self._free()
+
+    def _free(self) -> None:
+        """What to do, once."""
+        raise NotImplementedError
+
+    def __del__(self) -> None:
+        if getattr(self, "_freed", True):
+            return
+        if _collecting:
+            _waiting.append(self)
+        else:
+            self.free()
+
+
+def _watch(phase: str, info: dict[str, int]) -> None:
+    global _collecting
+    _collecting = phase == "start"
+    if not _collecting:
+        while _waiting:
+            _waiting.pop().free()
+
+
+gc.callbacks.append(_watch)

@@ -1,0 +1,123 @@
+"""Stores: what linked instances share, entered by one thread at a time."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from itertools import count
+from threading import RLock
+from typing import Final
+from weakref import WeakValueDictionary
+
+from wasmcore.errors import StoreBusyError
+from wasmcore.plugin.layout import OVERFLOW_OFFSET, OVERFLOW_SLOT, OVERFLOW_SLOTS, POLL_OFFSET, STORE_SIZE
+from wasmcore.runtime import platform
+from wasmcore.runtime.resources import Resource
+from wasmcore.runtime.threads import StoreRecord, process
+
+_OVERFLOW_SIZE: Final = OVERFLOW_SLOT * OVERFLOW_SLOTS
+_numbers: Final = count(1)
+_by_address: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
+_by_number: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
+_lock = RLock()
+
+
+class Store(Resource):
+    """A store record, its poll page and its overflow area. Freed with the last reference; contexts do not keep it alive."""
+
+    __slots__ = ("_contexts", "_interrupt", "_record", "address", "number")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.address = platform.allocate(STORE_SIZE)
+        self.number = next(_numbers)
+        self._record = StoreRecord.from_address(self.address)
+        self._record.thread = process.nobody
+        self._record.number = self.number
+        self._contexts: set[int] = set()
+        self._interrupt: BaseException | None = None
+        _by_address[self.address] = self
+        _by_number[self.number] = self
+
+    @property
+    def activation(self) -> int:
+        """Address of the innermost activation, 0 at rest."""
+        return 0 if self._freed else int(self._record.activation)
+
+    def adopt(self, context: int) -> None:
+        """Write the store's address into a context, now and whenever stores are merged, until `disown`."""
+        self._contexts.add(context)
+        ctypes.c_uint64.from_address(context).value = self.address
+
+    def disown(self, context: int) -> None:
+        """The memory of a context is about to go."""
+        self._contexts.discard(context)
+
+    def merge(self, other: Store) -> None:
+        """Take over all contexts of another store, which must be at rest: StoreBusyError otherwise."""
+        with _lock:
+            if other is self:
+                return
+            if other.activation:
+                raise StoreBusyError("instances can not be linked with others whose code is running")
+            contexts = list(other._contexts)
+            other._contexts.clear()
+            for context in contexts:
+                self.adopt(context)
+
+    def interrupt(self, exception: BaseException) -> bool:
+        """Let the code that is running in the store raise this exception soon; False if nothing is running. Any thread may ask."""
+        if not self.activation:
+            return False
+        self._interrupt = exception
+        self.request_poll()
+        return True
+
+    def request_poll(self) -> None:
+        """Let code that runs in the store, or is the next to run, call back at its next poll."""
+        platform.protect(self.address + POLL_OFFSET, platform.PAGE_SIZE, platform.NO_ACCESS)
+
+    def take_interrupt(self) -> BaseException | None:
+        """The exception that somebody asked for, once."""
+        exception, self._interrupt = self._interrupt, None
+        return exception
+
+    def is_poll_address(self, address: int) -> bool:
+        """Whether an address is in the poll page."""
+        return 0 <= address - self.address - POLL_OFFSET < platform.PAGE_SIZE
+
+    def _free(self) -> None:
+        platform.release(self.address, STORE_SIZE)
+
+
+def at_address(address: int) -> Store | None:
+    """The store whose record is there."""
+    return _by_address.get(address)
+
+
+def by_number(number: int) -> Store | None:
+    """The store with this number."""
+    return _by_number.get(number)
+
+
+def save_overflow(store: int) -> bytes:
+    """What is in the overflow area of the store record at an address, before Python code runs that may use it."""
+    return ctypes.string_at(store + OVERFLOW_OFFSET, _OVERFLOW_SIZE)
+
+
+def restore_overflow(store: int, data: bytes) -> None:
+    """Put it back."""
+    ctypes.memmove(store + OVERFLOW_OFFSET, data, len(data))
+
+
+def _after_fork() -> None:
+    """Other threads are gone, so nobody is inside of the stores they had entered."""
+    global _lock
+    _lock = RLock()
+    for store in list(_by_address.values()):
+        record = store._record
+        if record.activation and not process.is_current(record.thread):
+            record.activation = 0
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,295 @@
+"""The machine: stubs of the target, made once and shared, and the builtins that stand on them."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from wasmcore.errors import PluginError, Trap, TrapKind
+from wasmcore.plugin.builtins import BUILTINS
+from wasmcore.plugin.layout import FUNCREF_SIZE, OVERFLOW_SLOTS, VMCONTEXT_HEAD_SIZE
+from wasmcore.plugin.target import HostInterface
+from wasmcore.runtime import platform, traps
+from wasmcore.runtime import store as stores
+from wasmcore.runtime.code_memory import CodeBlock, stub_code, wasm_code
+from wasmcore.runtime.resources import Resource
+from wasmcore.runtime.signals import Handlers, SignalHandlers
+from wasmcore.runtime.threads import enter, process
+from wasmcore.types import FuncType
+
+if TYPE_CHECKING:
+    from wasmcore.errors import Frame
+    from wasmcore.plugin.target import Target
+
+TRAMPOLINES: Final = 128
+"""Trampolines that are made at a time."""
+_METH_FASTCALL: Final = 0x80
+
+
+class MethodDef(ctypes.Structure):
+    """`PyMethodDef`."""
+
+    _fields_ = [("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p)]
+
+
+_new_builtin: Final = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.POINTER(MethodDef), ctypes.py_object, ctypes.c_void_p)(
+    ("PyCFunction_NewEx", ctypes.pythonapi)
+)
+
+
+class BuiltinOwner(Protocol):
+    """The `__self__` of a builtin; keeps what the builtin needs alive."""
+
+    trampoline: Any
+    """Set by `Machine.builtin`."""
+
+
+class LazyStubs:
+    """Stubs that compile a function when it is called: `step` bytes each, from `address` on."""
+
+    def __init__(self, block: CodeBlock, step: int) -> None:
+        self._block = block
+        self.address = block.address
+        self.step = step
+
+    def free(self) -> None:
+        """Give the memory back; nothing may call them any more."""
+        self._block.free()
+
+
+class _TrampolineBatch:
+    """Some trampolines with the data they read."""
+
+    def __init__(self, target: Target) -> None:
+        size = 16 * TRAMPOLINES
+        self._data = platform.allocate(platform.round_up(size))
+        self._slots = (ctypes.c_uint64 * (2 * TRAMPOLINES)).from_address(self._data)
+        length = len(target.trampolines(TRAMPOLINES, self._data, self._data))
+        self._code = stub_code.allocate_at(length, lambda address: target.trampolines(TRAMPOLINES, address, self._data))
+        self._step = length // TRAMPOLINES
+        self.free = list(range(TRAMPOLINES))
+
+    def point(self, number: int, funcref: int, entry: int) -> int:
+        """Let a trampoline go to a function; its address."""
+        self._slots[2 * number + 1] = entry
+        self._slots[2 * number] = funcref
+        return self._code.address + self._step * number
+
+
+class Trampoline(Resource):
+    """One trampoline in use: the C function of a builtin, with its name."""
+
+    __slots__ = ("_batch", "_number", "count", "method", "name")
+
+    def __init__(self, batch: _TrampolineBatch, funcref: int, entry: int, name: str, doc: str, count: int) -> None:
+        super().__init__()
+        self.name = name
+        self.count = count
+        self._batch = batch
+        self._number = batch.free.pop()
+        address = batch.point(self._number, funcref, entry)
+        self.method = MethodDef(_c_string(name), address, _METH_FASTCALL, _c_string(doc))
+
+    def _free(self) -> None:
+        self._batch.free.append(self._number)
+
+
+def _c_string(text: str) -> bytes:
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace")
+
+
+class Machine:
+    """The stubs of the running process for one target. Get it by `machine(target)`."""
+
+    def __init__(self, target: Target) -> None:
+        reason = target.unsupported()
+        if reason is not None:
+            raise PluginError(reason)
+        self.target = target
+        self.compile_function: Callable[[int, int], int] = _not_set
+        """Hook: (address of the VMContext, number of the defined function) -> address of its code. Raises what the caller is to see."""
+        self.box_reference: Callable[[int, int], Any] = _not_set
+        """Hook: (packed value type, bits) -> object."""
+        self.unbox_reference: Callable[[int, Any], int] = _not_set
+        """Hook: (packed value type, object) -> bits, or TypeError."""
+        self._callbacks: dict[str, Callable[..., Any]] = {
+            "enter": enter,
+            "trap": traps.trap,
+            "compile": self._compile,
+            "wrong_count": _wrong_count,
+            "box_reference": lambda kind, bits: self.box_reference(kind, bits),
+            "unbox_reference": lambda kind, value: self.unbox_reference(kind, value),
+        }
+        callbacks = {name: id(function) for name, function in self._callbacks.items()}
+        self.host = HostInterface(platform.Symbols(), process.address, process.signal_actions, platform.PYTHON, callbacks)
+        self._lock = RLock()
+        self._blocks: list[CodeBlock] = []
+        self._entries: dict[tuple[FuncType, bool], int] = {}
+        self._hosts: dict[FuncType, int] = {}
+        self._batches: list[_TrampolineBatch] = []
+        self._tables: list[Any] = []
+        stub = target.process_stubs(self.host)
+        base = self._load(stub.code)
+        labels = {name: base + offset for name, offset in stub.labels.items()}
+        self._lazy = labels["lazy"]
+        process.set_stubs(labels["unwind"], labels["thread_exit"])
+        first = Handlers(labels["signal_handler"], labels["interrupt_handler"], process.signal_actions)
+        self._signals = SignalHandlers(first, self._more_handlers)
+        self._tested = False
+
+    def _load(self, code: bytes) -> int:
+        block = stub_code.allocate(code)
+        self._blocks.append(block)
+        return block.address
+
+    def _more_handlers(self, actions: int) -> Handlers:
+        stub = self.target.process_stubs(replace(self.host, signal_actions=actions))
+        base = self._load(stub.code)
+        return Handlers(base + stub.labels["signal_handler"], base + stub.labels["interrupt_handler"], actions)
+
+    def ensure_signals(self) -> None:
+        """Call at each instantiation: handlers of ours are on top, and at the first time, they work. PluginError otherwise."""
+        self._signals.ensure_installed()
+        if not self._tested:
+            self_test(self)
+            self._tested = True
+
+    def _compile(self, context: int, number: int) -> int:
+        store = ctypes.c_uint64.from_address(context).value
+        overflow = stores.save_overflow(store)
+        address = self.compile_function(context, number)
+        stores.restore_overflow(store, overflow)
+        return address
+
+    def entry(self, func_type: FuncType, release_gil: bool) -> int:
+        """Address of the entry stub for exported functions of a type."""
+        key = func_type, release_gil
+        found = self._entries.get(key)
+        if found is None:
+            _check_counts(func_type)
+            with self._lock:
+                code = self.target.entry_stub(self.host, func_type.params, func_type.results, release_gil)
+                found = self._entries[key] = self._load(code)
+        return found
+
+    def host_code(self, func_type: FuncType) -> int:
+        """Address of the code of funcref records for Python functions of a type."""
+        found = self._hosts.get(func_type)
+        if found is None:
+            _check_counts(func_type)
+            with self._lock:
+                found = self._hosts[func_type] = self._load(self.target.host_stub(self.host, func_type.params, func_type.results))
+        return found
+
+    def lazy_stubs(self, count: int) -> LazyStubs:
+        """Stubs that compile the defined functions 0..count-1 when they are called."""
+        size = len(self.target.lazy_stubs(count, self._lazy, self._lazy))
+        block = stub_code.allocate_at(size, lambda address: self.target.lazy_stubs(count, self._lazy, address))
+        return LazyStubs(block, size // max(count, 1))
+
+    def builtins_table(self, functions: Mapping[str, Callable[..., Any]]) -> int:
+        """Address of a table of built-ins for VMContexts; by name, what Python does (see `wasmcore.plugin.builtins`)."""
+        table = (ctypes.c_uint64 * len(BUILTINS))()
+        kept = dict(functions)
+        for number, builtin in enumerate(BUILTINS):
+            if builtin.native:
+                table[number] = self.host.symbols[builtin.name]
+            else:
+                function = kept[builtin.name]
+                table[number] = self._load(self.target.builtin_stub(self.host, builtin.params, builtin.results, id(function)))
+        self._tables.append((table, kept))
+        return ctypes.addressof(table)
+
+    def builtin(self, owner: BuiltinOwner, name: str, doc: str, func_type: FuncType, funcref: int, release_gil: bool) -> Any:
+        """A builtin function that calls the function of a funcref record; its `__self__` is `owner`.
+
+        The owner keeps the record alive, and may have one builtin only.
+        """
+        entry = self.entry(func_type, release_gil)
+        text = f"{name}({_parameters(func_type)})\n--\n\n{doc}"
+        with self._lock:
+            batch = next((batch for batch in self._batches if batch.free), None)
+            if batch is None:
+                batch = _TrampolineBatch(self.target)
+                self._batches.append(batch)
+            trampoline = Trampoline(batch, funcref, entry, name, text, len(func_type.params))
+        owner.trampoline = trampoline
+        return _new_builtin(trampoline.method, owner, None)
+
+
+def _parameters(func_type: FuncType) -> str:
+    """Positional-only parameters as `inspect.signature` reads them."""
+    if not func_type.params:
+        return ""
+    return ", ".join(f"p{number}" for number in range(len(func_type.params))) + ", /"
+
+
+def _check_counts(func_type: FuncType) -> None:
+    if max(len(func_type.params), len(func_type.results)) > OVERFLOW_SLOTS:
+        raise PluginError(f"functions can have at most {OVERFLOW_SLOTS} parameters and results")
+
+
+def _wrong_count(owner: BuiltinOwner, given: int) -> None:
+    """The callback `wrong_count`."""
+    trampoline: Trampoline = owner.trampoline
+    wanted = trampoline.count
+    raise TypeError(f"{trampoline.name}() takes {wanted} argument{'' if wanted == 1 else 's'} ({given} given)")
+
+
+def _not_set(*arguments: Any) -> Any:
+    raise PluginError("this hook of the machine is not set")
+
+
+class _SelfTest:
+    """Owner of the code of the self-test, and of its builtin."""
+
+    trampoline: Any = None
+
+    def trap_kind(self, offset: int) -> TrapKind | None:
+        return TrapKind.UNREACHABLE
+
+    def frame(self, offset: int, is_return_address: bool) -> Frame:
+        raise NotImplementedError
+
+    def keep(self) -> object:
+        return self
+
+
+def self_test(machine: Machine) -> None:
+    """Interrupt and trap a function once; PluginError if that does not do what it should."""
+    owner = _SelfTest()
+    store = stores.Store()
+    block = wasm_code.allocate(machine.target.self_test())
+    context = (ctypes.c_uint64 * (VMCONTEXT_HEAD_SIZE // 8))()
+    store.adopt(ctypes.addressof(context))
+    funcref = (ctypes.c_uint64 * (FUNCREF_SIZE // 8))(block.address, ctypes.addressof(context))
+    traps.register(block.address, block.address + block.size, owner)
+    try:
+        run = machine.builtin(owner, "self_test", "", FuncType((), ()), ctypes.addressof(funcref), False)
+        store.request_poll()
+        run()
+    except Trap as trap:
+        if trap.kind is TrapKind.UNREACHABLE and not store.activation:
+            return
+    finally:
+        traps.unregister(block.address)
+    raise PluginError("WebAssembly code can not run here: the handlers of SIGSEGV and SIGILL do not work")
+
+
+_machines: Final[dict[str, Machine]] = {}
+_lock: Final = RLock()
+
+
+def machine(target: Target) -> Machine:
+    """The machine of a target; PluginError when the target can not run here."""
+    found = _machines.get(target.name)
+    if found is None:
+        with _lock:
+            found = _machines.get(target.name)
+            if found is None:
+                found = _machines[target.name] = Machine(target)
+    return found
+

@@ -1,0 +1,146 @@
+"""The process record and the threads that run WebAssembly code."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from threading import RLock, get_native_id
+from threading import local as thread_local
+from typing import Any, Final
+
+from wasmcore.errors import StoreBusyError
+from wasmcore.plugin.layout import (
+    ACTIVATION_FIELDS,
+    CODE_REGIONS,
+    CODE_REGIONS_OFFSET,
+    PROCESS_FIELDS,
+    PROCESS_SIZE,
+    SIGNAL_ACTIONS_OFFSET,
+    STORE_FIELDS,
+    THREAD_FIELDS,
+    THREAD_SIZE,
+    structure,
+)
+from wasmcore.runtime import platform
+
+MAXIMUM_THREADS: Final = 4096
+"""Threads that can be inside WebAssembly code at the same time."""
+STACK_RESERVE: Final = 256 << 10
+"""Bytes of stack below the limit of generated code, for Python functions called from there and for signal handlers. Small stacks keep
+half of themselves."""
+
+ProcessRecord: Final[Any] = structure("ProcessRecord", PROCESS_FIELDS)
+ThreadRecord: Final[Any] = structure("ThreadRecord", THREAD_FIELDS)
+StoreRecord: Final[Any] = structure("StoreRecord", STORE_FIELDS)
+ActivationRecord: Final[Any] = structure("ActivationRecord", ACTIVATION_FIELDS)
+
+
+class Process:
+    """The process record, and the array of thread records behind it.
+
+    The record 0 of the array belongs to no thread ever: stores name it that nobody has entered.
+    """
+
+    def __init__(self) -> None:
+        self.address = platform.allocate(platform.round_up(PROCESS_SIZE))
+        self.threads = platform.allocate(platform.round_up(THREAD_SIZE * MAXIMUM_THREADS))
+        self.nobody = self.threads
+        self.signal_actions = self.address + SIGNAL_ACTIONS_OFFSET
+        self._record = ProcessRecord.from_address(self.address)
+        self._record.threads = self.threads
+        self._record.thread_count = 1
+        self._exit_key: int | None = None
+        self._by_pointer: dict[int, int] = {}
+        self._current = thread_local()
+        self._lock = RLock()
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def set_stubs(self, unwind: int, thread_exit: int) -> None:
+        """Tell where the stubs are that belong to the process."""
+        self._record.unwind = unwind
+        self._exit_key = platform.thread_exit_key(thread_exit)
+
+    def add_code_region(self, start: int, size: int) -> None:
+        """From now on, a fault in this range is a trap; MemoryError when there are too many."""
+        with self._lock:
+            count = self._record.code_count
+            if count == CODE_REGIONS:
+                raise MemoryError(f"more than {CODE_REGIONS} regions of machine code")
+            region = (ctypes.c_uint64 * 2).from_address(self.address + CODE_REGIONS_OFFSET + 16 * count)
+            region[0] = start
+            region[1] = size
+            self._record.code_count = count + 1
+
+    def is_code(self, pc: int) -> bool:
+        """Whether an address is in a code region."""
+        count = self._record.code_count
+        regions = (ctypes.c_uint64 * (2 * count)).from_address(self.address + CODE_REGIONS_OFFSET)
+        return any(0 <= pc - regions[at] < regions[at + 1] for at in range(0, 2 * count, 2))
+
+    def current_thread(self, pointer: int) -> int:
+        """Address of the record of the current thread, whose thread pointer this is."""
+        address = self._by_pointer.get(pointer)
+        if address is None or ThreadRecord.from_address(address).pointer != pointer:
+            address = self._new_thread(pointer)
+        return address
+
+    def this_thread(self) -> int | None:
+        """Address of the record of the current thread, None if it was never inside."""
+        address: int | None = getattr(self._current, "address", None)
+        return address
+
+    def is_current(self, address: int) -> bool:
+        """Whether this record is the current thread's."""
+        return bool(getattr(self._current, "address", None) == address)
+
+    def _new_thread(self, pointer: int) -> int:
+        low, high = platform.stack_bounds()
+        with self._lock:
+            address = self._free_record()
+            record = ThreadRecord.from_address(address)
+            record.activation = 0
+            record.stack_limit = low + min(STACK_RESERVE, (high - low) // 2)
+            record.pointer = pointer
+            self._by_pointer[pointer] = address
+        self._current.address = address
+        if self._exit_key is not None:
+            platform.set_thread_exit_value(self._exit_key, address)
+        if get_native_id() == os.getpid():
+            self._record.main_thread = address
+        return address
+
+    def _free_record(self) -> int:
+        count: int = self._record.thread_count
+        for address in range(self.threads + THREAD_SIZE, self.threads + THREAD_SIZE * count, THREAD_SIZE):
+            if not ThreadRecord.from_address(address).pointer:
+                return address
+        if count == MAXIMUM_THREADS:
+            raise MemoryError(f"more than {MAXIMUM_THREADS - 1} threads run WebAssembly code")
+        self._record.thread_count = count + 1
+        return self.threads + THREAD_SIZE * count
+
+    def _after_fork(self) -> None:
+        """Only the thread that forked is left; it is the main thread now."""
+        self._lock = RLock()
+        kept = getattr(self._current, "address", 0)
+        for address in range(self.threads + THREAD_SIZE, self.threads + THREAD_SIZE * self._record.thread_count, THREAD_SIZE):
+            if address != kept:
+                ctypes.memset(address, 0, THREAD_SIZE)
+        self._record.main_thread = kept
+
+
+process: Final = Process()
+"""The one of this process."""
+
+
+def enter(store: int, pointer: int) -> None:
+    """The callback `enter`: make the current thread the one of a store, or raise StoreBusyError."""
+    thread = process.current_thread(pointer)
+    record = StoreRecord.from_address(store)
+    if record.activation and record.thread != thread and ThreadRecord.from_address(record.thread).pointer:
+        raise StoreBusyError("another thread is running code of this group of linked instances")
+    if record.thread != thread:
+        record.activation = 0
+        record.thread = thread
+
+

@@ -1,0 +1,190 @@
+"""From a fault in generated code to an exception: what stands at an address, why it faulted, and the calls that led there."""
+
+from __future__ import annotations
+
+import ctypes
+from bisect import bisect_right, insort
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, overload
+from weakref import ref
+
+from wasmcore.errors import Frame, Trap, TrapKind
+from wasmcore.runtime import store as stores
+from wasmcore.runtime.threads import ActivationRecord, ThreadRecord, process
+
+MAXIMUM_FRAMES: Final = 100
+"""A backtrace shows so many of the innermost calls."""
+
+
+class CodeOwner(Protocol):
+    """Who knows what some machine code is; offsets are from the start it was registered with."""
+
+    def trap_kind(self, offset: int) -> TrapKind | None:
+        """Why the instruction at an offset faults; None if it is no trap site."""
+
+    def frame(self, offset: int, is_return_address: bool) -> Frame:
+        """The call whose pc is at an offset; a return address stands behind the call instruction."""
+
+    def keep(self) -> object:
+        """What a backtrace has to keep alive so that it can ask for frames later."""
+
+
+class _Ranges:
+    """Address ranges that do not overlap, each with something."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._found: dict[int, tuple[int, Any]] = {}
+
+    def add(self, start: int, end: int, what: Any) -> None:
+        self._found[start] = end, what
+        insort(self._starts, start)
+
+    def remove(self, start: int) -> None:
+        self._starts.remove(start)
+        del self._found[start]
+
+    def find(self, address: int) -> tuple[int, Any] | None:
+        """(start, what) of the range an address is in."""
+        starts = self._starts
+        at = bisect_right(starts, address)
+        if not at:
+            return None
+        start = starts[at - 1]
+        end, what = self._found[start]
+        return (start, what) if address < end else None
+
+
+_code: Final = _Ranges()
+_reservations: Final = _Ranges()
+
+
+def register(start: int, end: int, owner: CodeOwner) -> None:
+    """Say whose code is at these addresses. The owner is not kept alive."""
+    _code.add(start, end, ref(owner))
+
+
+def unregister(start: int) -> None:
+    """The code that starts there is about to go."""
+    _code.remove(start)
+
+
+def find_code(pc: int) -> tuple[int, CodeOwner] | None:
+    """The start of the registered range that an address is in, and its owner."""
+    found = _code.find(pc)
+    if found is None:
+        return None
+    owner: CodeOwner | None = found[1]()
+    return None if owner is None else (found[0], owner)
+
+
+def add_reservation(start: int, size: int) -> None:
+    """A fault at these addresses is an access beyond the end of a memory."""
+    _reservations.add(start, start + size, None)
+
+
+def remove_reservation(start: int) -> None:
+    """The memory that starts there is about to go."""
+    _reservations.remove(start)
+
+
+class Backtrace(Sequence[Frame]):
+    """The calls that were active, innermost first; looked up when asked for."""
+
+    def __init__(self, places: list[tuple[CodeOwner, int, bool]]) -> None:
+        self._places = places
+        self._kept = {id(owner): owner.keep() for owner, _, _ in places}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Frame: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Frame]: ...
+    def __getitem__(self, index: int | slice) -> Frame | list[Frame]:
+        if isinstance(index, slice):
+            return [owner.frame(offset, is_return) for owner, offset, is_return in self._places[index]]
+        owner, offset, is_return = self._places[index]
+        return owner.frame(offset, is_return)
+
+    def __reduce__(self) -> tuple[type[list[Frame]], tuple[list[Frame]]]:
+        return list, (list(self),)
+
+
+def backtrace(thread: int, pc: int, frame: int) -> Backtrace:
+    """The calls of a thread (the address of its record) that is at `pc` with this frame pointer, through calls of Python functions.
+
+    With pc 0, `frame` is that of a host call.
+    """
+    places: list[tuple[CodeOwner, int, bool]] = []
+    if pc:
+        _add_place(places, pc, False)
+    activation = ThreadRecord.from_address(thread).activation
+    while len(places) < MAXIMUM_FRAMES:
+        if frame:
+            _walk(places, frame)
+        activation = ActivationRecord.from_address(activation).previous if activation else 0
+        if not activation:
+            break
+        frame = ActivationRecord.from_address(activation).host_frame
+    return Backtrace(places)
+
+
+def _walk(places: list[tuple[CodeOwner, int, bool]], frame: int) -> None:
+    """Follow frame pointers up to the entry stub, whose code is in no code region."""
+    while frame and len(places) < MAXIMUM_FRAMES:
+        frame, pc = (ctypes.c_uint64 * 2).from_address(frame)
+        if not process.is_code(pc):
+            return
+        _add_place(places, pc, True)
+
+
+def _add_place(places: list[tuple[CodeOwner, int, bool]], pc: int, is_return: bool) -> None:
+    found = find_code(pc - is_return)
+    if found is not None:
+        start, owner = found
+        places.append((owner, pc - start, is_return))
+
+
+def with_frames(trap: Trap) -> Trap:
+    """A trap that Python code raises on behalf of the WebAssembly code that called it, with the backtrace of that."""
+    thread = process.this_thread()
+    if thread is not None:
+        activation = ThreadRecord.from_address(thread).activation
+        if activation:
+            return Trap(trap.kind, backtrace(thread, 0, ActivationRecord.from_address(activation).host_frame))
+    return trap
+
+
+def trap(thread: int, pc: int, address: int, frame: int) -> None:
+    """The callback `trap`: raise what a fault means; return from an interrupt that means nothing."""
+    activation = ThreadRecord.from_address(thread).activation
+    record = ActivationRecord.from_address(activation)
+    store = stores.at_address(record.store)
+    if store is not None and store.is_poll_address(address):
+        _interrupted(store)
+        return
+    raise Trap(_kind(pc, address), backtrace(thread, pc, frame))
+
+
+def _interrupted(store: stores.Store) -> None:
+    overflow = stores.save_overflow(store.address)
+    try:
+        exception = store.take_interrupt()
+        if exception is not None:
+            raise exception
+        if ctypes.pythonapi.PyErr_CheckSignals():
+            raise KeyboardInterrupt
+    finally:
+        stores.restore_overflow(store.address, overflow)
+
+
+def _kind(pc: int, address: int) -> TrapKind:
+    found = find_code(pc)
+    if found is not None:
+        start, owner = found
+        kind = owner.trap_kind(pc - start)
+        if kind is not None:
+            return kind
+    return TrapKind.INTERNAL if _reservations.find(address) is None else TrapKind.MEMORY_OUT_OF_BOUNDS
