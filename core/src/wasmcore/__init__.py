@@ -1,0 +1,121 @@
+"""WebAssembly in Python, with the compiler as a plug-in.
+
+    module = wasmcore.Module("gcd.wasm")
+    instance = wasmcore.Instance(module)
+    instance.exports.gcd(6, 27)
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # importing `typing` takes longer than everything here
+if TYPE_CHECKING:
+    from wasmcore._instance import Exports as Exports
+    from wasmcore._instance import Instance as Instance
+    from wasmcore._linker import Linker as Linker
+    from wasmcore._module import ExportType as ExportType
+    from wasmcore._module import ImportType as ImportType
+    from wasmcore._module import Module as Module
+    from wasmcore._module import validate as validate
+    from wasmcore._registry import backends as backends
+    from wasmcore._registry import host_modules as host_modules
+    from wasmcore._registry import problems as problems
+    from wasmcore._registry import targets as targets
+    from wasmcore.compile.engine import Engine as Engine
+    from wasmcore.errors import CompileError as CompileError
+    from wasmcore.errors import DecodeError as DecodeError
+    from wasmcore.errors import Exit as Exit
+    from wasmcore.errors import LinkError as LinkError
+    from wasmcore.errors import PluginError as PluginError
+    from wasmcore.errors import StoreBusyError as StoreBusyError
+    from wasmcore.errors import Trap as Trap
+    from wasmcore.errors import TrapKind as TrapKind
+    from wasmcore.errors import ValidationError as ValidationError
+    from wasmcore.errors import WasmcoreError as WasmcoreError
+    from wasmcore.runtime.func import Func as Func
+    from wasmcore.runtime.global_ import Global as Global
+    from wasmcore.runtime.memory import Memory as Memory
+    from wasmcore.runtime.table import Table as Table
+    from wasmcore.types import FuncType as FuncType
+    from wasmcore.types import GlobalType as GlobalType
+    from wasmcore.types import Limits as Limits
+    from wasmcore.types import MemoryType as MemoryType
+    from wasmcore.types import TableType as TableType
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "wasmcore._instance": ("Exports", "Instance"),
+    "wasmcore._linker": ("Linker",),
+    "wasmcore._module": ("ExportType", "ImportType", "Module", "validate"),
+    "wasmcore._registry": ("backends", "host_modules", "problems", "targets"),
+    "wasmcore.compile.engine": ("Engine",),
+    "wasmcore.errors": (
+        "CompileError",
+        "DecodeError",
+        "Exit",
+        "LinkError",
+        "PluginError",
+        "StoreBusyError",
+        "Trap",
+        "TrapKind",
+        "ValidationError",
+        "WasmcoreError",
+    ),
+    "wasmcore.runtime.func": ("Func",),
+    "wasmcore.runtime.global_": ("Global",),
+    "wasmcore.runtime.memory": ("Memory",),
+    "wasmcore.runtime.table": ("Table",),
+    "wasmcore.types": ("FuncType", "GlobalType", "Limits", "MemoryType", "TableType"),
+}
+"""Where each public name lives; it is imported when first used."""
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "CompileError",
+    "DecodeError",
+    "Engine",
+    "Exit",
+    "ExportType",
+    "Exports",
+    "Func",
+    "FuncType",
+    "Global",
+    "GlobalType",
+    "ImportType",
+    "Instance",
+    "Limits",
+    "LinkError",
+    "Linker",
+    "Memory",
+    "MemoryType",
+    "Module",
+    "PluginError",
+    "StoreBusyError",
+    "Table",
+    "TableType",
+    "Trap",
+    "TrapKind",
+    "ValidationError",
+    "WasmcoreError",
+    "__version__",
+    "backends",
+    "host_modules",
+    "problems",
+    "targets",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

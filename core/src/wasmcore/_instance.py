@@ -1,0 +1,187 @@
+"""Instances of modules, and their exports."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from wasmcore import _registry
+from wasmcore.binary import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
+from wasmcore.errors import LinkError
+from wasmcore.runtime.func import ExportedFunction, Func
+from wasmcore.runtime.global_ import Global
+from wasmcore.runtime.instance import InstanceState, Linked
+from wasmcore.runtime.memory import Memory
+from wasmcore.runtime.stubs import machine
+from wasmcore.runtime.table import Table
+from wasmcore.types import FuncType, GlobalType, MemoryType, TableType
+
+if TYPE_CHECKING:
+    from wasmcore._module import Module
+    from wasmcore.binary import Import
+    from wasmcore.types import ExternType
+
+Imports = Mapping[str, "Mapping[str, Any] | Instance"]
+"""Module name -> name -> function, `Memory`, `Table`, `Global`, number (for a constant global); or an instance for its exports."""
+
+
+class Exports(Mapping[str, Any]):
+    """The exports of an instance, as attributes and as a mapping: `exports.add(2, 3)`, `exports["add"]`."""
+
+    def __init__(self, state: InstanceState) -> None:
+        self._state = state
+        self._names = {item.name: item for item in state.info.exports}
+
+    def __getitem__(self, name: str) -> Any:
+        item = self._names[name]
+        return self._state.export(item.kind, item.index)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            value = self[name]
+        except KeyError:
+            raise AttributeError(f"nothing is exported as {name!r}; there are: {', '.join(self._names) or 'no exports'}") from None
+        self.__dict__[name] = value
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._names]
+
+    def __repr__(self) -> str:
+        return f"<exports: {', '.join(self._names)}>"
+
+
+class Instance:
+    """A module brought to life: `Instance(module, {"env": {"log": print}})`.
+
+    imports: by module and name; what they do not hold is taken from installed host modules (WASI), to which `host_options` passes
+        options by the name of the plugin, as in `{"wasi": {"args": ["app"]}}`.
+    release_gil: let other Python threads run while functions of this instance run; costs some 20 ns a call.
+
+    LinkError where an import is missing or has another type; Trap where initialisation traps.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        imports: Imports | None = None,
+        *,
+        host_options: Mapping[str, Mapping[str, Any]] | None = None,
+        release_gil: bool = False,
+    ) -> None:
+        self.module = module
+        link = _Link()
+        values = _Provided(imports or {}, host_options or {}, link)
+        linked = Linked()
+        for item in module.info.imports:
+            _add(linked, item, values.find(item))
+        guarded = [memory.guarded for memory in linked.memories]
+        defined = [
+            Memory.of_type(memory.type, guarded=module.engine.guard) for memory in module.info.memories[len(linked.memories) :]
+        ]
+        linked.memories += defined
+        code = module.code(tuple(guarded + [memory.guarded for memory in defined]))
+        self._state = InstanceState(code, module.info, linked, machine(module.engine.target), release_gil)
+        self.exports = Exports(self._state)
+        link.state = self._state
+        self._state.initialize()
+
+    def __repr__(self) -> str:
+        return f"<wasmcore.Instance of {self.module!r}>"
+
+
+class _Link:
+    """What host modules know of the instance: the memory it exports as `memory`."""
+
+    state: InstanceState | None = None
+
+    def memory(self) -> memoryview:
+        """The bytes of the exported memory as they are now."""
+        assert self.state is not None
+        for item in self.state.info.exports:
+            if item.kind == KIND_MEMORY and item.name == "memory":
+                return self.state.memories[item.index].view()
+        raise LinkError("the module exports no memory with the name 'memory', which its host module needs")
+
+
+class _Provided:
+    """The values that imports may be satisfied with."""
+
+    def __init__(self, imports: Imports, options: Mapping[str, Mapping[str, Any]], link: _Link) -> None:
+        self._imports = imports
+        self._options = options
+        self._link = link
+        self._hosts: dict[str, Mapping[str, tuple[FuncType, Callable[..., Any]]]] = {}
+
+    def find(self, item: Import) -> Any:
+        """The value of an import; LinkError if there is none."""
+        given = self._imports.get(item.module)
+        names: Mapping[str, Any] = given.exports if isinstance(given, Instance) else {} if given is None else given
+        if item.name in names:
+            return names[item.name]
+        hosted = self._host(item.module).get(item.name)
+        if hosted is not None:
+            return Func(hosted[0].params, hosted[0].results, hosted[1])
+        raise LinkError(f"import {item.module}.{item.name} is missing: expected {_describe(item.type)}")
+
+    def _host(self, module: str) -> Mapping[str, tuple[FuncType, Callable[..., Any]]]:
+        if module not in self._hosts:
+            found = _registry.find_host_module(module)
+            self._hosts[module] = {} if found is None else found[1].functions(self._link, self._options.get(found[0], {}))
+        return self._hosts[module]
+
+
+def _add(linked: Linked, item: Import, value: Any) -> None:
+    """Put the value of an import where it belongs, if its type matches."""
+    behind = getattr(value, "__self__", None)
+    if item.kind == KIND_FUNCTION and isinstance(behind, ExportedFunction):
+        _match(item, behind.type, behind.type == item.type)
+        linked.functions.append(behind)
+    elif item.kind == KIND_FUNCTION and isinstance(value, Func):
+        _match(item, value.type, value.type == item.type)
+        linked.functions.append(value.function)
+    elif item.kind == KIND_FUNCTION and callable(value):
+        linked.functions.append(value)
+    elif item.kind == KIND_TABLE and isinstance(value, Table):
+        assert isinstance(item.type, TableType)
+        _match(item, value.type, value.element == item.type.element and value.type.limits.matches(item.type.limits))
+        linked.tables.append(value)
+    elif item.kind == KIND_MEMORY and isinstance(value, Memory):
+        assert isinstance(item.type, MemoryType)
+        same_pages = value.type.page_size_log2 == item.type.page_size_log2
+        _match(item, value.type, same_pages and value.type.limits.matches(item.type.limits))
+        linked.memories.append(value)
+    elif item.kind == KIND_GLOBAL and isinstance(value, Global):
+        _match(item, value.type, value.type == item.type)
+        linked.globals.append(value)
+    elif item.kind == KIND_GLOBAL and isinstance(item.type, GlobalType) and not item.type.mutable and _is_number(value):
+        linked.globals.append(Global(item.type.value, value))
+    else:
+        _match(item, value, False)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return True
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _match(item: Import, given: Any, matches: bool) -> None:
+    if not matches:
+        shown = _describe(given) if isinstance(given, (FuncType, TableType, MemoryType, GlobalType)) else f"a Python {type(given).__name__}"
+        raise LinkError(f"incompatible import type: {item.module}.{item.name}: expected {_describe(item.type)}, given {shown}")
+
+
+def _describe(extern_type: ExternType) -> str:
+    return f"func {extern_type}" if isinstance(extern_type, FuncType) else str(extern_type)

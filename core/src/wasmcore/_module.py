@@ -1,0 +1,114 @@
+"""Modules: decoded, validated, ready to be instantiated."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+from wasmcore.binary import decode
+from wasmcore.compile.engine import Engine, default_engine
+from wasmcore.compile.module_code import ModuleCode
+from wasmcore.errors import DecodeError
+from wasmcore.runtime.plan import plan
+from wasmcore.runtime.stubs import machine
+from wasmcore.validation import validate_module
+
+if TYPE_CHECKING:
+    from wasmcore.types import ExternType
+
+_MAGIC = b"\0asm"
+
+
+class ImportType(NamedTuple):
+    """What a module wants to be given."""
+
+    module: str
+    name: str
+    type: ExternType
+
+
+class ExportType(NamedTuple):
+    """What an instance of a module offers."""
+
+    name: str
+    type: ExternType
+
+
+class Module:
+    """A WebAssembly module: `Module("gcd.wasm")`, from the path of a file or from bytes.
+
+    Decodes and validates (CompileError); compiles as its engine says. `backend` names the compiler where no engine is given. Can be
+    shared by threads and pickled; what is pickled is the WebAssembly, never machine code.
+    """
+
+    def __init__(
+        self, source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, backend: str | None = None, engine: Engine | None = None
+    ) -> None:
+        if engine is not None and backend is not None:
+            raise TypeError("give a module a backend or an engine, not both")
+        if engine is None:
+            engine = default_engine() if backend is None else Engine(backend)
+        self.engine = engine
+        self.info = decode(_read(source))
+        """What the module says: sections, index spaces, names."""
+        validate_module(self.info)
+        self._codes: dict[tuple[bool, ...], ModuleCode] = {}
+        self._lock = Lock()
+
+    @property
+    def name(self) -> str | None:
+        """Its name in the name section."""
+        return self.info.names.module
+
+    @property
+    def imports(self) -> tuple[ImportType, ...]:
+        """What it wants, in order."""
+        return tuple([ImportType(item.module, item.name, item.type) for item in self.info.imports])
+
+    @property
+    def exports(self) -> tuple[ExportType, ...]:
+        """What it offers, in order."""
+        return tuple([ExportType(item.name, self.info.extern_type(item.kind, item.index)) for item in self.info.exports])
+
+    def custom_sections(self, name: str) -> list[bytes]:
+        """The payloads of all custom sections of a name."""
+        return [self.info.data[section.start : section.end] for section in self.info.custom_sections if section.name == name]
+
+    def code(self, guarded: tuple[bool, ...]) -> ModuleCode:
+        """Its machine code for memories that are guarded or not."""
+        with self._lock:
+            found = self._codes.get(guarded)
+            if found is None:
+                engine = self.engine
+                found = ModuleCode(self.info, plan(self.info, guarded), engine.backend, engine.target, machine(engine.target))
+                if not engine.lazy:
+                    found.compile_all(engine.progress)
+                self._codes[guarded] = found
+            return found
+
+    def __reduce__(self) -> tuple[object, tuple[bytes, str]]:
+        return _unpickle, (self.info.data, self.engine.backend.name)
+
+    def __repr__(self) -> str:
+        return f"<wasmcore.Module {self.name or ''}{len(self.info.data)} bytes, {len(self.info.exports)} exports>"
+
+
+def validate(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> None:
+    """Raise DecodeError or ValidationError unless the file or bytes are a valid module. Needs no backend."""
+    validate_module(decode(_read(source)))
+
+
+def _unpickle(data: bytes, backend: str) -> Module:
+    return Module(data, backend=backend)
+
+
+def _read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> bytes:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    with open(source, "rb") as stream:
+        data = stream.read()
+    if not data.startswith(_MAGIC):
+        raise DecodeError(f"{PurePath(source)} is not a WebAssembly binary: it begins with {data[:4]!r}, not {_MAGIC!r}", 0)
+    return data

@@ -1,0 +1,125 @@
+"""The machine code of one module for one way of reaching its memories: compiled lazily, function by function, or all at once."""
+
+from __future__ import annotations
+
+import ctypes
+from bisect import bisect_right
+from struct import iter_unpack
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
+
+from wasmcore.plugin.code import CompiledCode
+from wasmcore.plugin.layout import FUNCREF_SIZE
+from wasmcore.plugin.unit import CompileUnit, Environment
+from wasmcore.runtime.loader import LoadedCode
+from wasmcore.runtime.type_ids import type_id
+from wasmcore.types import FuncType
+from wasmcore.validation import StreamWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasmcore.binary import ModuleInfo
+    from wasmcore.plugin.hooks import Backend
+    from wasmcore.plugin.target import Target
+    from wasmcore.runtime.instance import InstanceState
+    from wasmcore.runtime.stubs import Machine
+
+UNIT_BYTES: Final = 1 << 18
+"""Streams that are compiled as one unit when a whole module is compiled (bytes)."""
+
+
+class ModuleCode:
+    """Where the functions of a module are in memory. All methods are safe to call from several threads."""
+
+    def __init__(self, info: ModuleInfo, environment: Environment, backend: Backend, target: Target, machine: Machine) -> None:
+        self.info = info
+        self.environment = environment
+        self._backend = backend
+        self._target = target
+        self._features = target.features()
+        self._lock = RLock()
+        self._writer = StreamWriter(info)
+        self._loaded: list[LoadedCode] = []
+        self._instances: WeakSet[InstanceState] = WeakSet()
+        self._defined = info.function_count - info.imported_functions
+        self._first = environment.imported_functions
+        self._stubs = machine.lazy_stubs(self._defined)
+        self.entries = [self._stubs.address + self._stubs.step * number for number in range(self._defined)]
+        """Address of each defined function: its code, or its lazy stub."""
+        self._compiled = bytearray(self._defined)
+        ids = [type_id(item.composite) if isinstance(item.composite, FuncType) else 0 for item in info.types]
+        self._type_ids: Any = (ctypes.c_uint32 * max(1, len(ids)))(*ids)
+        self.function_type_ids = [ids[index] for index in memoryview(info.function_types).cast("I")[self._first :]]
+        """Type id of each defined function."""
+        self.type_ids_address = ctypes.addressof(self._type_ids)
+
+    @property
+    def module_name(self) -> str | None:
+        """The name of the module in its name section."""
+        return self.info.names.module
+
+    def function_name(self, index: int) -> str | None:
+        """The name of a function in the name section, or that it is exported with."""
+        return self.info.function_name(index)
+
+    def attach(self, state: InstanceState) -> None:
+        """Patch the funcref records of this instance, too, from now on."""
+        with self._lock:
+            self._instances.add(state)
+
+    def compile_function(self, number: int) -> int:
+        """Compile the n-th defined function, if it is not yet, and let all instances call its code; its address."""
+        with self._lock:
+            if not self._compiled[number]:
+                self._load(self._compile((self._writer.stream(self._first + number),)))
+            return self.entries[number]
+
+    def compile_all(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Compile what is not compiled yet; `progress(done, total)` counts functions."""
+        with self._lock:
+            streams: list[bytes] = []
+            size = 0
+            for number in range(self._defined):
+                if self._compiled[number]:
+                    continue
+                stream = self._writer.stream(self._first + number)
+                streams.append(stream)
+                size += len(stream)
+                if size >= UNIT_BYTES:
+                    self._load(self._compile(tuple(streams)))
+                    streams.clear()
+                    size = 0
+                    if progress is not None:
+                        progress(number + 1, self._defined)
+            if streams:
+                self._load(self._compile(tuple(streams)))
+            if progress is not None:
+                progress(self._defined, self._defined)
+
+    def _compile(self, streams: tuple[bytes, ...], address_map: bool = False) -> CompiledCode:
+        return self._backend.compile(CompileUnit(self.environment, streams, self._target.name, self._features, address_map))
+
+    def _load(self, compiled: CompiledCode) -> None:
+        loaded = LoadedCode(compiled, self)
+        self._loaded.append(loaded)
+        for index, address in loaded.entries():
+            number = index - self._first
+            self.entries[number] = address
+            self._compiled[number] = 1
+            offset = self.environment.functions_offset + FUNCREF_SIZE * number
+            for state in self._instances:
+                ctypes.c_uint64.from_address(state.address + offset).value = address
+
+    def source_offset(self, index: int, offset: int) -> int | None:
+        """The byte offset in the module of the instruction that the code at `offset` of a function was made from.
+
+        Compiling is deterministic, so the address map is made only when it is asked for.
+        """
+        with self._lock:
+            compiled = self._compile((self._writer.stream(index),), address_map=True)
+            positions = memoryview(self._writer.positions(index)).cast("I")
+        places = list(iter_unpack("<II", compiled.address_map))
+        at = bisect_right(places, (offset, 0xFFFFFFFF)) - 1
+        return positions[places[at][1]] if at >= 0 else None

@@ -1,0 +1,110 @@
+"""The Python side of the functions that generated code calls through its table of built-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+from wasmcore.errors import Trap, TrapKind
+from wasmcore.runtime import references, traps
+
+if TYPE_CHECKING:
+    from wasmcore.runtime.instance import InstanceState
+    from wasmcore.runtime.stubs import Machine
+
+contexts: Final[WeakValueDictionary[int, InstanceState]] = WeakValueDictionary()
+"""Instances by the address of their VMContext."""
+
+_MASK: Final = 0xFFFFFFFFFFFFFFFF
+
+
+def _memory_grow(context: int, memory: int, pages: int) -> int:
+    try:
+        return contexts[context].memories[memory].grow(pages & _MASK)
+    except MemoryError:
+        return -1
+
+
+def _memory_init(context: int, memory: int, segment: int, to: int, start: int, size: int) -> None:
+    state = contexts[context]
+    state.segments.memory_init(state, memory, segment, to & _MASK, start & _MASK, size & _MASK)
+
+
+def _data_drop(context: int, segment: int) -> None:
+    contexts[context].segments.drop_data(segment)
+
+
+def _table_grow(context: int, table: int, elements: int, value: int) -> int:
+    try:
+        return contexts[context].tables[table].grow_bits(elements & _MASK, value & _MASK)
+    except MemoryError:
+        return -1
+
+
+def _table_fill(context: int, table: int, at: int, value: int, elements: int) -> None:
+    target = contexts[context].tables[table]
+    if (at & _MASK) + (elements & _MASK) > len(target):
+        raise Trap(TrapKind.TABLE_OUT_OF_BOUNDS)
+    target.fill_bits(at, value & _MASK, elements)
+
+
+def _table_copy(context: int, to_table: int, from_table: int, to: int, start: int, elements: int) -> None:
+    state = contexts[context]
+    target, source = state.tables[to_table], state.tables[from_table]
+    if (to & _MASK) + (elements & _MASK) > len(target) or (start & _MASK) + (elements & _MASK) > len(source):
+        raise Trap(TrapKind.TABLE_OUT_OF_BOUNDS)
+    target.copy_from(source, to, start, elements)
+
+
+def _table_init(context: int, table: int, segment: int, to: int, start: int, elements: int) -> None:
+    state = contexts[context]
+    state.segments.table_init(state, table, segment, to & _MASK, start & _MASK, elements & _MASK)
+
+
+def _elem_drop(context: int, segment: int) -> None:
+    contexts[context].segments.drop_elements(segment)
+
+
+def _with_backtrace(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a trap of a built-in name the WebAssembly code that called it."""
+
+    def call(*arguments: int) -> Any:
+        try:
+            return function(*arguments)
+        except Trap as trap:
+            raise traps.with_frames(trap) from None
+
+    return call
+
+
+BUILTINS: Final[dict[str, Callable[..., Any]]] = {
+    "memory_grow": _memory_grow,
+    "memory_init": _with_backtrace(_memory_init),
+    "data_drop": _data_drop,
+    "table_grow": _table_grow,
+    "table_fill": _with_backtrace(_table_fill),
+    "table_copy": _with_backtrace(_table_copy),
+    "table_init": _with_backtrace(_table_init),
+    "elem_drop": _elem_drop,
+}
+"""By their names in `wasmcore.plugin.builtins.BUILTINS`; called with the address of the caller's VMContext and the arguments."""
+
+
+def _compile_function(context: int, number: int) -> int:
+    """Compile the n-th defined function of the instance with this VMContext; the address of its code."""
+    return contexts[context].code.compile_function(number)
+
+
+_tables: Final[dict[str, int]] = {}
+
+
+def builtins_table(machine: Machine) -> int:
+    """Address of the table of built-ins; the first call also gives the machine what it needs of the runtime."""
+    found = _tables.get(machine.target.name)
+    if found is None:
+        machine.compile_function = _compile_function
+        machine.box_reference = references.from_bits
+        machine.unbox_reference = references.to_bits
+        found = _tables[machine.target.name] = machine.builtins_table(BUILTINS)
+    return found

@@ -1,0 +1,67 @@
+"""Groups of linked instances: who shares a store, and who keeps whom alive."""
+
+from __future__ import annotations
+
+import weakref
+from threading import RLock
+from typing import Final
+
+from wasmcore.runtime import references
+from wasmcore.runtime.store import Store
+
+_lock: Final = RLock()
+_alive: Final[weakref.WeakSet[Group]] = weakref.WeakSet()
+
+
+class Group:
+    """Instances that may call each other: one store, entered by one thread at a time.
+
+    Groups are found through `root()`, since two of them become one when an instance links them.
+    """
+
+    def __init__(self) -> None:
+        self._store: Store | None = Store()
+        self._parent: Group | None = None
+        self._escaped: set[object] = set()
+        _alive.add(self)
+        weakref.finalize(self, _last_group_gone)
+
+    def root(self) -> Group:
+        """The group this one is part of by now."""
+        group = self
+        while group._parent is not None:
+            group = group._parent
+        if group is not self:
+            self._parent = group
+        return group
+
+    @property
+    def store(self) -> Store:
+        """The store record shared by all of the group."""
+        store = self.root()._store
+        assert store is not None
+        return store
+
+    def keep(self, owner: object) -> None:
+        """Keep an owner of functions alive as long as anybody of the group, since references to them may be anywhere in it."""
+        self.root()._escaped.add(owner)
+
+    def join(self, other: Group) -> Group:
+        """Make one group of two. The other one must be at rest: StoreBusyError otherwise."""
+        with _lock:
+            first, second = self.root(), other.root()
+            if first is second:
+                return first
+            if second.store.activation:
+                first, second = second, first
+            first.store.merge(second.store)
+            first._escaped |= second._escaped
+            second._escaped = set()
+            second._store = None
+            second._parent = first
+            return first
+
+
+def _last_group_gone() -> None:
+    if not _alive:
+        references.forget_handles()

@@ -1,0 +1,199 @@
+"""The native side of an instance: its context in memory, and what keeps it alive."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakValueDictionary
+
+from wasmcore.binary import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
+from wasmcore.plugin.layout import FUNCREF_SIZE, VMCONTEXT
+from wasmcore.runtime import references
+from wasmcore.runtime.builtins import builtins_table, contexts
+from wasmcore.runtime.constant import evaluate
+from wasmcore.runtime.func import ExportedFunction
+from wasmcore.runtime.global_ import Global
+from wasmcore.runtime.group import Group
+from wasmcore.runtime.memory import Memory
+from wasmcore.runtime.plan import shares_references
+from wasmcore.runtime.records import HOST_CONTEXT_SIZE, ContextBlock, funcref_records, write_host_function
+from wasmcore.runtime.segments import Segments
+from wasmcore.runtime.table import Table
+from wasmcore.types import NULLABLE_REFERENCE
+
+if TYPE_CHECKING:
+    from wasmcore.binary import ConstantExpression, ModuleInfo
+    from wasmcore.plugin.unit import Environment
+    from wasmcore.runtime.stubs import Machine
+
+
+class Code(Protocol):
+    """The code of a module, as an instance sees it."""
+
+    environment: Environment
+    entries: list[int]
+    function_type_ids: list[int]
+    """Type id of each defined function."""
+    type_ids_address: int
+
+    def attach(self, state: InstanceState) -> None:
+        """Patch the funcref records of this instance when functions are compiled."""
+
+    def compile_function(self, number: int) -> int:
+        """Compile the n-th defined function; the address of its code."""
+
+
+class Linked:
+    """What the imports of a module were resolved to, by kind, in order; the memories include those the module defines."""
+
+    def __init__(self) -> None:
+        self.functions: list[ExportedFunction | Callable[..., Any]] = []
+        self.tables: list[Table] = []
+        self.memories: list[Memory] = []
+        self.globals: list[Global] = []
+
+
+class InstanceState:
+    """One instance: builds its VMContext, then answers what its exports are.
+
+    The Python objects of its functions hold it; it holds what it imports, its code and its group.
+    """
+
+    def __init__(self, code: Code, info: ModuleInfo, linked: Linked, machine: Machine, release_gil: bool) -> None:
+        self.code = code
+        self.info = info
+        self.machine = machine
+        self.release_gil = release_gil
+        self.imported = linked.functions
+        self.tables = linked.tables
+        self.memories = linked.memories
+        self.globals = linked.globals
+        self._functions: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self.segments = Segments(info)
+        self.number = references.register_owner(self)
+        self.group = Group()
+        environment = code.environment
+        hosts = sum(not isinstance(function, ExportedFunction) for function in linked.functions)
+        self._join()
+        self._block = ContextBlock(environment.context_size + hosts * (HOST_CONTEXT_SIZE + FUNCREF_SIZE), self.group)
+        self.address = self._block.address
+        """Of its VMContext."""
+        contexts[self.address] = self
+        self._write_head()
+        self._write_functions()
+        self._define_spaces()
+        self._define_globals()
+        if shares_references(info):
+            self.group.keep(self)
+
+    def _join(self) -> None:
+        """Make one group of all through which functions may be called."""
+        for function in self.imported:
+            if isinstance(function, ExportedFunction):
+                self.group = self.group.join(function.owner.group)
+        for table in self.tables:
+            self.group = table.join(self.group)
+        for cell in self.globals:
+            if cell.type.value & 7 >= NULLABLE_REFERENCE:
+                self.group = cell.join(self.group)
+
+    def _write_head(self) -> None:
+        values = {
+            "store": self.group.store.address,
+            "builtins": builtins_table(self.machine),
+            "type_ids": self.code.type_ids_address,
+            "owner": self.number,
+        }
+        for name, value in values.items():
+            ctypes.c_uint64.from_address(self.address + VMCONTEXT[name]).value = value
+        self._block.adopt(self.address)
+
+    def _write_functions(self) -> None:
+        environment = self.code.environment
+        imports = (ctypes.c_uint64 * len(self.imported)).from_address(self.address + environment.imports_offset)
+        position = self.address + environment.context_size
+        for index, function in enumerate(self.imported):
+            if isinstance(function, ExportedFunction):
+                imports[index] = function.funcref
+                continue
+            func_type = self.info.function_type(self.info.function_type_index(index))
+            write_host_function(position, self.machine, func_type, function, self.number, index)
+            self._block.adopt(position)
+            imports[index] = position + HOST_CONTEXT_SIZE
+            position += HOST_CONTEXT_SIZE + FUNCREF_SIZE
+        records = funcref_records(self.code.entries, self.address, self.code.function_type_ids, len(self.imported), self.number)
+        ctypes.memmove(self.address + environment.functions_offset, records, len(records))
+        self.code.attach(self)
+
+    def _define_spaces(self) -> None:
+        environment = self.code.environment
+        for table in self.info.tables[len(self.tables) :]:
+            self.tables.append(Table.of_type(table.type))
+            self.tables[-1].join(self.group)
+        for table_object, table_plan in zip(self.tables, environment.tables):
+            table_object.attach(self, self.address + table_plan.offset)
+        for memory_object, memory_plan in zip(self.memories, environment.memories):
+            memory_object.attach(self, self.address + memory_plan.offset)
+
+    def _define_globals(self) -> None:
+        """Imported constants are copied, imported variables reached through the address of their cell."""
+        imported = len(self.globals)
+        for number, (item, place) in enumerate(zip(self.info.globals, self.code.environment.globals)):
+            address = self.address + place.offset
+            if number >= imported:
+                assert item.init is not None
+                ctypes.memmove(address, self.evaluate(item.init).to_bytes(16, "little"), 16)
+                self.globals.append(Global.at(address, item.type, self._block))
+                if item.type.value & 7 >= NULLABLE_REFERENCE:
+                    self.globals[-1].join(self.group)
+            elif place.indirect:
+                ctypes.c_uint64.from_address(address).value = self.globals[number].address
+            else:
+                ctypes.memmove(address, self.globals[number].address, 16)
+        for number, table in enumerate(self.info.tables):
+            if table.init is not None:
+                self.tables[number].fill_bits(0, self.evaluate(table.init), len(self.tables[number]))
+
+    def evaluate(self, expression: ConstantExpression) -> int:
+        """The bits of a constant expression of the module."""
+        return evaluate(expression, self._global_bits, self.funcref)
+
+    def _global_bits(self, index: int) -> int:
+        return int.from_bytes(ctypes.string_at(self.globals[index].address, 16), "little")
+
+    def funcref(self, index: int) -> int:
+        """Address of the funcref record of a function."""
+        environment = self.code.environment
+        if index < environment.imported_functions:
+            address: int = ctypes.c_uint64.from_address(self.address + environment.imports_offset + 8 * index).value
+            return address
+        return self.address + environment.functions_offset + FUNCREF_SIZE * (index - environment.imported_functions)
+
+    def function_at(self, index: int) -> Any:
+        """The builtin of a function; of an imported WebAssembly function that of the instance it comes from."""
+        if index < len(self.imported):
+            imported = self.imported[index]
+            if isinstance(imported, ExportedFunction):
+                return imported.owner.function_at(imported.index)
+        found = self._functions.get(index)
+        if found is None:
+            func_type = self.info.function_type(self.info.function_type_index(index))
+            name = self.info.function_name(index) or f"func[{index}]"
+            owner = ExportedFunction(self, index, func_type, self.funcref(index), name)
+            found = self.machine.builtin(owner, name, str(func_type), func_type, owner.funcref, self.release_gil)
+            self._functions[index] = found
+        return found
+
+    def export(self, kind: int, index: int) -> Any:
+        """The Python object of something that can be exported."""
+        if kind == KIND_FUNCTION:
+            return self.function_at(index)
+        spaces: dict[int, list[Any]] = {KIND_TABLE: self.tables, KIND_MEMORY: self.memories, KIND_GLOBAL: self.globals}
+        return spaces[kind][index]
+
+    def initialize(self) -> None:
+        """Run the active segments and the start function."""
+        self.segments.initialize(self)
+        if self.info.start is not None:
+            self.function_at(self.info.start)()

@@ -1,0 +1,81 @@
+"""Puts compiled code where it can run, and answers what stands at an address of it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from struct import iter_unpack
+from typing import Protocol
+from weakref import ref
+
+from wasmcore.errors import Frame, PluginError, TrapKind
+from wasmcore.plugin.code import CompiledCode
+from wasmcore.runtime import code_memory, perf_map, traps
+from wasmcore.runtime.resources import Resource
+
+class CodeNames(Protocol):
+    """What loaded code asks about its module when a backtrace is printed."""
+
+    @property
+    def module_name(self) -> str | None:
+        """The name of the module, if it has one."""
+
+    def function_name(self, index: int) -> str | None:
+        """The name of a function, if the module has names."""
+
+    def source_offset(self, index: int, offset: int) -> int | None:
+        """The byte offset in the module of the instruction at a code offset of a function."""
+
+
+class LoadedCode(Resource):
+    """Compiled code in executable memory. Does not keep the module alive that asks for names of its functions."""
+
+    __slots__ = ("_block", "_indices", "_names", "_starts", "_traps", "address")
+
+    def __init__(self, compiled: CompiledCode, names: CodeNames) -> None:
+        super().__init__()
+        self._names = ref(names)
+        table = list(compiled.function_table())
+        self._starts = [function.offset for function in table]
+        self._indices = [function.index for function in table]
+        self._traps = compiled.traps
+        self._block = code_memory.allocate(_relocated(compiled))
+        self.address = self._block.address
+        traps.register(self.address, self.address + len(compiled.code), self)
+        if perf_map.ENABLED:
+            for function in table:
+                perf_map.add(self.address + function.offset, function.size, names.function_name(function.index), function.index)
+
+    def entries(self) -> zip[tuple[int, int]]:
+        """(function index, address) of each function."""
+        return zip(self._indices, [self.address + start for start in self._starts])
+
+    def trap_kind(self, offset: int) -> TrapKind | None:
+        """Why an instruction at this offset faults, None if it is no trap site."""
+        for site, kind in iter_unpack("<II", self._traps):
+            if site == offset:
+                return TrapKind(kind)
+        return None
+
+    def frame(self, offset: int, is_return_address: bool) -> Frame:
+        """The call that has its pc at this offset."""
+        at = bisect_right(self._starts, offset - is_return_address) - 1
+        index = self._indices[at]
+        within = offset - self._starts[at] - is_return_address
+        names = self._names()
+        if names is None:
+            return Frame(None, index, None, None)
+        return Frame(names.module_name, index, names.function_name(index), names.source_offset(index, within))
+
+    def keep(self) -> object:
+        """The module."""
+        return self._names()
+
+    def _free(self) -> None:
+        traps.unregister(self.address)
+        self._block.free()
+
+
+def _relocated(compiled: CompiledCode) -> bytes:
+    if not compiled.relocations:
+        return compiled.code
+    raise PluginError(f"backend {compiled.backend} asks for relocations that target {compiled.target} does not know")

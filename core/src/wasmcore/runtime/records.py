@@ -1,0 +1,62 @@
+"""Writing the records of the machine interface."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from itertools import count, repeat
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final
+
+from wasmcore.runtime import platform
+from wasmcore.runtime.resources import Resource
+from wasmcore.runtime.type_ids import type_id
+from wasmcore.types import FuncType
+
+if TYPE_CHECKING:
+    from wasmcore.runtime.group import Group
+    from wasmcore.runtime.stubs import Machine
+
+HOST_CONTEXT: Final = Struct("<QQ")
+"""Context of a host function: addresses of the store record and of the callable."""
+HOST_CONTEXT_SIZE: Final = 16
+FUNCREF_RECORD: Final = Struct("<QQIIQ")
+"""code, context, type id, index, owner: `wasmcore.plugin.layout.FUNCREF_FIELDS`."""
+
+
+class ContextBlock(Resource):
+    """The memory of a VMContext and of the contexts of host functions behind it."""
+
+    __slots__ = ("_contexts", "_group", "_size", "address")
+
+    def __init__(self, size: int, group: Group) -> None:
+        super().__init__()
+        self._size = platform.round_up(size)
+        self._group = group
+        self._contexts: list[int] = []
+        self.address = platform.allocate(self._size)
+
+    def adopt(self, context: int) -> None:
+        """Let a context in this memory know its store, whichever it is."""
+        self._contexts.append(context)
+        self._group.store.adopt(context)
+
+    def _free(self) -> None:
+        store = self._group.store
+        for context in self._contexts:
+            store.disown(context)
+        platform.release(self.address, self._size)
+
+
+def write_host_function(
+    address: int, machine: Machine, func_type: FuncType, function: Callable[..., Any], owner: int, index: int
+) -> None:
+    """Write a host context at `address` and its funcref record behind it. The caller keeps the function alive, and adopts the context."""
+    context = HOST_CONTEXT.pack(0, id(function))
+    record = FUNCREF_RECORD.pack(machine.host_code(func_type), address, type_id(func_type), index, owner)
+    ctypes.memmove(address, context + record, len(context) + len(record))
+
+
+def funcref_records(entries: list[int], context: int, type_ids: list[int], first: int, owner: int) -> bytes:
+    """The funcref records of all defined functions of an instance: their code, one context, one owner, indices from `first`."""
+    return b"".join(map(FUNCREF_RECORD.pack, entries, repeat(context), type_ids, count(first), repeat(owner)))

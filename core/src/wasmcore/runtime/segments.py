@@ -1,0 +1,73 @@
+"""Data and element segments of an instance."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+from wasmcore.binary import ACTIVE, DECLARATIVE
+from wasmcore.errors import Trap, TrapKind
+
+if TYPE_CHECKING:
+    from wasmcore.binary import ModuleInfo
+    from wasmcore.runtime.instance import InstanceState
+
+
+class Segments:
+    """Which segments an instance still has; a dropped one has length 0."""
+
+    def __init__(self, info: ModuleInfo) -> None:
+        self._data = [(segment.start, segment.end) for segment in info.data_segments]
+        self._elements: list[Any] = [None] * len(info.elements)
+
+    def initialize(self, state: InstanceState) -> None:
+        """Copy the active segments, elements first, and drop them; Trap where one does not fit."""
+        info = state.info
+        for number, segment in enumerate(info.elements):
+            if segment.mode == ACTIVE:
+                assert segment.offset is not None
+                self.table_init(state, segment.table, number, state.evaluate(segment.offset), 0, len(segment))
+            if segment.mode in (ACTIVE, DECLARATIVE):
+                self.drop_elements(number)
+        for number, data in enumerate(info.data_segments):
+            if data.mode == ACTIVE:
+                assert data.offset is not None
+                self.memory_init(state, data.memory, number, state.evaluate(data.offset), 0, data.end - data.start)
+                self.drop_data(number)
+
+    def memory_init(self, state: InstanceState, memory: int, segment: int, to: int, start: int, size: int) -> None:
+        """Copy bytes of a data segment into a memory."""
+        target = state.memories[memory]
+        first, end = self._data[segment]
+        if start + size > end - first or to + size > len(target):
+            raise Trap(TrapKind.MEMORY_OUT_OF_BOUNDS)
+        if size:
+            target.write(to, memoryview(state.info.data)[first + start : first + start + size])
+
+    def table_init(self, state: InstanceState, table: int, segment: int, to: int, start: int, size: int) -> None:
+        """Copy references of an element segment into a table."""
+        target = state.tables[table]
+        elements = self._references(state, segment)
+        if start + size > len(elements) or to + size > len(target):
+            raise Trap(TrapKind.TABLE_OUT_OF_BOUNDS)
+        if size:
+            target.write_bits(to, elements, start, size)
+
+    def _references(self, state: InstanceState, segment: int) -> Any:
+        found = self._elements[segment]
+        if found is None:
+            content = state.info.elements[segment]
+            if content.expressions:
+                bits = [state.evaluate(expression) for expression in content.expressions]
+            else:
+                bits = [state.funcref(index) for index in memoryview(content.functions).cast("I")]
+            found = self._elements[segment] = (ctypes.c_uint64 * len(bits))(*bits)
+        return found
+
+    def drop_data(self, segment: int) -> None:
+        """Forget a data segment."""
+        self._data[segment] = (0, 0)
+
+    def drop_elements(self, segment: int) -> None:
+        """Forget an element segment."""
+        self._elements[segment] = (ctypes.c_uint64 * 0)()
