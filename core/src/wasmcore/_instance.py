@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wasmcore import _registry
-from wasmcore.binary import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
+from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
 from wasmcore.errors import LinkError
 from wasmcore.runtime.func import ExportedFunction, Func
 from wasmcore.runtime.global_ import Global
@@ -19,7 +19,7 @@ from wasmcore.types import FuncType, GlobalType, MemoryType, TableType
 
 if TYPE_CHECKING:
     from wasmcore._module import Module
-    from wasmcore.binary import Import
+    from wasmcore.binary.module_info import Import
     from wasmcore.types import ExternType
 
 Imports = Mapping[str, "Mapping[str, Any] | Instance"]

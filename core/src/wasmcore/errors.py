@@ -57,30 +57,45 @@ class StoreBusyError(WasmcoreError):
 
 
 class TrapKind(IntEnum):
-    """Why execution stopped; the text is the reference interpreter's."""
+    """Why execution stopped."""
 
-    text: str
+    UNREACHABLE = 0
+    MEMORY_OUT_OF_BOUNDS = 1
+    TABLE_OUT_OF_BOUNDS = 2
+    UNDEFINED_ELEMENT = 3
+    UNINITIALIZED_ELEMENT = 4
+    INDIRECT_CALL_TYPE_MISMATCH = 5
+    INTEGER_DIVIDE_BY_ZERO = 6
+    INTEGER_OVERFLOW = 7
+    INVALID_CONVERSION_TO_INTEGER = 8
+    STACK_OVERFLOW = 9
+    NULL_REFERENCE = 10
+    INTERRUPTED = 11
+    OUT_OF_FUEL = 12
+    INTERNAL = 13
 
-    def __new__(cls, value: int, text: str) -> TrapKind:
-        member = int.__new__(cls, value)
-        member._value_ = value
-        member.text = text
-        return member
+    @property
+    def text(self) -> str:
+        """The reference interpreter's words for it."""
+        return _TRAP_TEXTS[self]
 
-    UNREACHABLE = 0, "unreachable"
-    MEMORY_OUT_OF_BOUNDS = 1, "out of bounds memory access"
-    TABLE_OUT_OF_BOUNDS = 2, "out of bounds table access"
-    UNDEFINED_ELEMENT = 3, "undefined element"
-    UNINITIALIZED_ELEMENT = 4, "uninitialized element"
-    INDIRECT_CALL_TYPE_MISMATCH = 5, "indirect call type mismatch"
-    INTEGER_DIVIDE_BY_ZERO = 6, "integer divide by zero"
-    INTEGER_OVERFLOW = 7, "integer overflow"
-    INVALID_CONVERSION_TO_INTEGER = 8, "invalid conversion to integer"
-    STACK_OVERFLOW = 9, "call stack exhausted"
-    NULL_REFERENCE = 10, "null reference"
-    INTERRUPTED = 11, "interrupted"
-    OUT_OF_FUEL = 12, "out of fuel"
-    INTERNAL = 13, "fault in generated code"
+
+_TRAP_TEXTS = (
+    "unreachable",
+    "out of bounds memory access",
+    "out of bounds table access",
+    "undefined element",
+    "uninitialized element",
+    "indirect call type mismatch",
+    "integer divide by zero",
+    "integer overflow",
+    "invalid conversion to integer",
+    "call stack exhausted",
+    "null reference",
+    "interrupted",
+    "out of fuel",
+    "fault in generated code",
+)
 
 
 class Frame:

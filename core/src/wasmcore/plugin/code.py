@@ -14,7 +14,8 @@ CONTRACT = (1, 0)
 class FunctionCode(NamedTuple):
     """Where one function is in `CompiledCode.code`."""
 
-    index: int
+    function: int
+    """Function index."""
     offset: int
     size: int
 

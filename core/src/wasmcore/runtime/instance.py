@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
-from wasmcore.binary import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
+from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
 from wasmcore.plugin.layout import FUNCREF_SIZE, VMCONTEXT
 from wasmcore.runtime import references
 from wasmcore.runtime.builtins import builtins_table, contexts
@@ -23,7 +23,7 @@ from wasmcore.runtime.table import Table
 from wasmcore.types import NULLABLE_REFERENCE
 
 if TYPE_CHECKING:
-    from wasmcore.binary import ConstantExpression, ModuleInfo
+    from wasmcore.binary.module_info import ConstantExpression, ModuleInfo
     from wasmcore.plugin.unit import Environment
     from wasmcore.runtime.stubs import Machine
 

@@ -35,15 +35,15 @@ class LoadedCode(Resource):
         super().__init__()
         self._names = ref(names)
         table = list(compiled.function_table())
-        self._starts = [function.offset for function in table]
-        self._indices = [function.index for function in table]
+        self._starts = [item.offset for item in table]
+        self._indices = [item.function for item in table]
         self._traps = compiled.traps
         self._block = code_memory.allocate(_relocated(compiled))
         self.address = self._block.address
         traps.register(self.address, self.address + len(compiled.code), self)
         if perf_map.ENABLED:
-            for function in table:
-                perf_map.add(self.address + function.offset, function.size, names.function_name(function.index), function.index)
+            for item in table:
+                perf_map.add(self.address + item.offset, item.size, names.function_name(item.function), item.function)
 
     def entries(self) -> zip[tuple[int, int]]:
         """(function index, address) of each function."""

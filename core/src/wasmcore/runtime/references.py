@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from itertools import count
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 from weakref import WeakValueDictionary
 
 from wasmcore.plugin.layout import FUNCREF
@@ -53,8 +53,7 @@ def function_object(value: Any) -> FunctionObject | None:
     """What knows the funcref record of a callable of ours, None for other objects."""
     for candidate in (getattr(value, "__self__", None), value):
         if isinstance(getattr(candidate, "funcref", None), int):
-            found: FunctionObject = candidate
-            return found
+            return cast(FunctionObject, candidate)
     return None
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any
 
-from wasmcore.binary import ACTIVE, DECLARATIVE
+from wasmcore.binary.module_info import ACTIVE, DECLARATIVE
 from wasmcore.errors import Trap, TrapKind
 
 if TYPE_CHECKING:
-    from wasmcore.binary import ModuleInfo
+    from wasmcore.binary.module_info import ModuleInfo
     from wasmcore.runtime.instance import InstanceState
 
 
