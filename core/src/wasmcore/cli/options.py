@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 COMMANDS: Final = ("run", "validate", "inspect", "objdump", "backends")
 """Names of the commands; a first word that is none of them is a file to run."""
@@ -40,18 +40,15 @@ class RunRequest(NamedTuple):
 def parse_run(words: Sequence[str]) -> RunRequest | None:
     """Read `[OPTIONS] FILE [ARGUMENTS]`; None for what click is to explain. Everything behind the file is the program's."""
     options = {f"--{option.name}": option for option in RUN_OPTIONS}
-    values: dict[str, list[str]] = {option.name: [] for option in RUN_OPTIONS}
+    values: dict[str, Any] = {}
     rest = iter(words)
     for word in rest:
         if not word.startswith("-"):
-            lists = {name: tuple(values[name]) for name in ("dir", "env")}
-            last = {name: values[name][-1] if values[name] else None for name in ("backend", "invoke")}
-            return RunRequest(word, tuple(rest), **lists, **last)
+            return RunRequest(word, tuple(rest), **values)
         name, equals, value = word.partition("=")
-        if name not in options:
-            return None
+        option = options.get(name)
         found = value if equals else next(rest, None)
-        if found is None:
+        if option is None or found is None:
             return None
-        values[name[2:]].append(found)
+        values[option.name] = (*values.get(option.name, ()), found) if option.multiple else found
     return None

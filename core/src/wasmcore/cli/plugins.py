@@ -6,6 +6,7 @@ from typing import TextIO
 
 from wasmcore import _registry as registry
 from wasmcore.cli.tables import show_table
+from wasmcore.errors import PluginError
 from wasmcore.plugin.code import CONTRACT
 
 
@@ -28,7 +29,7 @@ def show_plugins(output: TextIO) -> int:
     try:
         registry.default_backend()
         registry.host_target()
-    except registry.PluginError as error:
+    except PluginError as error:
         print(error, file=output)
         return 1
     return 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import wasmcore
 from wasmcore.cli.options import RunRequest
@@ -12,7 +13,12 @@ from wasmcore.cli.report import naming, read_module, say_if_plain
 from wasmcore.errors import Exit, WasmcoreError
 from wasmcore.types import F32, F64, I32, I64, FuncType, value_type_name
 
-_READERS = {I32: lambda text: int(text, 0), I64: lambda text: int(text, 0), F32: float, F64: float}
+
+def _integer(text: str) -> int:
+    return int(text, 0)
+
+
+_READERS: Final[dict[int, Callable[[str], int | float]]] = {I32: _integer, I64: _integer, F32: float, F64: float}
 
 
 class UsageError(WasmcoreError):
@@ -23,43 +29,41 @@ def run(request: RunRequest) -> int:
     """Run what is asked for; the exit code of the program."""
     data = read_module(request.file)
     say_if_plain()
-    options = {
-        "args": [request.file, *(request.arguments if request.invoke is None else ())],
-        "env": dict(map(_variable, request.env)),
-        "dirs": dict(map(_directory, request.dir)),
-    }
-    engine = wasmcore.Engine(backend=request.backend, progress=_progress())
     with naming(request.file):
+        engine = wasmcore.Engine(request.backend or "auto", progress=_progress())
         module = wasmcore.Module(data, engine=engine)
-    uses_wasi = any(each.module.startswith("wasi") for each in module.imports)
-    try:
-        instance = wasmcore.Instance(module, {}, host_options={"wasi": options} if uses_wasi else {})
-        return _call(request, instance)
-    except Exit as ended:
-        return ended.code & 0xFF
-
-
-def _call(request: RunRequest, instance: Any) -> int:
-    exports = instance.exports
-    if request.invoke is None:
-        if "_start" not in exports:
-            raise UsageError(f"{request.file} is no program (it exports no _start); {_callable(instance)}")
-        exports["_start"]()
-        return 0
-    if "_initialize" in exports and request.invoke != "_initialize":
-        exports["_initialize"]()
-    function = exports[request.invoke] if request.invoke in exports else None
-    if function is None or not isinstance(function.type, FuncType):
-        raise UsageError(f"{request.file} exports no function {request.invoke!r}; {_callable(instance)}")
-    result = function(*_arguments(request, function.type))
+        function, arguments = _function(request, module)
+        try:
+            instance = wasmcore.Instance(module, host_options=_host_options(request))
+            if request.invoke is not None and "_initialize" in instance.exports:
+                instance.exports["_initialize"]()
+            result = instance.exports[function](*arguments)
+        except Exit as ended:
+            return ended.code & 0xFF
     for value in result if isinstance(result, tuple) else () if result is None else (result,):
         print(value)
     return 0
 
 
-def _callable(instance: Any) -> str:
-    names = [name for name, value in instance.exports.items() if isinstance(getattr(value, "type", None), FuncType)]
-    return f"--invoke can call {', '.join(names)}" if names else "it exports no function at all"
+def _host_options(request: RunRequest) -> dict[str, dict[str, Any]]:
+    arguments = request.arguments if request.invoke is None else ()
+    options = {
+        "args": [request.file, *arguments],
+        "env": dict(map(_variable, request.env)),
+        "dirs": dict(map(_directory, request.dir)),
+    }
+    return {"wasi": options}
+
+
+def _function(request: RunRequest, module: wasmcore.Module) -> tuple[str, list[int | float]]:
+    """The exported function to call, and its arguments."""
+    functions = {export.name: export.type for export in module.exports if isinstance(export.type, FuncType)}
+    name = "_start" if request.invoke is None else request.invoke
+    if name not in functions:
+        choice = f"--invoke can call: {', '.join(functions)}" if functions else "it exports no function at all"
+        lack = "it is no program (it exports no _start)" if request.invoke is None else f"it exports no function {name!r}"
+        raise UsageError(f"{request.file}: {lack}; {choice}")
+    return name, [] if request.invoke is None else _arguments(request, functions[name])
 
 
 def _arguments(request: RunRequest, function: FuncType) -> list[int | float]:

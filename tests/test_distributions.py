@@ -1,0 +1,92 @@
+"""What holds for every distribution: its metadata, and that its sdist and wheel work outside of the checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DISTRIBUTIONS = sorted(path.parent for path in (ROOT / "core/pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")))
+EACH = pytest.mark.parametrize("folder", [pytest.param(path, id=path.name) for path in DISTRIBUTIONS])
+
+
+def metadata(folder: Path, key: str) -> str:
+    """The value of a key of `[project]`, as it is written (Python 3.10 can not read TOML)."""
+    lines = (folder / "pyproject.toml").read_text("utf-8").splitlines()
+    return next(line for line in lines if line.startswith(f"{key} = ")).partition(" = ")[2].strip('"')
+
+
+@EACH
+def test_metadata(folder: Path) -> None:
+    assert metadata(folder, "version") == metadata(ROOT / "core", "version")
+    assert metadata(folder, "requires-python") == ">=3.10"
+    assert metadata(folder, "license") == "MIT"
+    assert (folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    assert (folder / "README.md").read_text().startswith(f"# {metadata(folder, 'name')}\n")
+    assert list(folder.glob("src/*/py.typed"))
+
+
+def test_build_files_are_the_same_everywhere() -> None:
+    for name in ("build_backend.py", "setup.py"):
+        assert len({path.read_bytes() for path in (folder / name for folder in DISTRIBUTIONS) if path.exists()}) == 1, name
+
+
+def test_this_is_the_build_that_was_asked_for() -> None:
+    wanted = os.environ.get("WASMCORE_EXPECT")
+    if wanted is None:
+        pytest.skip("WASMCORE_EXPECT is not set")
+    from wasmcore._build import COMPILED
+
+    if wanted == "compiled" and not COMPILED:
+        assert not shutil.which("cc") and not shutil.which("gcc"), "there is a C compiler, and still nothing is compiled"
+        pytest.skip("no C compiler: this environment tests the plain build")
+    assert wanted == ("compiled" if COMPILED else "pure")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist of each distribution and a plain wheel made from it."""
+    pytest.importorskip("build")
+    output = tmp_path_factory.mktemp("dist")
+    for folder in DISTRIBUTIONS:
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(output), str(folder)]
+        done = subprocess.run(command, env={**os.environ, "WASMCORE_PURE": "1"}, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return output
+
+
+@pytest.mark.wheels
+@EACH
+def test_sdist_and_wheel_hold_the_source_and_nothing_compiled(built: Path, folder: Path) -> None:
+    sources = {str(path.relative_to(folder / "src")) for path in folder.glob("src/*/**/*.py")}
+    name = metadata(folder, "name").replace("-", "_")
+    with tarfile.open(next(built.glob(f"{name}-[0-9]*.tar.gz"))) as archive:
+        inside = {member.partition("/")[2] for member in archive.getnames()}
+    assert {f"src/{path}" for path in sources} | {"LICENSE", "README.md", "pyproject.toml"} <= inside
+    with zipfile.ZipFile(next(built.glob(f"{name}-[0-9]*.whl"))) as wheel:
+        packed = wheel.namelist()
+    assert {path for path in packed if path.endswith(".py")} == sources
+    assert any(path.endswith("/licenses/LICENSE") for path in packed)
+    assert not [path for path in (*inside, *packed) if path.endswith((".so", ".pyc", ".c"))]
+
+
+@pytest.mark.wheels
+def test_wheels_work_outside_of_the_checkout(built: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    bin_folder = tmp_path / "venv/bin"
+    wheels = [str(path) for path in built.glob("*.whl")]
+    subprocess.run([str(bin_folder / "python"), "-m", "pip", "install", "--quiet", *wheels], check=True, cwd=tmp_path)
+    shutil.copy(ROOT / "examples/sieve.wasm", tmp_path)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [str(bin_folder / "wasmcore"), "run", "--backend=singlepass", "sieve.wasm", "100"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "97" in done.stdout
+    assert "plain-Python build" in done.stderr
