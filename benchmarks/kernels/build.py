@@ -21,7 +21,7 @@ NATIVE = ["-target", f"{platform.machine()}-linux-gnu", "-mcpu=baseline", "-shar
 
 def native_library(name: str, folder: Path) -> Path:
     """Compile one kernel to a shared library in a folder; raises `CalledProcessError`."""
-    output = folder / f"{name}.so"
+    output = folder / f"{Path(name).name}.so"
     subprocess.run([*COMPILER, *NATIVE, "-o", str(output), str(HERE / f"{name}.c")], check=True)
     return output
 
@@ -35,5 +35,5 @@ def build(name: str) -> None:
 
 
 if __name__ == "__main__":
-    for kernel in sys.argv[1:] or sorted(path.stem for path in HERE.glob("*.c")):
+    for kernel in sys.argv[1:] or [*sorted(path.stem for path in HERE.glob("*.c")), "calls/calls"]:
         build(kernel)

@@ -1,0 +1,20 @@
+"""Runs a WASI program in wasmtime-py with as little as possible: `python wasmtime_wasi.py MODULE [ARGUMENT...]`."""
+
+import sys
+
+import wasmtime
+
+engine = wasmtime.Engine()
+store = wasmtime.Store(engine)
+linker = wasmtime.Linker(engine)
+linker.define_wasi()
+config = wasmtime.WasiConfig()
+config.argv = sys.argv[1:]
+config.inherit_stdout()
+config.inherit_stderr()
+store.set_wasi(config)
+instance = linker.instantiate(store, wasmtime.Module.from_file(engine, sys.argv[1]))
+try:
+    instance.exports(store)["_start"](store)
+except wasmtime.ExitTrap as exit_trap:
+    sys.exit(exit_trap.code)
