@@ -64,9 +64,12 @@ def validate(files: tuple[str, ...]) -> int:
 
 
 def _validate(file: str) -> int:
+    from wasmcore.binary import decode
+    from wasmcore.validation import validate_module
+
     data = read_module(file)
     with naming(file):
-        wasmcore.validate(data)
+        validate_module(decode(data))
     return 0
 
 
