@@ -34,6 +34,13 @@ class Backend(Protocol):
         """Compile the functions of a unit; raises `wasmcore.CompileError`."""
 
 
+class ListingBackend(Backend, Protocol):
+    """A backend that can show what it makes of a function on the way, for `wasmcore objdump`. Optional."""
+
+    def listing(self, unit: CompileUnit) -> list[tuple[int, str]]:
+        """The backend's own records of the one function of a unit: index of the stream word each was made from, and its text."""
+
+
 class HostLink(Protocol):
     """What a host module knows of the instance that imports it."""
 
