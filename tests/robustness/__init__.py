@@ -1,0 +1,1 @@
+"""Traps, bad input, interruption, threads: nothing ends the process but what should."""
