@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from wasmcore_wasi.functions import FUNCTIONS
 from wasmcore_wasi.plugin import wasmcore_host_module
 

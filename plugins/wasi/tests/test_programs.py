@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from wasmcore_wasi import Exit
 from wasmcore_wasi.functions import FUNCTIONS
 from wasmcore_wasi.plugin import wasmcore_host_module
@@ -59,12 +60,7 @@ class WasmtimeLink:
         self.store: Any = None
 
     def memory(self) -> memoryview:
-        memory = self.exports["memory"]
-        import ctypes
-
-        return memoryview((ctypes.c_uint8 * memory.data_len(self.store)).from_address(ctypes.addressof(memory.data_ptr(self.store).contents))).cast(
-            "B"
-        )
+        return memoryview(self.exports["memory"].get_buffer_ptr(self.store)).cast("B")
 
 
 def run_with_ours(program: Path, args: list[str], env: dict[str, str], data: Path, streams: list[Path]) -> int:

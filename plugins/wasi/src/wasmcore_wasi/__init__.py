@@ -1,6 +1,6 @@
 """WASI preview 1 for wasmcore: the imports of module `wasi_snapshot_preview1`."""
 
-from wasmcore_wasi.errors import Exit
+from wasmcore.errors import Exit
 
 __all__ = ["Exit", "__version__"]
 __version__ = "0.1.0"

@@ -110,7 +110,7 @@ class FileObject(Descriptor):
             if len(view):
                 fill = getattr(self.stream, "readinto1", None) or getattr(self.stream, "readinto", None)
                 if fill is not None:
-                    return _transferred(fill(view[:_TRANSFER_MAX]))
+                    return _transferred(fill(view))
                 data = self.stream.read(min(len(view), _CHUNK))
                 view[: len(data)] = data
                 return len(data)
@@ -140,7 +140,7 @@ class FileObject(Descriptor):
 
     def stat(self) -> os.stat_result:
         """A status without contents."""
-        return os.stat_result((0,) * 10)
+        return os.stat_result((0,) * 10, {"st_atime_ns": 0, "st_mtime_ns": 0, "st_ctime_ns": 0})
 
 
 def _transferred(count: int | None) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
-from wasmcore_wasi.errors import IO, NOSYS, NOTSUP, Exit, Failure
+from wasmcore.errors import Exit
+from wasmcore_wasi.errors import IO, NOSYS, NOTSUP, Failure
 from wasmcore_wasi.guest import Guest
 from wasmcore_wasi.layout import U32, U32_MASK
 from wasmcore_wasi.memory import span

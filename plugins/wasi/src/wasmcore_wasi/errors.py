@@ -1,14 +1,9 @@
-"""How a call ends other than well: WASI error numbers, `Failure` and `Exit`."""
+"""How a call ends other than well: WASI error numbers and `Failure`."""
 
 from __future__ import annotations
 
 import errno
-
-from wasmcore.errors import Exit as Exit
-
-TYPE_CHECKING = False  # `typing` takes longer to import than all of this package's entry
-if TYPE_CHECKING:
-    from typing import Final
+from typing import Final
 
 ERRNO_NAMES: Final = (
     "SUCCESS", "2BIG", "ACCES", "ADDRINUSE", "ADDRNOTAVAIL", "AFNOSUPPORT", "AGAIN", "ALREADY", "BADF", "BADMSG", "BUSY",

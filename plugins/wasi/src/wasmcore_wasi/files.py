@@ -67,7 +67,7 @@ def fd_pread(guest: Guest, fd: int, iovecs: int, count: int, offset: int, result
     memory = guest.memory()
     views = buffers(memory, iovecs, count)
     try:
-        U32.pack_into(memory, result & U32_MASK, os.preadv(host, views, offset))
+        U32.pack_into(memory, result & U32_MASK, os.preadv(host, views, _offset(offset)))
     finally:
         release(views)
         memory.release()
@@ -79,10 +79,17 @@ def fd_pwrite(guest: Guest, fd: int, iovecs: int, count: int, offset: int, resul
     memory = guest.memory()
     views = buffers(memory, iovecs, count)
     try:
-        U32.pack_into(memory, result & U32_MASK, os.pwritev(host, views, offset))
+        U32.pack_into(memory, result & U32_MASK, os.pwritev(host, views, _offset(offset)))
     finally:
         release(views)
         memory.release()
+
+
+def _offset(offset: int) -> int:
+    """An offset in a file; the host gives -1 a meaning of its own."""
+    if offset < 0:
+        raise Failure(INVAL)
+    return offset
 
 
 def fd_seek(guest: Guest, fd: int, offset: int, whence: int, result: int) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from struct import error as StructError
 from typing import Any, Final
 
+from wasmcore.errors import Exit
 from wasmcore_wasi import clocks, directories, environment, files, polling
-from wasmcore_wasi.errors import FAULT, INVAL, IO, NOMEM, SUCCESS, Exit, Failure, errno_of
+from wasmcore_wasi.errors import FAULT, INVAL, IO, NOMEM, SUCCESS, Failure, errno_of
 from wasmcore_wasi.guest import Guest
 
 FUNCTIONS: Final[dict[str, tuple[str, str, Callable[..., None]]]] = {
