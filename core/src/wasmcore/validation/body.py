@@ -1,0 +1,492 @@
+"""Decodes and validates function bodies, and writes their resolved streams in the same walk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+from wasmcore._native import BytesWriter, append, i64, read_i32_le, u8, vec, write_i32_le, write_i64_le
+from wasmcore.binary.reader import unsigned_rest
+from wasmcore.errors import DecodeError, ValidationError
+from wasmcore.opcodes import PREFIXES
+from wasmcore.validation.instructions import Instructions, class_of
+
+if TYPE_CHECKING:
+    from wasmcore.binary.module_info import ModuleInfo
+
+_MAX_LOCALS: Final = 50_000
+
+# Kinds of immediates (`wasmcore.opcodes.Immediates`, `wasmcore.validation.signatures`).
+_MEMORY_ACCESS: Final = 1
+_I32: Final = 2
+_F64: Final = 5
+_PREFIX: Final = 126
+_ILLEGAL: Final = 127
+
+_LOCAL_GET: Final = 0x20
+_LOCAL_SET: Final = 0x21
+_LOCAL_TEE: Final = 0x22
+
+_OP_LOCALS: Final = 0x7F0
+_EXTENDED: Final = 0x80000000
+_HEADER_SIZE: Final = 64
+_STREAM_VERSION: Final = 1
+_USES_MEMORY: Final = 2
+
+
+@final
+class BodyValidator(Instructions):
+    """Checks the bodies of one module, one after another. Not to be shared between threads."""
+
+    def __init__(self, module: ModuleInfo, features: frozenset[str], streaming: bool) -> None:
+        super().__init__(module, features)
+        self.streaming: i64 = 1 if streaming else 0
+        self.locals = vec[i64]([0] * 64)
+        self.local_words = vec[i64]([0] * 64)
+        self.weights = vec[i64]([0] * 64)
+        self.local_count: i64 = 0
+        self.near_locals: i64 = 0
+        self.group_ends: list[int] = []
+        self.group_types: list[int] = []
+
+    def function(self, index: i64, start: i64, end: i64) -> None:
+        """Check one body."""
+        try:
+            self.begin(index, start, end)
+            self.walk(end)
+            self.finish()
+        except IndexError:  # an immediate beyond the end of the data
+            raise self.truncated() from None
+
+    def begin(self, index: i64, start: i64, end: i64) -> None:
+        """Read the declarations of locals and open the body."""
+        self.position = start
+        self.end = end
+        self.at = start
+        type_index = i64(read_i32_le(self.function_types, 4 * index))
+        self.begin_function(type_index, self.streaming)
+        if self.streaming:
+            self.buffer.truncate(0)
+            self.header(index, type_index)
+        self.declare_locals(type_index)
+        self.reserve(0)
+
+    def finish(self) -> None:
+        """Whether the body ended where it should."""
+        if self.top >= 0 or self.position > self.end:
+            raise self.truncated()
+        if self.position != self.end:
+            raise DecodeError("section size mismatch: code behind the end of the function", self.position)
+
+    # Locals
+
+    def declare_locals(self, type_index: i64) -> None:
+        """Parameters and declared locals."""
+        self.local_count = 0
+        self.near_locals = 0
+        self.group_ends.clear()
+        self.group_types.clear()
+        limit = _MAX_LOCALS if self.streaming else self.end - self.position + 64
+        params = self.run_param_offset(type_index)
+        count = self.run_param_count(type_index)
+        while count:
+            count -= 1
+            self.add_locals(1, self.value_types[params], limit)
+            params += 1
+        groups = self.u32()
+        while groups:
+            groups -= 1
+            self.at = self.position
+            number = self.u32()
+            value_type = self.local_type()
+            if self.position > self.end:
+                raise self.truncated()
+            if self.local_count + number > _MAX_LOCALS:
+                raise DecodeError(f"too many locals, the limit is {_MAX_LOCALS}", self.at)
+            if number:
+                self.add_locals(number, value_type, limit)
+                if self.streaming:
+                    self.value_record(_OP_LOCALS, class_of(value_type), number)
+
+    def local_type(self) -> i64:
+        """Read the type of locals."""
+        byte: i64 = self.data[self.position]
+        if 0x7C <= byte <= 0x7F:
+            self.position += 1
+            return 0x80 - byte
+        value_type = self.value_types[self.value_type_run()]
+        if value_type & 7 == 7:
+            raise self.invalid("uninitialized local: locals of non-nullable types are not supported yet")
+        return value_type
+
+    def add_locals(self, number: i64, value_type: i64, limit: i64) -> None:
+        """Declare locals; those from `limit` on are found by their group, so that many locals cost nothing in short bodies."""
+        first = self.near_locals
+        self.local_count += number
+        near = self.local_count if self.local_count < limit else limit
+        locals_ = self.locals
+        if near > len(locals_):
+            zero: i64 = 0
+            while near > len(locals_):
+                locals_ = append(locals_, zero)
+            self.locals = locals_
+        while first < near:
+            locals_[first] = value_type
+            first += 1
+        if self.streaming:
+            self.add_local_words(near, class_of(value_type))
+        self.near_locals = near
+        if self.local_count > limit:
+            self.group_ends.append(self.local_count)
+            self.group_types.append(value_type)
+
+    def add_local_words(self, near: i64, machine_class: i64) -> None:
+        """What the records of locals have in common, and their weights."""
+        words = self.local_words
+        weights = self.weights
+        zero: i64 = 0
+        while near > len(words):
+            words = append(words, zero)
+            weights = append(weights, zero)
+        self.local_words = words
+        self.weights = weights
+        index = self.near_locals
+        while index < near:
+            words[index] = machine_class << 16 | index << 32
+            weights[index] = 0
+            index += 1
+
+    def far_local(self, index: i64) -> i64:
+        """Type of a local that is not among the near ones."""
+        if index >= self.local_count:
+            raise self.invalid(f"unknown local {index}")
+        low = 0
+        high = len(self.group_ends)
+        while low < high:
+            middle = (low + high) // 2
+            if index < self.group_ends[middle]:
+                high = middle
+            else:
+                low = middle + 1
+        return self.group_types[low]
+
+    # The stream
+
+    def header(self, index: i64, type_index: i64) -> None:
+        """The header, with room for what is known in the end."""
+        buffer = self.buffer
+        write_i64_le(buffer, index)
+        write_i64_le(buffer, type_index)
+        count: i64 = 5
+        zero: i64 = 0
+        while count:
+            write_i64_le(buffer, zero)
+            count -= 1
+        version: i64 = _STREAM_VERSION
+        write_i64_le(buffer, version)
+
+    def patch(self, word: i64, value: i64) -> None:
+        """Set the low half of a word of the header."""
+        at = 8 * word
+        buffer = self.buffer
+        buffer[at] = u8(value & 255)
+        buffer[at + 1] = u8((value >> 8) & 255)
+        buffer[at + 2] = u8((value >> 16) & 255)
+        buffer[at + 3] = u8((value >> 24) & 255)
+
+    def stream_bytes(self) -> bytes:
+        """The stream of the body that was checked last."""
+        buffer = self.buffer
+        self.patch(2, self.local_count)
+        self.patch(3, self.peak)
+        self.patch(4, self.labels)
+        self.patch(5, self.flags)
+        self.patch(6, len(buffer))
+        weights = self.weights
+        index: i64 = 0
+        while index < self.local_count:
+            write_i64_le(buffer, weights[index])
+            index += 1
+        return buffer.getvalue()
+
+    def position_bytes(self, index: i64, start: i64, end: i64) -> bytes:
+        """For each word of the stream of a body, the offset of the instruction it was made from: one u32 each."""
+        positions = BytesWriter()
+        try:
+            self.begin(index, start, end)
+            self.mark(positions, start)
+            while self.top >= 0:
+                self.walk(self.position + 1)
+                self.mark(positions, self.at)
+            self.finish()
+        except IndexError:
+            raise self.truncated() from None
+        self.stream_bytes()
+        self.mark(positions, start)
+        return positions.getvalue()
+
+    def mark(self, positions: BytesWriter, offset: i64) -> None:
+        """Note where the words that are new in the stream come from."""
+        missing: i64 = len(self.buffer) // 8 - len(positions) // 4
+        while missing > 0:
+            write_i32_le(positions, offset)
+            missing -= 1
+
+    # Instructions
+
+    def walk(self, stop: i64) -> None:
+        """Check instructions up to an offset; the hot loop, in which the most frequent instructions are written out."""
+        data = self.data
+        signatures = self.signatures
+        stack = self.stack
+        capacity = self.capacity
+        locals_ = self.locals
+        words = self.local_words
+        weights = self.weights
+        near_locals = self.near_locals
+        buffer = self.buffer
+        plain_memory = self.plain_memory
+        weight = self.weight
+        live = self.live
+        peak = self.peak
+        height = self.height
+        unreachable = self.unreachable
+        sp = self.sp
+        position = self.position
+        at = position
+        index: i64
+        value: i64
+        found: i64
+        kind: i64
+        while position < stop:
+            at = position
+            code: i64 = data[position]
+            position += 1
+            if code == _LOCAL_GET:
+                index = data[position]
+                position += 1
+                if index >= 128:
+                    index, position = unsigned_rest(data, position, index, 32)
+                if index < near_locals:
+                    stack[sp] = locals_[index]
+                else:
+                    self.at = at
+                    stack[sp] = self.far_local(index)
+                sp += 1
+                if live:
+                    write_i64_le(buffer, words[index] | _LOCAL_GET)
+                    weights[index] += weight
+                    if sp > peak:
+                        peak = sp
+                continue
+            signature = signatures[code]
+            kind = signature >> 24
+            if kind <= _F64:
+                if kind == 0:
+                    if live:
+                        write_i64_le(buffer, code)
+                elif kind == _MEMORY_ACCESS:
+                    index = data[position]
+                    value = data[position + 1]
+                    if plain_memory and index <= (signature >> 20) & 15:
+                        index = 0
+                        position += 2
+                        if value >= 128:
+                            value, position = unsigned_rest(data, position, value, 32)
+                    else:
+                        self.at = at
+                        self.position = position
+                        signature = self.memory_access(signature)
+                        position = self.position
+                        value = self.offset
+                        index = self.memory
+                    if live:
+                        if index == 0:
+                            self.flags |= _USES_MEMORY
+                        if -0x80000000 <= value <= 0x7FFFFFFF:
+                            write_i64_le(buffer, code | index << 16 | value << 32)
+                        else:
+                            self.long_record(code, index, 0, value)
+                else:
+                    value = data[position]
+                    if kind == _I32 and value < 128:
+                        position += 1
+                        value -= (value & 64) << 1
+                    else:
+                        self.position = position
+                        value = self.constant(kind)
+                        position = self.position
+                    stack[sp] = signature & 15
+                    sp += 1
+                    if live:
+                        if -0x80000000 <= value <= 0x7FFFFFFF:
+                            write_i64_le(buffer, code | value << 32)
+                        else:
+                            write_i64_le(buffer, code | _EXTENDED)
+                            write_i64_le(buffer, value)
+                        if sp > peak:
+                            peak = sp
+                    continue
+                operands = (signature >> 4) & 0xFFFF
+                while operands:
+                    if sp > height:
+                        found = stack[sp - 1]
+                        if found != operands & 15 and found != 0:
+                            self.at = at
+                            self.sp = sp
+                            self.signature_mismatch(signature, operands)
+                        sp -= 1
+                    elif unreachable == 0:
+                        self.at = at
+                        self.sp = sp
+                        self.signature_mismatch(signature, operands)
+                    operands >>= 4
+                if signature & 15:
+                    stack[sp] = signature & 15
+                    sp += 1
+                continue
+            if code == _LOCAL_SET or code == _LOCAL_TEE:
+                index = data[position]
+                position += 1
+                if index >= 128:
+                    index, position = unsigned_rest(data, position, index, 32)
+                if index < near_locals:
+                    value = locals_[index]
+                else:
+                    self.at = at
+                    value = self.far_local(index)
+                if sp > height:
+                    sp -= 1
+                    found = stack[sp]
+                    if found != value:
+                        self.at = at
+                        self.check(found, value)
+                elif unreachable == 0:
+                    self.at = at
+                    self.sp = sp
+                    self.pop(value)
+                if code == _LOCAL_TEE:
+                    stack[sp] = value
+                    sp += 1
+                if live:
+                    write_i64_le(buffer, words[index] | code)
+                    weights[index] += weight
+                continue
+            self.at = at
+            self.position = position
+            self.sp = sp
+            self.special(code, kind)
+            position = self.position
+            sp = self.sp
+            height = self.height
+            unreachable = self.unreachable
+            live = self.live
+            weight = self.weight
+            if self.capacity != capacity:
+                stack = self.stack
+                capacity = self.capacity
+        self.at = at
+        self.position = position
+        self.sp = sp
+        if peak > self.peak:
+            self.peak = peak
+
+    def special(self, code: i64, kind: i64) -> None:
+        """An instruction that its signature does not describe."""
+        if code == 0x0B:
+            self.leave()
+            if self.top < 0 and self.position != self.end:
+                raise DecodeError("section size mismatch: code behind the end of the function", self.position)
+        elif kind == _PREFIX:
+            self.prefixed(code)
+        elif kind == _ILLEGAL:
+            self.refuse(code)
+        elif code < 0x10:
+            self.control(code)
+        elif code == 0x10:
+            self.call()
+        elif code == 0x23 or code == 0x24:
+            self.global_(code)
+        elif code == 0x1A:
+            self.drop()
+        elif code == 0x1B:
+            self.select()
+        elif code < 0x20:
+            self.call_or_select(code)
+        else:
+            self.memory_or_reference(code)
+
+    def control(self, code: i64) -> None:
+        """Blocks and branches."""
+        if code == 0x0D:
+            self.branch_if()
+        elif 0x02 <= code <= 0x04:
+            self.enter(code)
+        elif code == 0x0C:
+            self.branch()
+        elif code == 0x05:
+            self.otherwise()
+        elif code == 0x0F:
+            self.return_()
+        elif code == 0x0E:
+            self.branch_table()
+        elif code == 0x00:
+            if self.live:
+                self.record(0, 0, 0)
+            self.set_unreachable()
+        elif code != 0x01:
+            self.refuse_unsupported(code)
+
+    def call_or_select(self, code: i64) -> None:
+        """The less frequent calls, and `select` with a type."""
+        if code == 0x11:
+            self.call_types(self.callee_of_table(code))
+        elif code == 0x12:
+            self.tail_call()
+        elif code == 0x13:
+            self.tail_call_types(self.callee_of_table(code))
+        elif code == 0x1C:
+            self.select_type()
+        else:
+            self.refuse_unsupported(code)
+
+    def memory_or_reference(self, code: i64) -> None:
+        """Instructions on tables, sizes of memories, references."""
+        if code == 0x25 or code == 0x26:
+            self.table_access(code)
+        elif code == 0x3F or code == 0x40:
+            self.memory_size(code)
+        elif code == 0xD0:
+            self.reference_null()
+        elif code == 0xD1:
+            self.reference_is_null()
+        elif code == 0xD2:
+            self.reference_function()
+        else:
+            self.refuse_unsupported(code)
+
+    def prefixed(self, prefix: i64) -> None:
+        """An instruction with a prefix byte."""
+        number = self.u32()
+        first: i64 = PREFIXES[prefix]
+        last: i64 = 0x200
+        if number >= last:
+            raise DecodeError(f"illegal opcode {prefix:02x} {number:02x}", self.at)
+        code = first + number
+        signature = self.signatures[code]
+        kind = signature >> 24
+        if kind <= 9:
+            self.by_signature(code, signature)
+        elif kind == _ILLEGAL:
+            self.refuse(code)
+        elif 0x108 <= code <= 0x111:
+            self.bulk(code)
+        elif 0x113 <= code <= 0x116:
+            self.wide_arithmetic(code)
+        else:
+            self.refuse_unsupported(code)
+
+    def refuse_unsupported(self, code: i64) -> None:
+        """Raise for an instruction of a feature that is enabled but not implemented."""
+        raise ValidationError(f"opcode {code:#x} is not supported yet", self.at)
+
+
