@@ -65,7 +65,7 @@ def validate(files: tuple[str, ...]) -> int:
 
 def _validate(file: str) -> int:
     from wasmcore.binary import decode
-    from wasmcore.validation import validate_module
+    from wasmcore.validation import validate as validate_module
 
     data = read_module(file)
     with naming(file):

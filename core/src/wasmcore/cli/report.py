@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 from wasmcore.errors import CompileError, DecodeError, Trap, WasmcoreError
@@ -18,6 +17,10 @@ TRAPPED: Final = 134
 """The program trapped: 128 + SIGABRT, as other engines have it."""
 
 MAGIC: Final = b"\0asm"
+
+
+class UsageError(WasmcoreError):
+    """The command line asks for something that is not there."""
 
 
 def say(message: str) -> None:
@@ -56,13 +59,18 @@ def read_module(file: str) -> bytes:
     return data
 
 
-@contextmanager
-def naming(file: str) -> Iterator[None]:
-    """Let the message of a `CompileError` begin with the file."""
-    try:
-        yield
-    except CompileError as error:
-        raise CompileError(f"{file}: {error.message}", error.offset) from None
+class naming:
+    """A `with` statement in which the message of a `CompileError` begins with the file."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, CompileError):
+            raise CompileError(f"{self._file}: {error.message}", error.offset) from None
 
 
 def say_if_plain() -> None:

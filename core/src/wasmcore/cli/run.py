@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import wasmcore
 from wasmcore.cli.options import RunRequest
-from wasmcore.cli.report import naming, read_module, say_if_plain
-from wasmcore.errors import Exit, WasmcoreError
+from wasmcore.cli.report import UsageError, naming, read_module, say_if_plain
+from wasmcore.errors import Exit
 from wasmcore.types import F32, F64, I32, I64, FuncType, value_type_name
 
 
@@ -19,10 +19,6 @@ def _integer(text: str) -> int:
 
 
 _READERS: Final[dict[int, Callable[[str], int | float]]] = {I32: _integer, I64: _integer, F32: float, F64: float}
-
-
-class UsageError(WasmcoreError):
-    """The command line asks for something that the module does not have."""
 
 
 def run(request: RunRequest) -> int:
