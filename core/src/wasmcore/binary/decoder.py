@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from wasmcore._native import BytesWriter, i64, write_i32_le
+from wasmcore._native import BytesWriter, i32, i64, write_i32_le
 from wasmcore.binary.constants import read_constant_expression
 from wasmcore.binary.module_info import (
     ACTIVE,
@@ -410,7 +410,7 @@ class _Decoder:
         count = self.count("functions", _MAX_ITEMS)
         while count:
             count -= 1
-            write_i32_le(self.function_offsets, self.reader.position)
+            write_i32_le(self.function_offsets, i32(self.reader.position))
             write_i32_le(self.function_types, self.type_index())
 
     def table_section(self) -> None:
@@ -484,7 +484,7 @@ class _Decoder:
         functions = BytesWriter()
         while count:
             count -= 1
-            write_i32_le(functions, reader.u32() & 0x7FFFFFFF)
+            write_i32_le(functions, i32(reader.u32() & 0x7FFFFFFF))
         return ElementSegment(mode, table, offset, element, functions.getvalue(), (), start)
 
     def code_section(self) -> None:
@@ -501,8 +501,8 @@ class _Decoder:
             if size > _MAX_BODY_SIZE:
                 raise ValidationError(f"function body of {size} bytes is too long, the limit is {_MAX_BODY_SIZE}", at)
             body = reader.skip(size)
-            write_i32_le(self.bodies, body)
-            write_i32_le(self.bodies, body + size)
+            write_i32_le(self.bodies, i32(body))
+            write_i32_le(self.bodies, i32(body + size))
 
     def data_section(self) -> None:
         """Data segments."""

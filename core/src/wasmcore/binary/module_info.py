@@ -71,7 +71,8 @@ class ConstantExpression(NamedTuple):
 Immediate: TypeAlias = int | bytes | tuple[int, ...] | None
 
 
-class Import(NamedTuple):
+@dataclass(frozen=True)
+class Import:
     """One import. `index` is its index among things of its kind, `type_index` that of a function's or tag's type, else -1."""
 
     module: str
@@ -82,7 +83,8 @@ class Import(NamedTuple):
     type_index: int
 
 
-class Export(NamedTuple):
+@dataclass(frozen=True)
+class Export:
     """One export; `offset` is where in the binary it stands."""
 
     name: str

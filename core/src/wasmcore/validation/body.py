@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from wasmcore._native import BytesWriter, append, i64, read_i32_le, u8, vec, write_i32_le, write_i64_le
+from wasmcore._native import BytesWriter, append, i32, i64, read_i32_le, u8, vec, write_i32_le, write_i64_le
 from wasmcore.binary.reader import unsigned_rest
 from wasmcore.errors import DecodeError, ValidationError
 from wasmcore.opcodes import PREFIXES
@@ -228,7 +228,7 @@ class BodyValidator(Instructions):
         """Note where the words that are new in the stream come from."""
         missing: i64 = len(self.buffer) // 8 - len(positions) // 4
         while missing > 0:
-            write_i32_le(positions, offset)
+            write_i32_le(positions, i32(offset))
             missing -= 1
 
     # Instructions
