@@ -170,6 +170,8 @@ def test_opening(guest: Any, root: Path) -> None:
     guest.open("to-sub/", lookup=0)
     guest.open("to-sub/../to-sub//./made")
     assert guest.read(guest.open("file", oflags=8, rights=2)) == (0, b"")
+    for options in ({"oflags": 16}, {"fdflags": 32}, {"fdflags": 1 << 31}):
+        assert guest.try_open("file", **options)[0] == 28
     assert guest.try_open("n" * 256)[0] == 37
     assert guest.try_open("n/" * 2049)[0] == 37
     assert guest.call("path_open", 3, 0, *guest.path("file"), 0, 2, 0, 0, len(guest.bytes) - 2) == 21

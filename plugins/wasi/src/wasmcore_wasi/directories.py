@@ -48,6 +48,8 @@ _STATUS_FLAGS: Final = (
     (FDFLAGS_RSYNC, os.O_RSYNC),
     (FDFLAGS_SYNC, os.O_SYNC),
 )
+_OFLAGS: Final = sum(flag for flag, _, _ in _OPEN_FLAGS)
+_FDFLAGS: Final = sum(flag for flag, _ in _STATUS_FLAGS)
 _FIXED_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -87,6 +89,8 @@ def _ends_in_slash(guest: Guest, path: int, length: int) -> bool:
 
 def _open_flags(oflags: int, fdflags: int) -> tuple[int, int]:
     """The host's flags, and the rights that they need."""
+    if oflags & ~_OFLAGS or fdflags & ~_FDFLAGS:
+        raise Failure(INVAL)
     flags, needed = _FIXED_FLAGS, 0
     for flag, host_flag, rights in _OPEN_FLAGS:
         if oflags & flag:

@@ -24,7 +24,7 @@ from wasmcore_wasi.layout import (
     U64,
     U64_MASK,
 )
-from wasmcore_wasi.memory import buffers, release, span
+from wasmcore_wasi.memory import buffers, span
 
 _ADVICE: Final = (
     os.POSIX_FADV_NORMAL,
@@ -45,7 +45,8 @@ def fd_read(guest: Guest, fd: int, iovecs: int, count: int, result: int) -> None
     try:
         U32.pack_into(memory, result & U32_MASK, descriptor.read(views))
     finally:
-        release(views)
+        for view in views:  # a traceback must not keep the memory
+            view.release()
         memory.release()
 
 
@@ -57,7 +58,8 @@ def fd_write(guest: Guest, fd: int, iovecs: int, count: int, result: int) -> Non
     try:
         U32.pack_into(memory, result & U32_MASK, descriptor.write(views))
     finally:
-        release(views)
+        for view in views:  # a traceback must not keep the memory
+            view.release()
         memory.release()
 
 
@@ -69,7 +71,8 @@ def fd_pread(guest: Guest, fd: int, iovecs: int, count: int, offset: int, result
     try:
         U32.pack_into(memory, result & U32_MASK, os.preadv(host, views, _offset(offset)))
     finally:
-        release(views)
+        for view in views:  # a traceback must not keep the memory
+            view.release()
         memory.release()
 
 
@@ -81,7 +84,8 @@ def fd_pwrite(guest: Guest, fd: int, iovecs: int, count: int, offset: int, resul
     try:
         U32.pack_into(memory, result & U32_MASK, os.pwritev(host, views, _offset(offset)))
     finally:
-        release(views)
+        for view in views:  # a traceback must not keep the memory
+            view.release()
         memory.release()
 
 
@@ -227,6 +231,8 @@ def store_filestat(guest: Guest, address: int, status: os.stat_result) -> None:
 
 def times(guest: Guest, access: int, modification: int, flags: int, status: os.stat_result) -> tuple[int, int]:
     """The times to set, in ns, for `fstflags`; what is not named stays as it is."""
+    if flags & ~(FSTFLAGS_ATIM | FSTFLAGS_ATIM_NOW | FSTFLAGS_MTIM | FSTFLAGS_MTIM_NOW):
+        raise Failure(INVAL)
     return (
         _time(guest, access, flags, FSTFLAGS_ATIM, FSTFLAGS_ATIM_NOW, status.st_atime_ns),
         _time(guest, modification, flags, FSTFLAGS_MTIM, FSTFLAGS_MTIM_NOW, status.st_mtime_ns),

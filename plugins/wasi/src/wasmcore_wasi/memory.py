@@ -27,23 +27,24 @@ def span(memory: memoryview, address: int, length: int) -> memoryview:
 
 def buffers(memory: memoryview, address: int, count: int) -> list[memoryview]:
     """The buffers of an array of iovecs; INVAL when there are more than `IOVECS_MAX`."""
+    size = len(memory)
     if count == 1:
         start, length = PAIR.unpack_from(memory, address & U32_MASK)
         end = start + length
-        if end > len(memory):
+        if end > size:
             raise Failure(FAULT)
         return [memory[start:end]]
     count &= U32_MASK
     vectors = span(memory, address, min(count * PAIR.size, U32_MASK))
     if count > IOVECS_MAX:
         raise Failure(INVAL)
-    return [span(memory, start, length) for start, length in PAIR.iter_unpack(vectors)]
-
-
-def release(views: list[memoryview]) -> None:
-    """Let go of buffers, which a traceback would keep otherwise."""
-    for view in views:
-        view.release()
+    views = []
+    for start, length in PAIR.iter_unpack(vectors):
+        end = start + length
+        if end > size:
+            raise Failure(FAULT)
+        views.append(memory[start:end])
+    return views
 
 
 def path(memory: memoryview, address: int, length: int) -> bytes:

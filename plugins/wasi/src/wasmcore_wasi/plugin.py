@@ -36,7 +36,7 @@ class WasiPreview1:
         functions = {}
         for name, (params, results, function) in FUNCTIONS.items():
             func_type = FuncType(tuple([value_types[letter] for letter in params]), tuple([value_types[letter] for letter in results]))
-            functions[name] = func_type, bind(function, guest)
+            functions[name] = func_type, bind(function, guest, len(params))
         return functions
 
 
