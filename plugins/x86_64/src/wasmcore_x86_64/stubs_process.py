@@ -1,0 +1,453 @@
+"""Stubs that a process has once: signal handlers, traps, unwinding, first calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain, repeat
+from struct import pack
+from typing import TYPE_CHECKING, Final
+
+from wasmcore.plugin.convention import CallingConvention
+from wasmcore.plugin.layout import ACTIVATION, CODE_REGIONS_OFFSET, POLL_OFFSET, PROCESS, STORE, THREAD, THREAD_SIZE, VMCONTEXT
+from wasmcore.plugin.target import Stub
+from wasmcore_x86_64.assembler import (
+    ABOVE_EQUAL,
+    ADD,
+    BELOW,
+    BELOW_EQUAL,
+    CMP,
+    CMP_STORED,
+    DIGIT_AND,
+    DIGIT_CMP,
+    DIGIT_FXRSTOR,
+    DIGIT_FXSAVE,
+    DIGIT_SHL,
+    DIGIT_XRSTOR,
+    DIGIT_XSAVE,
+    EQUAL,
+    GREATER,
+    INDIRECT,
+    MOV8,
+    MOVUPS,
+    MOVUPS_STORE,
+    NOT_EQUAL,
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
+    RAX,
+    RBP,
+    RBX,
+    RCX,
+    RDI,
+    RDX,
+    RSI,
+    RSP,
+    STATE,
+    SUB,
+    Assembler,
+)
+from wasmcore_x86_64.cpu import LEGACY_STATE_SIZE, SAVED_STATE
+from wasmcore_x86_64.stubs_writer import StubWriter
+
+if TYPE_CHECKING:
+    from wasmcore.plugin.target import HostInterface
+
+# Offsets in `ucontext_t` and `siginfo_t` of Linux.
+_CONTEXT_RBP: Final = 120
+_CONTEXT_RSP: Final = 160
+_CONTEXT_RIP: Final = 168
+_SIGINFO_CODE: Final = 8
+_SIGINFO_ADDRESS: Final = 16
+
+_SYS_MPROTECT: Final = 10
+_SYS_SIGACTION: Final = 13
+_SYS_GETPID: Final = 39
+_SYS_GETTID: Final = 186
+_SYS_TGKILL: Final = 234
+_SIGNAL_SET_SIZE: Final = 8
+_IGNORE: Final = 1
+_READ_WRITE: Final = 3
+_PAGE: Final = 4096
+
+_RED_ZONE: Final = 128
+_PASSED: Final = 32
+"""What the signal handler leaves for `trap` at the new rsp, a multiple of 16: the interrupted rsp, the thread record."""
+_PASSED_THREAD: Final = 8
+_PUSHED: Final = (RAX, RCX, RDX, RBX, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15)
+_PUSHED_SIZE: Final = 8 * (1 + len(_PUSHED))
+"""The flags and all registers but rsp."""
+
+
+class ProcessWriter(StubWriter):
+    """Writes the stubs, one behind the other."""
+
+    def __init__(self, host: HostInterface, convention: CallingConvention, state_size: int) -> None:
+        super().__init__(host)
+        self.convention = convention
+        self.state_size = state_size
+        self.labels: dict[str, int] = {}
+
+    def write(self) -> Stub:
+        """All of them."""
+        a = self.a
+        self._trap_label = a.label()
+        self._chain_label = a.label()
+        pieces = {
+            "signal_handler": self._signal_handler,
+            "interrupt_handler": self._interrupt_handler,
+            "chain": self._chain,
+            "trap": self._trap,
+            "unwind": self._unwind,
+            "lazy": self._lazy,
+            "thread_exit": self._thread_exit,
+        }
+        for name, piece in pieces.items():
+            a.align(16)
+            self.labels[name] = a.position()
+            piece()
+        return Stub(self.finish(), self.labels)
+
+    def _signal_handler(self) -> None:
+        """(signal rdi, siginfo rsi, context rdx): nothing is called and nothing waited for, on whatever stack this is."""
+        a = self.a
+        next_region, in_code, next_thread, found = (a.label() for _ in range(4))
+        other = self._chain_label
+        a.load(R8, RDX, _CONTEXT_RIP)
+        a.mov_imm64(R11, self.host.process)
+        a.load(RCX, R11, PROCESS["code_count"])
+        a.lea(R10, R11, CODE_REGIONS_OFFSET)
+        a.load32(R9, RSI, _SIGINFO_CODE)
+        a.bind(next_region)
+        a.test(RCX, RCX)
+        a.jump_if(EQUAL, other)
+        a.mov(RAX, R8)
+        a.reg_mem(SUB, 1, RAX, R10, 0)
+        a.reg_mem(CMP, 1, RAX, R10, 8)
+        a.jump_if(BELOW, in_code)
+        a.add_imm(R10, 16)
+        a.sub_imm(RCX, 1)
+        a.jump(next_region)
+        a.bind(in_code)
+        # A signal that somebody sent is no fault.
+        a.alu_imm(DIGIT_CMP, 0, R9, 0)
+        a.jump_if(GREATER ^ 1, other)
+        a.load_thread_pointer(RAX)
+        a.load(RCX, R11, PROCESS["thread_count"])
+        a.load(R10, R11, PROCESS["threads"])
+        a.bind(next_thread)
+        a.test(RCX, RCX)
+        a.jump_if(EQUAL, other)
+        a.reg_mem(CMP_STORED, 1, RAX, R10, THREAD["pointer"])
+        a.jump_if(EQUAL, found)
+        a.add_imm(R10, THREAD_SIZE)
+        a.sub_imm(RCX, 1)
+        a.jump(next_thread)
+        a.bind(found)
+        a.alu_mem_imm(DIGIT_CMP, 1, R10, THREAD["activation"], 0)
+        a.jump_if(EQUAL, other)
+        self._record_fault()
+
+    def _record_fault(self) -> None:
+        """Thread record in r10, pc in r8."""
+        a = self.a
+        a.store(R10, THREAD["trap_signal"], RDI)
+        a.store(R10, THREAD["trap_pc"], R8)
+        a.store(R10, THREAD["resume_pc"], R8)
+        a.load(RAX, RSI, _SIGINFO_ADDRESS)
+        a.store(R10, THREAD["trap_address"], RAX)
+        a.load(RAX, RDX, _CONTEXT_RBP)
+        a.store(R10, THREAD["trap_frame"], RAX)
+        a.load(RAX, RDX, _CONTEXT_RSP)
+        a.lea(RCX, RAX, -_RED_ZONE - _PASSED)
+        a.alu_imm(DIGIT_AND, 1, RCX, -16)
+        a.store(RCX, 0, RAX)
+        a.store(RCX, _PASSED_THREAD, R10)
+        a.store(RDX, _CONTEXT_RSP, RCX)
+        a.lea_label(RAX, self._trap_label)
+        a.store(RDX, _CONTEXT_RIP, RAX)
+        a.ret()
+
+    def _interrupt_handler(self) -> None:
+        """(signal rdi, siginfo rsi, context rdx)."""
+        a = self.a
+        outside = a.label()
+        a.mov_imm64(RAX, self.host.process)
+        a.load(RAX, RAX, PROCESS["main_thread"])
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, outside)
+        a.load(RAX, RAX, THREAD["activation"])
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, outside)
+        a.load(RAX, RAX, ACTIVATION["store"])
+        for register in (RDI, RSI, RDX):
+            a.push(register)
+        self._protect_poll_page(0)
+        for register in (RDX, RSI, RDI):
+            a.pop(register)
+        a.bind(outside)
+        a.zero(R9)
+        a.jump(self._chain_label)
+
+    def _protect_poll_page(self, protection: int) -> None:
+        """Of the store in rax."""
+        a = self.a
+        a.lea(RDI, RAX, POLL_OFFSET)
+        a.mov_imm(RSI, _PAGE)
+        a.mov_imm(RDX, protection)
+        a.mov_imm(RAX, _SYS_MPROTECT)
+        a.syscall()
+
+    def _chain(self) -> None:
+        """Do what would have been done without us. r9d > 0: it happens again on return, else it was sent."""
+        a = self.a
+        default, leave, special = a.label(), a.label(), a.label()
+        a.bind(self._chain_label)
+        a.mov32(RAX, RDI)
+        a.shift_imm(DIGIT_SHL, 1, RAX, 4)
+        a.mov_imm64(R10, self.host.signal_actions)
+        a.reg_reg(ADD, 1, R10, RAX)
+        a.load(RAX, R10, 0)
+        a.cmp_imm(RAX, _IGNORE)
+        a.jump_if(BELOW_EQUAL, special)
+        a.jump_reg(RAX)
+        a.bind(special)
+        a.jump_if(NOT_EQUAL, default)
+        # A fault can not be ignored; the system ends the process then.
+        a.alu_imm(DIGIT_CMP, 0, R9, 0)
+        a.jump_if(GREATER ^ 1, leave)
+        a.bind(default)
+        a.mov32(R8, RDI)
+        for _ in range(4):
+            a.push_imm(0)
+        a.mov(RSI, RSP)
+        a.zero(RDX)
+        a.mov_imm(R10, _SIGNAL_SET_SIZE)
+        a.mov_imm(RAX, _SYS_SIGACTION)
+        a.syscall()
+        a.add_imm(RSP, 32)
+        a.alu_imm(DIGIT_CMP, 0, R9, 0)
+        a.jump_if(GREATER, leave)
+        a.mov_imm(RAX, _SYS_GETPID)
+        a.syscall()
+        a.mov32(RDI, RAX)
+        a.mov_imm(RAX, _SYS_GETTID)
+        a.syscall()
+        a.mov32(RSI, RAX)
+        a.mov32(RDX, R8)
+        a.mov_imm(RAX, _SYS_TGKILL)
+        a.syscall()
+        a.bind(leave)
+        a.ret()
+
+    def _trap(self) -> None:
+        """Continues a fault on its own stack: rsp points to what the handler passed, everything else is as it was interrupted.
+
+        rbx holds the thread record, r12 the activation, r13 where the registers are, r14 the address of the fault, r15 the
+        released thread state.
+        """
+        a = self.a
+        not_poll, held, unwind, resume = (a.label() for _ in range(4))
+        a.bind(self._trap_label)
+        a.pushfq()
+        for register in _PUSHED:
+            a.push(register)
+        a.load(RBX, RSP, _PUSHED_SIZE + _PASSED_THREAD)
+        a.load(R12, RBX, THREAD["activation"])
+        a.mov(R13, RSP)
+        # A frame as if the interrupted code had called: the chain of frames goes on through it.
+        a.reg_mem(INDIRECT, 0, 6, RBX, THREAD["resume_pc"])
+        a.push(RBP)
+        a.mov(RBP, RSP)
+        a.store(R12, ACTIVATION["host_frame"], RBP)
+        a.cld()
+        self._save_state()
+        a.load(R14, RBX, THREAD["trap_address"])
+        a.load(RAX, R12, ACTIVATION["store"])
+        a.mov(RCX, R14)
+        a.reg_reg(SUB, 1, RCX, RAX)
+        a.sub_imm(RCX, POLL_OFFSET)
+        a.cmp_imm(RCX, _PAGE)
+        a.jump_if(ABOVE_EQUAL, not_poll)
+        self._protect_poll_page(_READ_WRITE)
+        a.bind(not_poll)
+        a.load(R15, R12, ACTIVATION["thread_state"])
+        a.test(R15, R15)
+        a.jump_if(EQUAL, held)
+        a.store_imm(R12, ACTIVATION["thread_state"], 0)
+        a.mov(RDI, R15)
+        self.call("PyEval_RestoreThread")
+        a.bind(held)
+        a.mov(RDX, RBX)
+        a.load(RCX, RBP, 8)
+        a.mov(R8, R14)
+        a.load(R9, RBP, 0)
+        self.callback("trap", b"KKKK")
+        a.store_imm(R12, ACTIVATION["host_frame"], 0)
+        a.jump_if(EQUAL, unwind)
+        a.mov(RDI, RAX)
+        self.call("Py_DecRef")
+        a.test(R15, R15)
+        a.jump_if(EQUAL, resume)
+        self.call("PyEval_SaveThread")
+        a.store(R12, ACTIVATION["thread_state"], RAX)
+        a.bind(resume)
+        self._resume()
+        a.bind(unwind)
+        a.load(RSP, R12, ACTIVATION["stack"])
+        a.jump_mem(RSP, 0)
+
+    def _save_state(self) -> None:
+        a = self.a
+        size = self.state_size or LEGACY_STATE_SIZE
+        a.sub_imm(RSP, size)
+        a.alu_imm(DIGIT_AND, 1, RSP, -64)
+        if not self.state_size:
+            a.reg_mem(STATE, 1, DIGIT_FXSAVE, RSP, 0)
+            return
+        for offset in range(LEGACY_STATE_SIZE, LEGACY_STATE_SIZE + 64, 8):
+            a.store_imm(RSP, offset, 0)
+        a.mov_imm(RAX, SAVED_STATE)
+        a.zero(RDX)
+        a.reg_mem(STATE, 1, DIGIT_XSAVE, RSP, 0)
+
+    def _resume(self) -> None:
+        """Restore everything. The pc is put below the red zone, for a `ret` that drops it with the zone."""
+        a = self.a
+        if self.state_size:
+            a.mov_imm(RAX, SAVED_STATE)
+            a.zero(RDX)
+            a.reg_mem(STATE, 1, DIGIT_XRSTOR, RSP, 0)
+        else:
+            a.reg_mem(STATE, 1, DIGIT_FXRSTOR, RSP, 0)
+        a.load(RAX, RBP, 8)
+        a.mov(RSP, R13)
+        a.load(RCX, RSP, _PUSHED_SIZE)
+        a.store(RCX, -_RED_ZONE - 8, RAX)
+        for register in reversed(_PUSHED):
+            a.pop(register)
+        a.popfq()
+        a.load(RSP, RSP, 0)
+        a.lea(RSP, RSP, -_RED_ZONE - 8)
+        a.data(b"\xc2")
+        a.imm16(_RED_ZONE)
+
+    def _unwind(self) -> None:
+        a = self.a
+        look, found = a.label(), a.label()
+        a.load_thread_pointer(RAX)
+        a.mov_imm64(R10, self.host.process)
+        a.load(R10, R10, PROCESS["threads"])
+        a.bind(look)
+        a.reg_mem(CMP_STORED, 1, RAX, R10, THREAD["pointer"])
+        a.jump_if(EQUAL, found)
+        a.add_imm(R10, THREAD_SIZE)
+        a.jump(look)
+        a.bind(found)
+        a.load(RAX, R10, THREAD["activation"])
+        a.load(RSP, RAX, ACTIVATION["stack"])
+        a.jump_mem(RSP, 0)
+
+    def _lazy(self) -> None:
+        """The number of the function is in eax, the arguments where they are; rbx holds the activation."""
+        a = self.a
+        convention = self.convention
+        integers = (convention.context, *convention.integers)
+        vectors = 16 + 8 * len(integers)
+        held, done, raised = a.label(), a.label(), a.label()
+        frame = vectors + 16 * len(convention.floats)
+        a.push(RBP)
+        a.mov(RBP, RSP)
+        a.sub_imm(RSP, -(-frame // 16) * 16)
+        for number, register in enumerate(integers):
+            a.store(RSP, 16 + 8 * number, register)
+        for number, register in enumerate(convention.floats):
+            a.reg_mem(MOVUPS_STORE, 0, register, RSP, vectors + 16 * number)
+        a.mov32(R14, RAX)
+        a.load(RBX, R12, VMCONTEXT["store"])
+        a.load(RBX, RBX, STORE["activation"])
+        a.store(RBX, ACTIVATION["host_frame"], RBP)
+        a.load(R15, RBX, ACTIVATION["thread_state"])
+        a.test(R15, R15)
+        a.jump_if(EQUAL, held)
+        a.store_imm(RBX, ACTIVATION["thread_state"], 0)
+        a.mov(RDI, R15)
+        self.call("PyEval_RestoreThread")
+        a.bind(held)
+        a.mov(RDX, R12)
+        a.mov(RCX, R14)
+        self.callback("compile", b"KK")
+        a.store_imm(RBX, ACTIVATION["host_frame"], 0)
+        a.jump_if(EQUAL, raised)
+        a.mov(R14, RAX)
+        a.mov(RDI, RAX)
+        self.call("PyLong_AsUnsignedLongLong")
+        a.store(RSP, 0, RAX)
+        a.mov(RDI, R14)
+        self.call("Py_DecRef")
+        a.alu_mem_imm(DIGIT_CMP, 1, RSP, 0, -1)
+        a.jump_if(EQUAL, raised)
+        a.test(R15, R15)
+        a.jump_if(EQUAL, done)
+        self.call("PyEval_SaveThread")
+        a.store(RBX, ACTIVATION["thread_state"], RAX)
+        a.bind(done)
+        for number, register in enumerate(integers):
+            a.load(register, RSP, 16 + 8 * number)
+        for number, register in enumerate(convention.floats):
+            a.reg_mem(MOVUPS, 0, register, RSP, vectors + 16 * number)
+        a.load(RAX, RSP, 0)
+        a.leave()
+        a.jump_reg(RAX)
+        a.bind(raised)
+        a.load(RSP, RBX, ACTIVATION["stack"])
+        a.jump_mem(RSP, 0)
+
+    def _thread_exit(self) -> None:
+        """A C function (thread record rdi)."""
+        a = self.a
+        a.store_imm(RDI, THREAD["activation"], 0)
+        a.store_imm(RDI, THREAD["pointer"], 0)
+        a.ret()
+
+
+def lazy_stubs(count: int, lazy: int, address: int) -> bytes:
+    """`count` times "number to eax, go to `lazy`"; longer when that is far."""
+    step = 10
+    first = lazy - address - step
+    if -(1 << 31) <= first - step * count and first < 1 << 31:
+        pieces: Iterable[Iterable[int]] = zip(repeat(0xB8), range(count), repeat(0xE9), range(first, first - step * count, -step))
+        return pack("<" + "BiBi" * count, *chain.from_iterable(pieces))
+    jump = b"\x49\xbb" + pack("<Q", lazy) + b"\x41\xff\xe3"
+    return b"".join(b"\xb8" + pack("<I", number) + jump for number in range(count))
+
+
+TRAMPOLINE_SIZE: Final = 24
+
+
+def trampolines(count: int, data: int) -> bytes:
+    """`count` times "the two addresses of the n-th pair to rax and r11, go to the second"."""
+    a = Assembler()
+    for number in range(count):
+        a.mov_imm64(RAX, data + 16 * number)
+        a.load(R11, RAX, 8)
+        a.load(RAX, RAX, 0)
+        a.jump_reg(R11)
+        while a.position() < TRAMPOLINE_SIZE * (number + 1):
+            a.int3()
+    return a.code()
+
+
+def self_test(convention: CallingConvention) -> bytes:
+    """A function that polls and then traps."""
+    a = Assembler()
+    a.push(RBP)
+    a.mov(RBP, RSP)
+    a.load(RAX, convention.context, VMCONTEXT["store"])
+    a.reg_mem(MOV8, 0, RAX, RAX, POLL_OFFSET)
+    a.ud2()
+    return a.code()

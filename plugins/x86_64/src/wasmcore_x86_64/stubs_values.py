@@ -1,0 +1,415 @@
+"""Python objects to WebAssembly values and back, as machine code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasmcore.types import F32, F64, I32, I64, REFERENCE, V128, ValueType
+from wasmcore_x86_64.assembler import (
+    ABOVE_EQUAL,
+    CVTSD2SS,
+    CVTSS2SD,
+    DIGIT_AND,
+    DIGIT_CMP,
+    DIGIT_NEG,
+    DIGIT_OR,
+    DIGIT_SHL,
+    DIGIT_SHR,
+    EQUAL,
+    IMUL,
+    LESS,
+    MOVD,
+    MOVD_STORE,
+    MOVSD_STORE,
+    MOVSXD,
+    MOVUPS,
+    MOVUPS_STORE,
+    NOT_EQUAL,
+    OR,
+    PARITY,
+    R8,
+    R9,
+    RAX,
+    RBX,
+    RCX,
+    RDI,
+    RDX,
+    RSI,
+    RSP,
+    TEST,
+    UCOMISD,
+    UCOMISS,
+)
+from wasmcore_x86_64.stubs_writer import (
+    BYTES_VALUE,
+    FLOAT_VALUE,
+    INT_DIGIT,
+    INT_SIZE,
+    VAR_SIZE,
+    StubWriter,
+    signed,
+)
+
+FLOATS: Final = (F32, F64, V128)
+VECTOR_SIZE: Final = 16
+_MOVSD: Final = 0xF20110
+_MINUS_ONE: Final = signed(0xBFF0000000000000)
+_QUIET_F32: Final = 0x400000
+
+
+def is_float(value_type: ValueType) -> bool:
+    """Whether values of a type are in the float registers."""
+    return value_type & 7 in FLOATS
+
+
+class ValueWriter(StubWriter):
+    """Writes conversions. An object to convert is in rdi; integers and references arrive in rax, floats in xmm0, vectors in memory."""
+
+    def unbox(self, value_type: ValueType, vector: int, failed: int) -> None:
+        """The value of the object in rdi. A vector goes to `[rsp + vector]`. With an exception set, continues at `failed`."""
+        kind = value_type & 7
+        if kind in (I32, I64):
+            self._unbox_int(kind, failed)
+        elif kind in (F32, F64):
+            self._unbox_float(kind, failed)
+        elif kind == V128:
+            self._unbox_vector(vector, failed)
+        else:
+            self._unbox_reference(value_type, failed)
+
+    def _unbox_int(self, kind: int, failed: int) -> None:
+        """The fast path takes an exact int of one digit, with its sign."""
+        a = self.a
+        slow = a.label()
+        done = a.label()
+        self.jump_if_type_differs(RDI, "PyLong_Type", slow)
+        a.load(RAX, RDI, INT_SIZE)
+        if self.layout.tagged_int:
+            a.cmp_imm(RAX, 2 << 3)
+            a.jump_if(ABOVE_EQUAL, slow)
+            a.load32(RCX, RDI, INT_DIGIT)
+            a.alu_imm(DIGIT_AND, 0, RAX, 3)
+            a.unary(DIGIT_NEG, 1, RAX)
+            a.add_imm(RAX, 1)
+        else:
+            a.lea(RCX, RAX, 1)
+            a.cmp_imm(RCX, 3)
+            a.jump_if(ABOVE_EQUAL, slow)
+            a.load32(RCX, RDI, INT_DIGIT)
+        a.reg_reg(IMUL, 1, RAX, RCX)
+        a.bind(done)
+        routine = self.routine("i32", self._routine_i32) if kind == I32 else self.routine("i64", self._routine_i64)
+        self.later(lambda: self._call_routine(slow, routine, failed, done))
+
+    def _call_routine(self, begin: int, routine: int, failed: int, done: int) -> None:
+        a = self.a
+        a.bind(begin)
+        a.call(routine)
+        a.reg_reg(TEST, 0, RDX, RDX)
+        a.jump_if(EQUAL, done)
+        a.jump(failed)
+
+    def _routine_i32(self) -> None:
+        """rax = the int in rdi; edx = 1 with an exception set, else 0."""
+        a = self.a
+        failed, check, in_range, overflow = a.label(), a.label(), a.label(), a.label()
+        a.sub_imm(RSP, 8)
+        self.call("PyLong_AsLongLong")
+        a.cmp_imm(RAX, -1)
+        a.jump_if(EQUAL, check)
+        a.bind(in_range)
+        a.mov_imm(RCX, 1 << 31)
+        a.reg_reg(0x03, 1, RCX, RAX)
+        a.mov_imm64(RDX, (1 << 31) + (1 << 32))
+        a.reg_reg(0x3B, 1, RCX, RDX)
+        a.jump_if(ABOVE_EQUAL, overflow)
+        a.zero(RDX)
+        a.add_imm(RSP, 8)
+        a.ret()
+        a.bind(check)
+        self.call("PyErr_Occurred")
+        a.test(RAX, RAX)
+        a.jump_if(NOT_EQUAL, failed)
+        a.mov_imm(RAX, -1)
+        a.jump(in_range)
+        a.bind(overflow)
+        self.raise_error("PyExc_OverflowError", b"int does not fit i32")
+        a.bind(failed)
+        a.mov_imm(RDX, 1)
+        a.add_imm(RSP, 8)
+        a.ret()
+
+    def _routine_i64(self) -> None:
+        """rax = the int in rdi; edx = 1 with an exception set, else 0."""
+        a = self.a
+        failed, big, good, bad, leave = (a.label() for _ in range(5))
+        a.push(RBX)
+        a.sub_imm(RSP, 16)
+        self.call("PyNumber_Index")
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, failed)
+        a.mov(RBX, RAX)
+        a.mov(RDI, RAX)
+        a.mov(RSI, RSP)
+        self.call("PyLong_AsLongLongAndOverflow")
+        a.alu_mem_imm(DIGIT_CMP, 0, RSP, 0, 0)
+        a.jump_if(NOT_EQUAL, big)
+        a.bind(good)
+        a.store(RSP, 8, RAX)
+        self.decref(RBX)
+        a.load(RAX, RSP, 8)
+        a.zero(RDX)
+        a.bind(leave)
+        a.add_imm(RSP, 16)
+        a.pop(RBX)
+        a.ret()
+        a.bind(big)
+        a.jump_if(LESS, bad)
+        a.mov(RDI, RBX)
+        self.call("PyLong_AsUnsignedLongLong")
+        a.cmp_imm(RAX, -1)
+        a.jump_if(NOT_EQUAL, good)
+        self.call("PyErr_Occurred")
+        a.test(RAX, RAX)
+        a.mov_imm(RAX, -1)
+        a.jump_if(EQUAL, good)
+        a.bind(bad)
+        self.raise_error("PyExc_OverflowError", b"int does not fit i64")
+        self.decref(RBX)
+        a.bind(failed)
+        a.mov_imm(RDX, 1)
+        a.jump(leave)
+
+    def _unbox_float(self, kind: int, failed: int) -> None:
+        a = self.a
+        slow = a.label()
+        done = a.label()
+        self.jump_if_type_differs(RDI, "PyFloat_Type", slow)
+        a.reg_mem(_MOVSD, 0, 0, RDI, FLOAT_VALUE)
+        a.bind(done)
+        self.later(lambda: self._slow_float(slow, failed, done))
+        if kind == F32:
+            self._narrow()
+
+    def _slow_float(self, begin: int, failed: int, done: int) -> None:
+        a = self.a
+        a.bind(begin)
+        self.call("PyFloat_AsDouble")
+        a.mov_imm64(RAX, _MINUS_ONE)
+        a.reg_reg(MOVD_STORE, 1, 0, RCX)
+        a.reg_reg(0x3B, 1, RCX, RAX)
+        a.jump_if(NOT_EQUAL, done)
+        self.call("PyErr_Occurred")
+        a.test(RAX, RAX)
+        a.jump_if(NOT_EQUAL, failed)
+        a.mov_imm64(RAX, _MINUS_ONE)
+        a.reg_reg(MOVD, 1, 0, RAX)
+        a.jump(done)
+
+    def _narrow(self) -> None:
+        """f64 to f32 in xmm0; of a NaN, the upper part of the payload stays, and whether it is quiet where that can be."""
+        a = self.a
+        nan, done = a.label(), a.label()
+        a.reg_reg(UCOMISD, 0, 0, 0)
+        a.jump_if(PARITY, nan)
+        a.reg_reg(CVTSD2SS, 0, 0, 0)
+        a.bind(done)
+
+        def write() -> None:
+            a.bind(nan)
+            a.reg_reg(MOVD_STORE, 1, 0, RAX)
+            a.mov(RCX, RAX)
+            a.shift_imm(DIGIT_SHR, 1, RCX, 63)
+            a.shift_imm(DIGIT_SHL, 0, RCX, 31)
+            a.shift_imm(DIGIT_SHR, 1, RAX, 29)
+            a.alu_imm(DIGIT_AND, 0, RAX, 0x7FFFFF)
+            payload = a.short_jump_if(NOT_EQUAL)
+            a.mov_imm(RAX, _QUIET_F32)
+            a.bind_short(payload)
+            a.alu_imm(DIGIT_OR, 0, RAX, 0x7F800000)
+            a.reg_reg(OR, 0, RAX, RCX)
+            a.reg_reg(MOVD, 0, 0, RAX)
+            a.jump(done)
+
+        self.later(write)
+
+    def _widen(self) -> None:
+        """f32 to f64 in xmm0, with the payload of a NaN."""
+        a = self.a
+        nan, done = a.label(), a.label()
+        a.reg_reg(UCOMISS, 0, 0, 0)
+        a.jump_if(PARITY, nan)
+        a.reg_reg(CVTSS2SD, 0, 0, 0)
+        a.bind(done)
+
+        def write() -> None:
+            a.bind(nan)
+            a.reg_reg(MOVD_STORE, 0, 0, RAX)
+            a.mov32(RCX, RAX)
+            a.shift_imm(DIGIT_SHR, 0, RCX, 31)
+            a.shift_imm(DIGIT_SHL, 1, RCX, 63)
+            a.alu_imm(DIGIT_AND, 0, RAX, 0x7FFFFF)
+            a.shift_imm(DIGIT_SHL, 1, RAX, 29)
+            a.reg_reg(OR, 1, RCX, RAX)
+            a.mov_imm64(RAX, 0x7FF << 52)
+            a.reg_reg(OR, 1, RAX, RCX)
+            a.reg_reg(MOVD, 1, 0, RAX)
+            a.jump(done)
+
+        self.later(write)
+
+    def _unbox_vector(self, vector: int, failed: int) -> None:
+        """16 bytes, or an int below 2**128."""
+        a = self.a
+        slow, done = a.label(), a.label()
+        self.jump_if_type_differs(RDI, "PyBytes_Type", slow)
+        a.alu_mem_imm(DIGIT_CMP, 1, RDI, VAR_SIZE, VECTOR_SIZE)
+        a.jump_if(NOT_EQUAL, slow)
+        a.reg_mem(MOVUPS, 0, 0, RDI, BYTES_VALUE)
+        a.reg_mem(MOVUPS_STORE, 0, 0, RSP, vector)
+        a.bind(done)
+        routine = self.routine("v128", self._routine_v128)
+
+        def write() -> None:
+            a.bind(slow)
+            a.lea(RSI, RSP, vector)
+            a.call(routine)
+            a.reg_reg(TEST, 0, RDX, RDX)
+            a.jump_if(EQUAL, done)
+            a.jump(failed)
+
+        self.later(write)
+
+    def _routine_v128(self) -> None:
+        """[rsi] = the 16 bytes of the int in rdi; edx = 1 with an exception set, else 0."""
+        a = self.a
+        failed, leave = a.label(), a.label()
+        a.push(RBX)
+        a.sub_imm(RSP, 16)
+        a.store(RSP, 0, RSI)
+        self.call("PyNumber_Index")
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, failed)
+        a.mov(RBX, RAX)
+        a.mov(RDI, RAX)
+        a.load(RSI, RSP, 0)
+        a.mov_imm(RDX, VECTOR_SIZE)
+        a.mov_imm(RCX, 1)
+        a.mov_imm(R8, 0)
+        a.mov_imm(R9, 1)
+        self.call("_PyLong_AsByteArray")
+        a.store(RSP, 8, RAX)
+        self.decref(RBX)
+        a.load(RDX, RSP, 8)
+        a.bind(leave)
+        a.add_imm(RSP, 16)
+        a.pop(RBX)
+        a.ret()
+        a.bind(failed)
+        a.mov_imm(RDX, 1)
+        a.jump(leave)
+
+    def _unbox_reference(self, value_type: ValueType, failed: int) -> None:
+        a = self.a
+        done = a.label()
+        if value_type & 7 != REFERENCE:
+            object_ = a.label()
+            self.address(RAX, "_Py_NoneStruct")
+            a.reg_reg(0x3B, 1, RAX, RDI)
+            a.jump_if(NOT_EQUAL, object_)
+            a.zero(RAX)
+            a.jump(done)
+            a.bind(object_)
+        a.mov_imm(RSI, value_type)
+        routine = self.routine("reference", self._routine_reference)
+        a.call(routine)
+        a.reg_reg(TEST, 0, RDX, RDX)
+        a.jump_if(NOT_EQUAL, failed)
+        a.bind(done)
+
+    def _routine_reference(self) -> None:
+        """rax = bits of the object in rdi as a reference of type rsi; edx = 1 with an exception set, else 0."""
+        a = self.a
+        failed, leave = a.label(), a.label()
+        a.push(RBX)
+        a.sub_imm(RSP, 16)
+        a.mov(RDX, RSI)
+        a.mov(RCX, RDI)
+        self.callback("unbox_reference", b"kO")
+        a.jump_if(EQUAL, failed)
+        a.mov(RBX, RAX)
+        a.mov(RDI, RAX)
+        self.call("PyLong_AsUnsignedLongLong")
+        a.store(RSP, 0, RAX)
+        self.decref(RBX)
+        self.call("PyErr_Occurred")
+        a.test(RAX, RAX)
+        a.jump_if(NOT_EQUAL, failed)
+        a.load(RAX, RSP, 0)
+        a.zero(RDX)
+        a.bind(leave)
+        a.add_imm(RSP, 16)
+        a.pop(RBX)
+        a.ret()
+        a.bind(failed)
+        a.mov_imm(RDX, 1)
+        a.jump(leave)
+
+    def box(self, value_type: ValueType, vector: int) -> None:
+        """The object of a value in rax, xmm0 or at `[rsp + vector]`, to rax; 0 with an exception set."""
+        kind = value_type & 7
+        if kind == I32:
+            self.a.reg_reg(MOVSXD, 1, RDI, RAX)
+            self.call("PyLong_FromLong")
+        elif kind == I64:
+            self.a.mov(RDI, RAX)
+            self.call("PyLong_FromLong")
+        elif kind in (F32, F64):
+            if kind == F32:
+                self._widen()
+            self.call("PyFloat_FromDouble")
+        elif kind == V128:
+            self.a.lea(RDI, RSP, vector)
+            self.a.mov_imm(RSI, VECTOR_SIZE)
+            self.call("PyBytes_FromStringAndSize")
+        else:
+            self._box_reference(value_type)
+
+    def _box_reference(self, value_type: ValueType) -> None:
+        a = self.a
+        null, done = a.label(), a.label()
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, null)
+        a.mov_imm(RDX, value_type)
+        a.mov(RCX, RAX)
+        self.callback("box_reference", b"kK")
+        a.bind(done)
+
+        def write() -> None:
+            a.bind(null)
+            self.none()
+            a.jump(done)
+
+        self.later(write)
+
+    def none(self) -> None:
+        """A new reference to None in rax."""
+        self.address(RAX, "_Py_NoneStruct")
+        if not self.layout.immortal:
+            self.a.reg_mem(0xFF, 1, 0, RAX, 0)
+
+    def save_value(self, value_type: ValueType, base: int, displacement: int) -> None:
+        """Store what `unbox` has left in rax or xmm0; a vector is in memory already."""
+        kind = value_type & 7
+        if kind in (F32, F64):
+            self.a.reg_mem(MOVSD_STORE, 0, 0, base, displacement)
+        elif kind != V128:
+            self.a.store(base, displacement, RAX)
+
+    def load_value(self, value_type: ValueType, base: int, displacement: int) -> None:
+        """Load rax or xmm0 for `box`; a vector stays in memory."""
+        kind = value_type & 7
+        if kind in (F32, F64):
+            self.a.reg_mem(_MOVSD, 0, 0, base, displacement)
+        elif kind != V128:
+            self.a.load(RAX, base, displacement)

@@ -1,0 +1,166 @@
+"""What all stubs are written with: calls of C functions, constants in the code, code out of the way, layouts of Python's objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wasmcore_x86_64.assembler import (
+    CMP_STORED,
+    EQUAL,
+    INDIRECT,
+    NOT_EQUAL,
+    R11,
+    RAX,
+    RCX,
+    RDI,
+    RDX,
+    RSI,
+    SIGN,
+    TEST,
+    Assembler,
+)
+
+if TYPE_CHECKING:
+    from wasmcore.plugin.target import HostInterface
+
+
+class ObjectLayout(NamedTuple):
+    """Offsets in the objects of one version of Python (bytes)."""
+
+    tagged_int: bool
+    """An int has a tag (digits << 3 | sign) at 16, else its signed number of digits."""
+    immortal: bool
+    """Objects whose reference count is negative, seen as 32 bits, are not counted."""
+    byte_array_errors: bool
+    """`_PyLong_AsByteArray` takes a sixth argument."""
+
+
+OB_TYPE: Final = 8
+INT_SIZE: Final = 16
+INT_DIGIT: Final = 24
+FLOAT_VALUE: Final = 16
+VAR_SIZE: Final = 16
+TUPLE_ITEMS: Final = 24
+BYTES_VALUE: Final = 32
+
+LAYOUTS: Final = {
+    (3, 10): ObjectLayout(False, False, False),
+    (3, 11): ObjectLayout(False, False, False),
+    (3, 12): ObjectLayout(True, True, False),
+    (3, 13): ObjectLayout(True, True, True),
+}
+"""The versions of Python that the stubs know."""
+
+ARGUMENT_REGISTERS: Final = (RDI, RSI, RDX, RCX, 8, 9)
+"""Of C functions."""
+
+
+def signed(value: int) -> int:
+    """The same 64 bits as a signed number."""
+    return value - (1 << 64) if value >> 63 else value
+
+
+class StubWriter:
+    """An assembler with what stubs have in common."""
+
+    def __init__(self, host: HostInterface) -> None:
+        self.a = Assembler()
+        self.host = host
+        self.layout = LAYOUTS[host.python]
+        self._later: list[Callable[[], None]] = []
+        self._strings: dict[bytes, int] = {}
+        self._routines: dict[str, int] = {}
+
+    def later(self, write: Callable[[], None]) -> None:
+        """Let something be written out of the way, behind what is written now."""
+        self._later.append(write)
+
+    def routine(self, name: str, write: Callable[[], None]) -> int:
+        """The label of a local routine, which is written once."""
+        label = self._routines.get(name)
+        if label is None:
+            label = self._routines[name] = self.a.label()
+
+            def bind_and_write(label: int = label) -> None:
+                self.a.bind(label)
+                write()
+
+            self.later(bind_and_write)
+        return label
+
+    def finish(self) -> bytes:
+        """The code, after everything that was put off."""
+        while self._later:
+            self._later.pop(0)()
+        for text, label in self._strings.items():
+            self.a.bind(label)
+            self.a.data(text + b"\0")
+        return self.a.code()
+
+    def string(self, register: int, text: bytes) -> None:
+        """Address of a C string in the code."""
+        label = self._strings.get(text)
+        if label is None:
+            label = self._strings[text] = self.a.label()
+        self.a.lea_label(register, label)
+
+    def address(self, register: int, name: str) -> None:
+        """Address of a function or an object of Python's."""
+        self.a.mov_imm64(register, self.host.symbols[name])
+
+    def call(self, name: str) -> None:
+        """Call a function of Python's or of the C library; the stack is aligned."""
+        self.address(RAX, name)
+        self.a.call_reg(RAX)
+
+    def call_variadic(self, name: str) -> None:
+        """The same with variable arguments, none of them floats."""
+        self.address(R11, name)
+        self.a.zero(RAX)
+        self.a.call_reg(R11)
+
+    def callback(self, name: str, arguments: bytes) -> None:
+        """Call a callback with C values (`Py_BuildValue`'s letters), which stand from the third argument register on; the result in rax
+        and in the flags: equal for NULL."""
+        self.a.mov_imm64(RDI, self.host.callbacks[name])
+        self.string(RSI, arguments)
+        self.call_variadic("PyObject_CallFunction")
+        self.a.test(RAX, RAX)
+
+    def raise_error(self, exception: str, message: bytes) -> None:
+        """Set an exception."""
+        self.address(RDI, exception)
+        self.a.load(RDI, RDI, 0)
+        self.string(RSI, message)
+        self.call("PyErr_SetString")
+
+    def decref(self, register: int) -> None:
+        """Drop a reference held in a register, which survives no call then."""
+        a = self.a
+        if self.layout.immortal:
+            a.load32(RAX, register, 0)
+            a.reg_reg(TEST, 0, RAX, RAX)
+            counted = a.short_jump_if(SIGN)
+        a.reg_mem(INDIRECT, 1, 1, register, 0)
+        free = a.label()
+        back = a.label()
+        a.jump_if(EQUAL, free)
+        if self.layout.immortal:
+            a.bind_short(counted)
+        a.bind(back)
+
+        def write() -> None:
+            a.bind(free)
+            if register != RDI:
+                a.mov(RDI, register)
+            self.call("_Py_Dealloc")
+            a.jump(back)
+
+        self.later(write)
+
+    def jump_if_type_differs(self, register: int, name: str, label: int) -> None:
+        """Go somewhere unless an object is exactly of a type; uses rax."""
+        self.address(RAX, name)
+        self.a.reg_mem(CMP_STORED, 1, RAX, register, OB_TYPE)
+        self.a.jump_if(NOT_EQUAL, label)

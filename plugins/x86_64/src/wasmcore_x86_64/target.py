@@ -1,0 +1,101 @@
+"""The x86-64 target on Linux, as core sees it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from wasmcore.plugin.code import CONTRACT
+from wasmcore.plugin.convention import CallingConvention
+from wasmcore.types import ValueType
+from wasmcore_x86_64 import __version__
+from wasmcore_x86_64.assembler import R8, R9, R12, R13, R14, R15, RAX, RCX, RDI, RDX, RSI
+from wasmcore_x86_64.cpu import processor
+from wasmcore_x86_64.stubs_writer import LAYOUTS
+
+if TYPE_CHECKING:
+    from wasmcore.plugin.target import HostInterface, Stub
+
+CONVENTION: Final = CallingConvention(
+    context=R12,
+    integers=(R13, R14, R15, RDI, RSI, RDX, RCX, R8, R9),
+    floats=(0, 1, 2, 3, 4, 5, 6, 7),
+    integer_results=(RAX, RDX, RCX),
+    float_results=(0, 1),
+)
+"""LLVM's `preserve_none`: nothing but rbp and rsp survives a call."""
+
+_NEEDED: Final = "sse4.1"
+
+
+class X86_64:
+    """`wasmcore.plugin.target.Target` for x86-64 Linux. The modules that write stubs are imported when one is needed."""
+
+    name = "x86_64"
+    version = __version__
+    contract = CONTRACT
+    convention = CONVENTION
+
+    def unsupported(self) -> str | None:
+        """Why this process can not run its code, or None."""
+        if not sys.platform.startswith("linux"):
+            return f"the x86-64 target runs on Linux only, this is {sys.platform}"
+        if os.uname().machine != "x86_64" or sys.maxsize < 1 << 32:
+            return f"the x86-64 target needs a 64-bit Python on x86-64, this is {os.uname().machine}"
+        if sys.implementation.name != "cpython":
+            return f"the x86-64 target needs CPython, this is {sys.implementation.name}"
+        if "t" in sys.abiflags:
+            return "free-threaded builds of Python are not supported yet; use an ordinary one"
+        if sys.version_info[:2] not in LAYOUTS or sys.int_info.bits_per_digit != 30 or hasattr(sys, "getobjects"):
+            known = ", ".join(f"{major}.{minor}" for major, minor in LAYOUTS)
+            return f"the x86-64 target does not know the objects of Python {sys.version.split()[0]}; it knows CPython {known}"
+        if _NEEDED not in processor().features:
+            return f"the processor has no {_NEEDED.upper()}"
+        return None
+
+    def features(self) -> frozenset[str]:
+        """CPU features of the running processor, by their names in LLVM."""
+        return processor().features
+
+    def process_stubs(self, host: HostInterface) -> Stub:
+        """Stubs made once per process."""
+        from wasmcore_x86_64.stubs_process import ProcessWriter
+
+        return ProcessWriter(host, self.convention, processor().state_size).write()
+
+    def lazy_stubs(self, count: int, lazy: int, address: int) -> bytes:
+        """`count` pieces of equal length that go to `lazy`."""
+        from wasmcore_x86_64.stubs_process import lazy_stubs
+
+        return lazy_stubs(count, lazy, address)
+
+    def entry_stub(self, host: HostInterface, params: tuple[ValueType, ...], results: tuple[ValueType, ...], release_gil: bool) -> bytes:
+        """Python calls WebAssembly."""
+        from wasmcore_x86_64.stubs_calls import EntryWriter
+
+        return EntryWriter(host, self.convention, params, results, release_gil).write()
+
+    def trampolines(self, count: int, address: int, data: int) -> bytes:
+        """`count` METH_FASTCALL functions that read a table."""
+        from wasmcore_x86_64.stubs_process import trampolines
+
+        return trampolines(count, data)
+
+    def host_stub(self, host: HostInterface, params: tuple[ValueType, ...], results: tuple[ValueType, ...]) -> bytes:
+        """WebAssembly calls a Python function."""
+        from wasmcore_x86_64.stubs_calls import HostWriter
+
+        return HostWriter(host, self.convention, params, results).write()
+
+    def builtin_stub(self, host: HostInterface, params: bytes, results: bytes, function: int) -> bytes:
+        """WebAssembly calls a built-in of the runtime."""
+        from wasmcore_x86_64.stubs_calls import HostWriter
+
+        return HostWriter(host, self.convention, tuple(params), tuple(results)).write_builtin(function)
+
+    def self_test(self) -> bytes:
+        """A function that polls and then traps."""
+        from wasmcore_x86_64.stubs_process import self_test
+
+        return self_test(self.convention)
