@@ -119,7 +119,7 @@ def main() -> int:
         medians = interleave(measurements, options.rounds)
         results[title] = medians
         print()
-        rows = [[name, seconds * 1e9, seconds / medians[reference]] for name, seconds in medians.items()]
+        rows: list[list[str | float]] = [[name, seconds * 1e9, seconds / medians[reference]] for name, seconds in medians.items()]
         print_table([title, "ns", f"of {reference}"], rows)
     write_json(options.json, {"seconds": results})
     return 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import os
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import wasmtime
@@ -45,7 +45,8 @@ def wasmcore_stages(data: bytes) -> Measurements:
     """Each includes the ones before it, except for the two halves of singlepass, which have streams as their input."""
     import wasmcore
     from wasmcore.binary import decode
-    from wasmcore.validation import StreamWriter, validate_module
+    from wasmcore.validation import StreamWriter
+    from wasmcore.validation import validate as validate_module
 
     def validate() -> None:
         validate_module(decode(data))
@@ -66,7 +67,7 @@ def wasmcore_stages(data: bytes) -> Measurements:
         "decode, stream": lambda: seconds_of(stream),
     }
     for name in wasmcore.backends():
-        measurements[f"{name}, whole"] = lambda name=name: seconds_of(lambda: whole(name))
+        measurements[f"{name}, whole"] = partial(seconds_of, partial(whole, name))
     return {f"wasmcore {stage}": measure for stage, measure in measurements.items()}
 
 
@@ -75,7 +76,7 @@ def wasmtime_stages(data: bytes, strategies: tuple[str, ...]) -> Measurements:
     engine = wasmtime_engine("cranelift")
     measurements: Measurements = {"wasmtime validate": lambda: seconds_of(lambda: wasmtime.Module.validate(engine, data))}
     for strategy in strategies:
-        measurements[f"wasmtime {strategy}"] = functools.partial(compile_by_wasmtime, wasmtime_engine(strategy), data)
+        measurements[f"wasmtime {strategy}"] = partial(compile_by_wasmtime, wasmtime_engine(strategy), data)
     return measurements
 
 
@@ -109,7 +110,7 @@ def report(path: Path, rounds: int, strategies: tuple[str, ...]) -> dict[str, fl
     medians = interleave(measurements, rounds)
     print(f"\n{path.name}: {len(data) / 1e6:.3f} MB, code section {code / 1e6:.3f} MB")
     reference = medians.get("wasmcore singlepass, whole", float("nan"))
-    rows = [[name, t * 1e3, len(data) / t / 1e6, code / t / 1e6, t / reference] for name, t in medians.items()]
+    rows: list[list[str | float]] = [[name, t * 1e3, len(data) / t / 1e6, code / t / 1e6, t / reference] for name, t in medians.items()]
     print_table(["stage", "ms", "MB/s", "MB/s of code", "of singlepass"], rows)
     return medians
 

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,10 +144,10 @@ def wasmcore_backends() -> Iterator[str]:
 def kernel_engines() -> dict[str, Callable[[], Any]]:
     """Name -> constructor of all engines there are here, native code first."""
     engines: dict[str, Callable[[], Any]] = {"native": Native}
-    engines |= {strategy: lambda strategy=strategy: Wasmtime(strategy) for strategy in STRATEGIES}
+    engines |= {strategy: partial(Wasmtime, strategy) for strategy in STRATEGIES}
     if shutil.which("node"):
-        engines |= {name: lambda flags=flags: Node(flags) for name, flags in NODE_FLAGS.items()}
-    return engines | {f"wasmcore {name}": lambda name=name: Wasmcore(name) for name in wasmcore_backends()}
+        engines |= {name: partial(Node, flags) for name, flags in NODE_FLAGS.items()}
+    return engines | {f"wasmcore {name}": partial(Wasmcore, name) for name in wasmcore_backends()}
 
 
 fresh_number = itertools.count(1).__next__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,9 +44,14 @@ def wrong_results(kernels: Mapping[str, Kernel], argument: int) -> dict[str, int
     return {name: result for name, result in results.items() if result != expected}
 
 
+def seconds_of_run(kernel: Kernel, argument: int) -> float:
+    """Seconds of one run."""
+    return kernel(argument)[0]
+
+
 def measurements(kernels: Mapping[str, Kernel], argument: int) -> dict[str, Callable[[], float]]:
     """Seconds of one run, for each engine."""
-    return {name: lambda kernel=kernel: kernel(argument)[0] for name, kernel in kernels.items()}
+    return {name: partial(seconds_of_run, kernel, argument) for name, kernel in kernels.items()}
 
 
 def main() -> int:
@@ -72,7 +78,9 @@ def main() -> int:
             failures += 1
         medians[kernel_name] = interleave(measurements(kernels, case.argument), options.rounds)
     ratios = {kernel: {name: seconds[name] / seconds["native"] for name in names} for kernel, seconds in medians.items()}
-    rows = [[kernel, medians[kernel]["native"] * 1e3, *(ratios[kernel][name] for name in names[1:])] for kernel in ratios]
+    rows: list[list[str | float]] = [
+        [kernel, medians[kernel]["native"] * 1e3, *(ratios[kernel][name] for name in names[1:])] for kernel in ratios
+    ]
     means = {name: geometric_mean(ratio[name] for ratio in ratios.values()) for name in names}
     print_table(["kernel", "native ms", *names[1:]], [*rows, ["geometric mean", "", *(means[name] for name in names[1:])]])
     write_json(options.json, {"seconds": medians, "geometric_means": means, "failures": failures})

@@ -7,6 +7,7 @@ them open: floats are made canonical where their bits could escape.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -45,10 +46,11 @@ FUEL_GLOBAL = 0
 HOST_LOG: FunctionType = ((I32, I64, F32, F64), (I32,))
 """Type of the imported function; it logs its arguments."""
 
-INTERESTING = (0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 127, 128, 255, 256, 32767, 65535)
+INTERESTING: tuple[int, ...] = (0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 127, 128, 255, 256, 32767, 65535)
 INTERESTING += (2**31 - 1, -(2**31), 2**32 - 1, 2**32, 2**63 - 1, -(2**63))
-FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -3.75, 1e10, -1e10, 2147483647.0, 2147483648.0, -2147483649.0, 4294967295.0, 4294967296.0)
-FLOATS += (9223372036854775808.0, 18446744073709551616.0, 1e-40, 5e-324, 1e300, 3.4e38, float("inf"), float("-inf"), float("nan"))
+FLOATS: tuple[float, ...] = (0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -3.75, 1e10, -1e10, 2147483647.0, 2147483648.0, -2147483649.0)
+FLOATS += (4294967295.0, 4294967296.0, 9223372036854775808.0, 18446744073709551616.0)
+FLOATS += (1e-40, 5e-324, 1e300, 3.4e38, math.inf, -math.inf, math.nan)
 
 
 def wrap(value: int, bits: int) -> int:
@@ -61,7 +63,7 @@ def to_f32(value: float) -> float:
     try:
         return float(struct.unpack("<f", struct.pack("<f", value))[0])
     except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
+        return math.inf if value > 0 else float("-inf")
 
 
 def random_value(random: Random, value_type: int) -> int | float:
@@ -281,7 +283,7 @@ class FunctionGenerator:
         if value_type not in (F32, F64):
             return value
         kept = self.scratch(value_type)
-        nan = constant(value_type, float("nan"))
+        nan = constant(value_type, math.nan)
         return Node((value_type,), [value, b"\x22", kept, nan, b"\x20", kept, b"\x20", kept, EQUAL[value_type], SELECT], fixed=True)
 
     def exact(self, value_type: int, depth: int) -> Node:
@@ -419,7 +421,7 @@ class FunctionGenerator:
         parameters = tuple(self.random.choice(NUMBERS) for _ in range(self.random.randrange(1, 4))) if self.chance(0.3) else ()
         given = self.values(parameters, depth)
         kind = self.random.choice((BLOCK, BLOCK, LOOP, IF, IF))
-        condition = [self.value(I32, depth)] if kind == IF else []
+        condition = (self.value(I32, depth),) if kind == IF else ()
         label = Label(parameters if kind == LOOP else results, kind == LOOP)
 
         def body() -> Node:
@@ -427,7 +429,7 @@ class FunctionGenerator:
                 results, [self.take_parameters(parameters), *self.some_statements(depth), *self.repeat(kind), self.values(results, depth)]
             )
 
-        parts = [given, *condition, kind, self.block_type(parameters, results), self.inside(label, body)]
+        parts: list[bytes | Node] = [given, *condition, kind, self.block_type(parameters, results), self.inside(label, body)]
         if kind == IF:
             parts += [ELSE, self.inside(label, body)]
         return Node(results, [*parts, END])
@@ -490,7 +492,7 @@ class FunctionGenerator:
 
     def branch(self, depth: int) -> Node:
         """An unconditional branch or return in an `if`, with dead code behind it; back only while there is fuel."""
-        condition = [self.value(I32, depth)]
+        condition: list[bytes | Node] = [self.value(I32, depth)]
         index = self.random.randrange(len(self.labels))
         if self.labels[index].is_loop:
             condition += [self.take_fuel(), b"\x71"]
@@ -498,7 +500,7 @@ class FunctionGenerator:
         def body() -> Node:
             values = self.values(self.labels[index].types, depth)
             jump = [RETURN] if index == 0 and self.chance(0.5) else [BR, self.depth_of(index)]
-            dead = [b"\x6a" + DROP] if self.chance(0.2) else [self.statement(1)] if self.chance(0.3) else []
+            dead: list[bytes | Node] = [b"\x6a" + DROP] if self.chance(0.2) else [self.statement(1)] if self.chance(0.3) else []
             return Node((), [*self.some_statements(depth), values, *jump, *dead])
 
         return Node((), [*condition, b"\x04\x40", self.inside(Label((), False), body), END])
@@ -514,7 +516,7 @@ class FunctionGenerator:
                 return Node((), [])
             targets = [self.random.choice(found) for _ in range(self.random.randrange(6))]
             # Without fuel the index has all bits set, which is the default, a target forward.
-            index = [self.value(I32, depth), constant(I32, 7), b"\x71", self.take_fuel(), b"\x41\x01\x6b\x72"]
+            index: list[bytes | Node] = [self.value(I32, depth), constant(I32, 7), b"\x71", self.take_fuel(), b"\x41\x01\x6b\x72"]
             depths = b"".join(self.depth_of(i) for i in [*targets, self.random.choice(forward)])
             return Node((), [self.values(types, depth), *index, BR_TABLE, unsigned(len(targets)), depths])
 
@@ -527,7 +529,7 @@ class FunctionGenerator:
 
     def bulk_memory(self, depth: int) -> Node:
         length = constant(I32, self.random.choice((0, 1, 3, 8, 17, 40, PAGE + 1 if self.chance(0.05) else 5)))
-        start = [self.address(depth)[0], constant(I32, 0xFFF), b"\x71"]
+        start: list[bytes | Node] = [self.address(depth)[0], constant(I32, 0xFFF), b"\x71"]
         chance = self.random.random()
         if chance < 0.35:
             return Node((), [*start, self.value(I32, depth), length, b"\xfc\x0b\x00"])

@@ -107,6 +107,12 @@ def spread(types: Sequence[int], returned: Any) -> tuple[Value, ...]:
     return comparable(types, values)
 
 
+def kind_of(trap: wasmtime.Trap) -> str:
+    """The kind of a trap of wasmtime's."""
+    assert trap.trap_code is not None, trap
+    return TRAPS[trap.trap_code.name]
+
+
 _ENGINE = wasmtime.Engine()
 
 
@@ -120,7 +126,7 @@ def run_on_wasmtime(program: Program) -> Outcome:
     try:
         exports = wasmtime.Instance(store, module, [host]).exports(store)
     except wasmtime.Trap as trap:
-        outcome.results.append((Call("start", (), ()), TRAPS[trap.trap_code.name]))
+        outcome.results.append((Call("start", (), ()), kind_of(trap)))
         return outcome
 
     def call(wanted: Call) -> Result:
@@ -129,7 +135,7 @@ def run_on_wasmtime(program: Program) -> Outcome:
         try:
             return spread(wanted.results, function(store, *wanted.arguments))
         except wasmtime.Trap as trap:
-            return TRAPS[trap.trap_code.name]
+            return kind_of(trap)
 
     make_calls(program, outcome, call)
     memory = exports["memory"]
