@@ -13,7 +13,7 @@ from wasmcore.compile.module_code import ModuleCode
 from wasmcore.errors import DecodeError
 from wasmcore.runtime.plan import plan
 from wasmcore.runtime.stubs import machine
-from wasmcore.validation import validate_module
+from wasmcore.validation import validate as validate_module
 
 if TYPE_CHECKING:
     from wasmcore.types import ExternType

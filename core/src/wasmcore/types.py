@@ -6,8 +6,7 @@ reference (specification, section 2.3 "Types").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 ValueType: TypeAlias = int
 
@@ -69,8 +68,7 @@ def value_types_text(types: tuple[ValueType, ...]) -> str:
     return "[" + " ".join(map(value_type_name, types)) + "]"
 
 
-@dataclass(frozen=True)
-class FuncType:
+class FuncType(NamedTuple):
     """Parameters and results of a function."""
 
     params: tuple[ValueType, ...]
@@ -80,8 +78,7 @@ class FuncType:
         return f"{value_types_text(self.params)} -> {value_types_text(self.results)}"
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """Smallest and largest size: pages of a memory, elements of a table."""
 
     minimum: int
@@ -105,8 +102,7 @@ class Limits:
         return " ".join(parts)
 
 
-@dataclass(frozen=True)
-class MemoryType:
+class MemoryType(NamedTuple):
     """A linear memory; limits are in pages of `1 << page_size_log2` bytes."""
 
     limits: Limits
@@ -116,8 +112,7 @@ class MemoryType:
         return f"memory {self.limits}"
 
 
-@dataclass(frozen=True)
-class TableType:
+class TableType(NamedTuple):
     """A table of references."""
 
     element: ValueType
@@ -127,8 +122,7 @@ class TableType:
         return f"table {self.limits} {value_type_name(self.element)}"
 
 
-@dataclass(frozen=True)
-class GlobalType:
+class GlobalType(NamedTuple):
     """A global variable or constant."""
 
     value: ValueType
@@ -139,8 +133,7 @@ class GlobalType:
         return f"global (mut {name})" if self.mutable else f"global {name}"
 
 
-@dataclass(frozen=True)
-class TagType:
+class TagType(NamedTuple):
     """An exception tag; its function type has no results."""
 
     function: FuncType

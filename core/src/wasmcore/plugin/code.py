@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from struct import iter_unpack
 from typing import NamedTuple
 
@@ -20,8 +19,7 @@ class FunctionCode(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True)
-class CompiledCode:
+class CompiledCode(NamedTuple):
     """Position-independent machine code of some functions, with what the loader needs. Tables are little-endian `u32`."""
 
     code: bytes

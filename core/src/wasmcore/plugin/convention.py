@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_V128
@@ -16,8 +15,7 @@ class Place(NamedTuple):
     overflow: int
 
 
-@dataclass(frozen=True)
-class CallingConvention:
+class CallingConvention(NamedTuple):
     """Registers by their hardware number.
 
     Integers and references take `integers` in order, floats and vectors `floats`; what finds no register takes the next

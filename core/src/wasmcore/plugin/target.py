@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from wasmcore.plugin.convention import CallingConvention
 
 
-@dataclass(frozen=True)
-class HostInterface:
+class HostInterface(NamedTuple):
     """Addresses and numbers of this process that stubs are made with."""
 
     symbols: dict[str, int]
@@ -36,8 +34,7 @@ class HostInterface:
     """
 
 
-@dataclass(frozen=True)
-class Stub:
+class Stub(NamedTuple):
     """A piece of position-independent machine code and named places in it."""
 
     code: bytes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -37,8 +36,7 @@ class GlobalPlan(NamedTuple):
     mutable: bool
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(NamedTuple):
     """What the functions of one module share. Numbers in `bytes` are little-endian u32."""
 
     type_pool: bytes
@@ -71,8 +69,7 @@ class Environment:
         return self.type_pool[offset : offset + count]
 
 
-@dataclass(frozen=True)
-class CompileUnit:
+class CompileUnit(NamedTuple):
     """Functions of one module, to be compiled together."""
 
     environment: Environment
@@ -80,7 +77,7 @@ class CompileUnit:
     """Resolved streams (`wasmcore.stream`), one per function."""
     target: str
     """Name of the target."""
-    features: frozenset[str] = field(default_factory=frozenset)
+    features: frozenset[str] = frozenset()
     """CPU features the code may use, in the target's names."""
     address_map: bool = False
     """Whether `CompiledCode.address_map` is wanted. The code must be the same with it and without."""

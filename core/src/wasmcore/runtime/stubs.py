@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -146,7 +145,7 @@ class Machine:
         return block.address
 
     def _more_handlers(self, actions: int) -> Handlers:
-        stub = self.target.process_stubs(replace(self.host, signal_actions=actions))
+        stub = self.target.process_stubs(self.host._replace(signal_actions=actions))
         base = self._load(stub.code)
         return Handlers(base + stub.labels["signal_handler"], base + stub.labels["interrupt_handler"], actions)
 
