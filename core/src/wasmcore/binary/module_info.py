@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from wasmcore.types import HEAP_CONCRETE, FuncType, GlobalType, MemoryType, TableType, TagType
@@ -71,25 +70,23 @@ class ConstantExpression(NamedTuple):
 Immediate: TypeAlias = int | bytes | tuple[int, ...] | None
 
 
-@dataclass(frozen=True)
-class Import:
+class Import(NamedTuple):
     """One import. `index` is its index among things of its kind, `type_index` that of a function's or tag's type, else -1."""
 
     module: str
     name: str
     kind: int
     type: ExternType
-    index: int
+    index: int  # type: ignore[assignment]
     type_index: int
 
 
-@dataclass(frozen=True)
-class Export:
+class Export(NamedTuple):
     """One export; `offset` is where in the binary it stands."""
 
     name: str
     kind: int
-    index: int
+    index: int  # type: ignore[assignment]
     offset: int
 
 
@@ -154,14 +151,11 @@ class CustomSection(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True)
-class ModuleInfo:
-    """A decoded module. Index spaces begin with the imports. Numbers in `bytes` are little-endian u32."""
-
-    data: bytes = field(repr=False)
+class _Contents(NamedTuple):
+    data: bytes
     types: tuple[SubType, ...]
     imports: tuple[Import, ...]
-    function_types: bytes = field(repr=False)
+    function_types: bytes
     """Type index of every function."""
     tables: tuple[Table, ...]
     memories: tuple[Memory, ...]
@@ -174,20 +168,27 @@ class ModuleInfo:
     elements: tuple[ElementSegment, ...]
     data_count: int | None
     data_segments: tuple[DataSegment, ...]
-    bodies: bytes = field(repr=False)
+    bodies: bytes
     """Two numbers per defined function: where its body (declarations of locals and code) starts and ends."""
     custom_sections: tuple[CustomSection, ...]
-    type_pool: bytes = field(repr=False)
+    type_pool: bytes
     """Machine classes; runs of types point into it."""
-    value_types: tuple[ValueType, ...] = field(repr=False)
+    value_types: tuple[ValueType, ...]
     """The value types behind `type_pool`, at the same places."""
-    signatures: bytes = field(repr=False)
+    signatures: bytes
     """Four numbers per type: offset and count of the run of parameters, offset and count of the run of results; zeros unless it
     is a function type."""
-    type_offsets: tuple[int, ...] = field(repr=False)
+    type_offsets: tuple[int, ...]
     """Where each type stands."""
-    function_offsets: bytes = field(repr=False)
+    function_offsets: bytes
     """Where each defined function is declared in the function section."""
+
+
+class ModuleInfo(_Contents):
+    """A decoded module. Index spaces begin with the imports. Numbers in `bytes` are little-endian u32."""
+
+    def __repr__(self) -> str:
+        return f"<module of {len(self.data)} bytes, {self.function_count} functions>"
 
     @property
     def imported_functions(self) -> int:
