@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from wasmcore.errors import LinkError
 from wasmcore.types import I32, I64, FuncType
 from wasmcore_wasi import Exit
 from wasmcore_wasi.functions import FUNCTIONS
-from wasmcore_wasi.plugin import OPTIONS
+from wasmcore_wasi.plugin import OPTIONS, wasmcore_host_module
 
 MakeGuest = Callable[..., Any]
 
@@ -79,6 +80,15 @@ def test_exit(make_guest: MakeGuest) -> None:
         make_guest().call("proc_exit", -1)
     assert caught.value.code == 0xFFFFFFFF
     assert not isinstance(caught.value, SystemExit)
+
+
+def test_a_program_without_memory_is_told() -> None:
+    class Link:
+        def memory(self) -> memoryview:
+            raise LinkError("no memory")
+
+    with pytest.raises(LinkError, match="no memory"):
+        wasmcore_host_module().functions(Link(), {})["random_get"][1](0, 0)
 
 
 def test_what_is_not_there_says_so(make_guest: MakeGuest) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,13 @@ wasmtime = pytest.importorskip("wasmtime")
 pytest.importorskip("ziglang")
 
 PROGRAMS = Path(__file__).parent / "programs"
+INSTALLED = {point.name for point in entry_points(group="wasmcore")}
+RUNS = [
+    ("process", ["process"], b""),
+    ("process", ["process", "7", "", "two words", "ünïcode"], b"first\nsecond line\nthird without end"),
+    ("files", ["files"], b""),
+]
+Runner = Callable[[Path, list[str], dict[str, str], Path, list[Path]], int]
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +99,18 @@ def run_with_ours(program: Path, args: list[str], env: dict[str, str], data: Pat
     return 0
 
 
-RUNNERS = {"wasmtime": run_with_wasmtime, "ours": run_with_ours}
+def run_with_wasmcore(program: Path, args: list[str], env: dict[str, str], data: Path, streams: list[Path]) -> int:
+    """Everything is ours."""
+    import wasmcore
+
+    with open(streams[0], "rb") as stdin, open(streams[1], "wb") as stdout, open(streams[2], "wb") as stderr:
+        options = {"args": args, "env": env, "dirs": {"/data": data}, "stdin": stdin, "stdout": stdout, "stderr": stderr.fileno()}
+        instance = wasmcore.Instance(wasmcore.Module(program), host_options={"wasi": options})
+        try:
+            instance.exports["_start"]()
+        except Exit as exit_error:
+            return exit_error.code
+    return 0
 
 
 def snapshot(folder: Path) -> dict[str, object]:
@@ -104,28 +123,32 @@ def snapshot(folder: Path) -> dict[str, object]:
     return found
 
 
-def results(runner: str, program: Path, folder: Path, args: list[str], stdin: bytes) -> tuple[int, bytes, bytes, dict[str, object]]:
+def results(runner: Runner, program: Path, folder: Path, args: list[str], stdin: bytes) -> tuple[int, bytes, bytes, dict[str, object]]:
     data = folder / "data"
     data.mkdir(parents=True)
     (folder / "outside").write_bytes(b"not for the guest")
     streams = [folder / name for name in ("in", "out", "err")]
     streams[0].write_bytes(stdin)
-    code = RUNNERS[runner](program, args, {"HOME": "/", "NAME": "value ä"}, data, streams)
+    code = runner(program, args, {"HOME": "/", "NAME": "value ä"}, data, streams)
     return code, streams[1].read_bytes(), streams[2].read_bytes(), snapshot(data)
 
 
-@pytest.mark.parametrize(
-    ("program", "args", "stdin"),
-    [
-        ("process", ["process"], b""),
-        ("process", ["process", "7", "", "two words", "ünïcode"], b"first\nsecond line\nthird without end"),
-        ("files", ["files"], b""),
-    ],
-)
-def test_program_equals_wasmtime(compiled: Mapping[str, Path], tmp_path: Path, program: str, args: list[str], stdin: bytes) -> None:
-    expected, ours = (results(runner, compiled[program], tmp_path / runner, args, stdin) for runner in RUNNERS)
-    assert ours[1].decode() == expected[1].decode()
-    assert ours == expected
+def check(runner: Runner, compiled: Mapping[str, Path], folder: Path) -> None:
+    """Run all programs with a runner and with wasmtime."""
+    for number, (program, args, stdin) in enumerate(RUNS):
+        expected = results(run_with_wasmtime, compiled[program], folder / f"{number} expected", args, stdin)
+        got = results(runner, compiled[program], folder / f"{number} got", args, stdin)
+        assert got[1].decode() == expected[1].decode()
+        assert got == expected
+
+
+def test_programs_equal_wasmtimes(compiled: Mapping[str, Path], tmp_path: Path) -> None:
+    check(run_with_ours, compiled, tmp_path)
+
+
+@pytest.mark.skipif(not {"wasi", "singlepass"} <= INSTALLED, reason="wasmcore-wasi and wasmcore-singlepass are not installed")
+def test_programs_in_wasmcore_equal_wasmtimes(compiled: Mapping[str, Path], tmp_path: Path) -> None:
+    check(run_with_wasmcore, compiled, tmp_path)
 
 
 def test_types_equal_wasmtimes() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from struct import error as StructError
 from typing import Any, Final
 
-from wasmcore.errors import Exit
+from wasmcore.errors import WasmcoreError
 from wasmcore_wasi import clocks, directories, environment, files, polling
 from wasmcore_wasi.errors import FAULT, INVAL, IO, NOMEM, SUCCESS, Failure, errno_of
 from wasmcore_wasi.guest import Guest
@@ -65,7 +65,7 @@ raises `Failure`, `OSError` or what Python raises for a value that is out of ran
 
 def bind(function: Callable[..., None], guest: Guest, arity: int) -> Callable[..., Any]:
     """The function as WebAssembly calls it: for one guest, with `arity` integers, with an error number as result. Raises nothing but
-    `Exit` and what is no `Exception` (KeyboardInterrupt)."""
+    `Exit`, LinkError where the instance exports no memory, and what is no `Exception` (KeyboardInterrupt)."""
 
     def call_with_four(first: int, second: int, third: int, fourth: int) -> int:
         try:
@@ -86,8 +86,8 @@ def bind(function: Callable[..., None], guest: Guest, arity: int) -> Callable[..
 
 
 def _number_of(error: Exception) -> int:
-    """The error number for what a function raised."""
-    if isinstance(error, Exit):
+    """The error number for what a function raised; errors of wasmcore itself are raised again."""
+    if isinstance(error, WasmcoreError):
         raise error
     if isinstance(error, Failure):
         return error.errno
