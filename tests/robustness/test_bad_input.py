@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 import wasmcore
 
+from ..differential.damage import damaged
 from ..differential.generator import generate
 from .modules import instance
 
@@ -28,26 +30,6 @@ IMPORTER = """(module
 )"""
 
 
-@st.composite
-def mutated(draw: st.DrawFn) -> bytes:
-    """A module that is cut off, has some of its bits flipped, or bytes put in or taken out."""
-    data = bytearray(draw(st.sampled_from(SEEDS)))
-    kind = draw(st.sampled_from(("cut", "flip", "flip", "byte", "insert", "delete")))
-    for _ in range(1 if kind == "cut" else draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(data) - 1))
-        if kind == "cut":
-            del data[at:]
-        elif kind == "flip":
-            data[at] ^= 1 << draw(st.integers(0, 7))
-        elif kind == "byte":
-            data[at] = draw(st.integers(0, 255))
-        elif kind == "insert":
-            data.insert(at, draw(st.integers(0, 255)))
-        elif len(data) > 1:
-            del data[at]
-    return bytes(data)
-
-
 def check(data: bytes, backend: str) -> None:
     """A module is refused with an offset inside it, or all of it compiles."""
     try:
@@ -59,13 +41,24 @@ def check(data: bytes, backend: str) -> None:
     module.code(tuple(True for _ in module.info.memories))
 
 
-def test_mutated_modules(backend: str) -> None:
-    QUICK(given(mutated())(lambda data: check(data, backend)))()
+def check_many(extent: settings, backend: str) -> None:
+    """Check damaged modules, as many as the settings say."""
+
+    @extent
+    @given(st.randoms(use_true_random=False), st.sampled_from(SEEDS))
+    def check_one(random: Random, data: bytes) -> None:
+        check(damaged(random, data), backend)
+
+    check_one()
+
+
+def test_damaged_modules(backend: str) -> None:
+    check_many(QUICK, backend)
 
 
 @pytest.mark.slow
-def test_mutated_modules_long(backend: str) -> None:
-    LONG(given(mutated())(lambda data: check(data, backend)))()
+def test_damaged_modules_long(backend: str) -> None:
+    check_many(LONG, backend)
 
 
 @pytest.mark.parametrize("name", ["gcd", "hello"])
