@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wasmcore_wasi.errors import Failure
+from wasmcore_wasi.errors import PERM, SUCCESS, Failure, errno_of
 from wasmcore_wasi.paths import Location
 
 MakeGuest = Callable[..., Any]
@@ -57,7 +60,7 @@ def guest(make_guest: MakeGuest, world: Path) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("path", "errno"),
+    ("path", "number"),
     [
         ("../secret", 63),
         ("..", 63),
@@ -89,8 +92,8 @@ def guest(make_guest: MakeGuest, world: Path) -> Any:
         (".//file", 0),
     ],
 )
-def test_paths(guest: Any, path: str | bytes, errno: int) -> None:
-    assert guest.try_open(path)[0] == errno
+def test_paths(guest: Any, path: str | bytes, number: int) -> None:
+    assert guest.try_open(path)[0] == number
 
 
 def test_the_last_link_is_not_followed_where_not_asked_for(guest: Any) -> None:
@@ -162,14 +165,42 @@ def test_what_is_found_is_inside(world: Path, path: str, follow: bool) -> None:
 @given(PATHS, st.integers(0, 1))
 def test_secrets_are_not_read(make_guest: MakeGuest, world: Path, path: str, lookup: int) -> None:
     guest = make_guest(dirs={"/": world / "root"})
-    errno, fd = guest.try_open(path, lookup=lookup)
-    if errno == 0:
+    number, fd = guest.try_open(path, lookup=lookup)
+    if number == 0:
         assert guest.read(fd)[1] != SECRET
         guest.ok("fd_filestat_get", fd, 1000)
         assert guest.u64(1008) in {
             entry.stat().st_ino for entry in [world / "root", *(world / "root").rglob("*")] if not entry.is_symlink()
         }
         guest.ok("fd_close", fd)
+
+
+def kernel_opens(root: int, path: bytes, flags: int) -> int:
+    """What `openat2` with RESOLVE_BENEATH says: an error number of the host, or 0."""
+    system_call = 437
+    how = struct.pack("<QQQ", flags | os.O_CLOEXEC, 0o666 if flags & os.O_CREAT else 0, 8)
+    result = ctypes.CDLL(None, use_errno=True).syscall(system_call, root, path, how, len(how))
+    if result < 0:
+        return ctypes.get_errno()
+    os.close(result)
+    return 0
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(PARTS, max_size=8).map("/".join), st.sampled_from([(0, os.O_NOFOLLOW), (1, 0)]), st.sampled_from([(0, 0), (2, os.O_DIRECTORY)])
+)
+def test_the_kernel_agrees(make_guest: MakeGuest, world: Path, path: str, lookups: tuple[int, int], kinds: tuple[int, int]) -> None:
+    root = os.open(world / "root", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        expected = kernel_opens(root, path.encode(), lookups[1] | kinds[1])
+    finally:
+        os.close(root)
+    if expected == errno.ENOSYS:
+        pytest.skip("this kernel has no openat2")
+    guest = make_guest(dirs={"/": world / "root"})
+    number, _ = guest.try_open(path, lookup=lookups[0], oflags=kinds[0])
+    assert number == (SUCCESS if expected == 0 else PERM if expected == errno.EXDEV else errno_of(OSError(expected, "")))
 
 
 def test_swapping_a_directory_for_a_link_does_not_help(make_guest: MakeGuest, tmp_path: Path) -> None:
@@ -195,9 +226,9 @@ def test_swapping_a_directory_for_a_link_does_not_help(make_guest: MakeGuest, tm
         guest = make_guest(dirs={"/": root})
         seen = set()
         for _ in range(1500):
-            errno, fd = guest.try_open("way/secret")
-            seen.add(errno)
-            if errno == 0:
+            number, fd = guest.try_open("way/secret")
+            seen.add(number)
+            if number == 0:
                 assert guest.read(fd) == (0, b"harmless")
                 guest.ok("fd_close", fd)
         assert seen <= {0, 44, 54, 63}
