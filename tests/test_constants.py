@@ -1,0 +1,81 @@
+"""Constants that hot modules repeat, because mypyc inlines only what stands in the module itself, equal those of the contract."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wasmcore import stream, types
+from wasmcore.errors import TrapKind
+from wasmcore.opcodes import OPCODES, Immediates
+from wasmcore.plugin import layout
+from wasmcore_singlepass import records
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("core/src/wasmcore/binary", "core/src/wasmcore/validation", "plugins/singlepass/src", "plugins/x86_64/src")
+OWN = {("decoder.py", "_REF_FUNC")}
+"""Constants that mean something else than the constant of the same name (a type, not the instruction)."""
+
+
+def integers(module: object) -> dict[str, int]:
+    """The integer constants of a module."""
+    return {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, int)}
+
+
+def layout_offsets() -> dict[str, int]:
+    """`STORE_STACK_LIMIT` for `STORE["stack_limit"]`, and the sizes."""
+    tables = {name: value for name, value in vars(layout).items() if name.isupper() and isinstance(value, Mapping)}
+    return integers(layout) | {f"{table}_{name}".upper(): at for table, fields in tables.items() for name, at in fields.items()}
+
+
+STREAM = integers(stream)
+OPERATIONS = {opcode.name.replace(".", "_").upper(): opcode.code for opcode in sorted(OPCODES.values(), reverse=True)}
+"""By name; of the two instructions `select` the first."""
+RECORDS = integers(records)
+
+
+def allowed(name: str, folder: str) -> set[int]:
+    """Values that a constant may have, by its name; none if it repeats nothing."""
+    bare = name.lstrip("_")
+    if folder.endswith("x86_64/src") and bare in RECORDS:
+        return {RECORDS[bare]}
+    if not name.startswith("_"):
+        return set()
+    if bare in STREAM:
+        # The header's words are read by number or by byte.
+        return {STREAM[bare], 8 * STREAM[bare]} if bare.startswith("HEADER_") else {STREAM[bare]}
+    code = bare.removeprefix("OP_")
+    if code in OPERATIONS:
+        return {OPERATIONS[code]}
+    if code != bare and code in STREAM:
+        return {STREAM[code]}
+    if bare.removeprefix("TRAP_") in TrapKind.__members__:
+        return {TrapKind[bare.removeprefix("TRAP_")].value}
+    sources: tuple[Mapping[str, Any], ...] = (integers(types), Immediates.__members__, layout_offsets())
+    return {int(source[bare]) for source in sources if bare in source}
+
+
+def constants(file: Path) -> Iterator[tuple[str, int]]:
+    """`NAME: Final = <integer>` at the top of a module."""
+    for node in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, ast.Constant):
+            if isinstance(node.value.value, int) and node.target.id.isupper():
+                yield node.target.id, node.value.value
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_repeated_constants(folder: str) -> None:
+    checked = 0
+    for file in sorted((ROOT / folder).rglob("*.py")):
+        if file.name in ("records.py", "assembler.py"):
+            continue
+        for name, value in constants(file):
+            wanted = allowed(name, folder)
+            if wanted and (file.name, name) not in OWN:
+                assert value in wanted, f"{file}: {name} is {value}, not {wanted}"
+                checked += 1
+    assert checked > 3, "nothing recognised: have the names changed?"
