@@ -90,7 +90,7 @@ class Instance:
         code = module.code(tuple(guarded + [memory.guarded for memory in defined]))
         self._state = InstanceState(code, module.info, linked, machine(module.engine.target), release_gil)
         self.exports = Exports(self._state)
-        link.state = self._state
+        link.complete(self._state)
         self._state.initialize()
 
     def __repr__(self) -> str:
@@ -98,17 +98,22 @@ class Instance:
 
 
 class _Link:
-    """What host modules know of the instance: the memory it exports as `memory`."""
+    """What host modules know of the instance: the memory it exports as `memory`. Does not keep the instance alive."""
 
-    state: InstanceState | None = None
+    def __init__(self) -> None:
+        self._memory: Memory | None = None
+
+    def complete(self, state: InstanceState) -> None:
+        """The instance is there."""
+        for item in state.info.exports:
+            if item.kind == KIND_MEMORY and item.name == "memory":
+                self._memory = state.memories[item.index]
 
     def memory(self) -> memoryview:
         """The bytes of the exported memory as they are now."""
-        assert self.state is not None
-        for item in self.state.info.exports:
-            if item.kind == KIND_MEMORY and item.name == "memory":
-                return self.state.memories[item.index].view()
-        raise LinkError("the module exports no memory with the name 'memory', which its host module needs")
+        if self._memory is None:
+            raise LinkError("the module exports no memory with the name 'memory', which its host module needs")
+        return self._memory.view()
 
 
 class _Provided:
