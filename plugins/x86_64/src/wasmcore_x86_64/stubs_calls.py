@@ -471,7 +471,7 @@ class HostWriter(ValueWriter):
         a.lea(RSI, RSP, self.vector)
         a.mov_imm64(RDX, signed(_ARGUMENTS_OFFSET + count))
         a.zero(RCX)
-        self.call("PyObject_Vectorcall")
+        self.call(self.layout.vectorcall)
         a.mov(R12, RAX)
         for number in range(count):
             a.load(RDI, RSP, self.vector + 8 * number)

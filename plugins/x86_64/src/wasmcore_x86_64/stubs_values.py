@@ -296,6 +296,7 @@ class ValueWriter(StubWriter):
         a.mov_imm(RDX, VECTOR_SIZE)
         a.mov_imm(RCX, 1)
         a.mov_imm(R8, 0)
+        # Whether to set exceptions: Python 3.13 asks, those before always do.
         a.mov_imm(R9, 1)
         self.call("_PyLong_AsByteArray")
         a.store(RSP, 8, RAX)

@@ -32,8 +32,8 @@ class ObjectLayout(NamedTuple):
     """An int has a tag (digits << 3 | sign) at 16, else its signed number of digits."""
     immortal: bool
     """Objects whose reference count is negative, seen as 32 bits, are not counted."""
-    byte_array_errors: bool
-    """`_PyLong_AsByteArray` takes a sixth argument."""
+    vectorcall: str
+    """The exported function with the arguments (callable, array, count, NULL)."""
 
 
 OB_TYPE: Final = 8
@@ -45,10 +45,10 @@ TUPLE_ITEMS: Final = 24
 BYTES_VALUE: Final = 32
 
 LAYOUTS: Final = {
-    (3, 10): ObjectLayout(False, False, False),
-    (3, 11): ObjectLayout(False, False, False),
-    (3, 12): ObjectLayout(True, True, False),
-    (3, 13): ObjectLayout(True, True, True),
+    (3, 10): ObjectLayout(False, False, "PyObject_VectorcallDict"),
+    (3, 11): ObjectLayout(False, False, "PyObject_Vectorcall"),
+    (3, 12): ObjectLayout(True, True, "PyObject_Vectorcall"),
+    (3, 13): ObjectLayout(True, True, "PyObject_Vectorcall"),
 }
 """The versions of Python that the stubs know."""
 
