@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import struct
 from collections.abc import Callable, Sequence
@@ -114,6 +115,7 @@ def kind_of(trap: wasmtime.Trap) -> str:
 
 
 _ENGINE = wasmtime.Engine()
+atexit.register(_ENGINE.close)  # At the end of the interpreter, its own clean-up would find wasmtime gone.
 
 
 def run_on_wasmtime(program: Program) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from pathlib import Path
 from random import Random
 
@@ -39,6 +40,7 @@ def validating_engine() -> wasmtime.Engine:
 
 
 ENGINE = validating_engine()
+atexit.register(ENGINE.close)  # At the end of the interpreter, its own clean-up would find wasmtime gone.
 
 
 def accepted_by_wasmtime(data: bytes) -> bool:

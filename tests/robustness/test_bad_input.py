@@ -74,15 +74,15 @@ def test_every_prefix(name: str) -> None:
     assert boundaries < 12, "only a cut between sections can leave a module"
 
 
-def test_not_webassembly(tmp_path: Path) -> None:
+def test_not_webassembly(tmp_path: Path, backend: str) -> None:
     text = tmp_path / "module.wasm"
     text.write_text("hello")
     with pytest.raises(wasmcore.CompileError, match="not a WebAssembly binary"):
-        wasmcore.Module(text)
+        wasmcore.Module(text, backend=backend)
     with pytest.raises(FileNotFoundError):
-        wasmcore.Module(tmp_path / "missing.wasm")
+        wasmcore.Module(tmp_path / "missing.wasm", backend=backend)
     with pytest.raises(wasmcore.CompileError):
-        wasmcore.Module(b"")
+        wasmcore.Module(b"", backend=backend)
 
 
 def test_unknown_backend() -> None:
