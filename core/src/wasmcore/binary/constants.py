@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from wasmcore.binary.module_info import ConstantExpression, Immediate
+from wasmcore._native import i64
+from wasmcore.binary.reader import Reader
+from wasmcore.binary.segments import ConstantExpression, Immediate
 from wasmcore.errors import DecodeError, ValidationError
 from wasmcore.opcodes import OPCODES, PREFIXES, Immediates
 
-if TYPE_CHECKING:
-    from wasmcore.binary.reader import Reader
-
+_I32_CONST: Final = 0x41
 _END: Final = 0x0B
 
 _ALLOWED: Final = {
@@ -30,6 +30,13 @@ _FEATURE_OF: Final = {
 def read_constant_expression(reader: Reader) -> ConstantExpression:
     """Read up to the `end`, which is not part of the result."""
     start = reader.position
+    if start < reader.end and reader.data[start] == _I32_CONST:  # most often it is one constant
+        reader.position = start + 1
+        value = reader.signed(32)
+        if reader.position < reader.end and reader.data[reader.position] == _END:
+            reader.position += 1
+            return ConstantExpression(start, reader.position, ((_I32_CONST, value),))
+        reader.position = start
     operations: list[tuple[int, Immediate]] = []
     while True:
         at = reader.position
@@ -37,7 +44,7 @@ def read_constant_expression(reader: Reader) -> ConstantExpression:
             raise DecodeError("END opcode expected" if operations else "unexpected end", at)
         code = int(reader.byte())
         if code in PREFIXES:
-            code = PREFIXES[code] + reader.u32()
+            code = PREFIXES[code] + int(reader.u32())
         if code == _END:
             return ConstantExpression(start, reader.position, tuple(operations))
         if code not in OPCODES:

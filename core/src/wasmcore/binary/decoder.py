@@ -7,15 +7,10 @@ from typing import Final, final
 from wasmcore._native import BytesWriter, i32, i64, write_i32_le
 from wasmcore.binary.constants import read_constant_expression
 from wasmcore.binary.module_info import (
-    ACTIVE,
-    DECLARATIVE,
     IDENTITY_RUNS,
-    PASSIVE,
     ArrayType,
     CompositeType,
-    ConstantExpression,
     CustomSection,
-    DataSegment,
     ElementSegment,
     Export,
     FieldType,
@@ -28,6 +23,7 @@ from wasmcore.binary.module_info import (
     Table,
 )
 from wasmcore.binary.reader import Reader
+from wasmcore.binary.segments import ACTIVE, DECLARATIVE, PASSIVE, ConstantExpression, DataSegment
 from wasmcore.errors import DecodeError, ValidationError
 from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.types import FuncType, GlobalType, Limits, MemoryType, TableType, TagType

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from wasmcore.binary.segments import ACTIVE as ACTIVE
+from wasmcore.binary.segments import DECLARATIVE as DECLARATIVE
+from wasmcore.binary.segments import PASSIVE as PASSIVE
+from wasmcore.binary.segments import ConstantExpression as ConstantExpression
+from wasmcore.binary.segments import DataSegment as DataSegment
+from wasmcore.binary.segments import Immediate as Immediate
 from wasmcore.types import HEAP_CONCRETE, FuncType, GlobalType, MemoryType, TableType, TagType
 
 if TYPE_CHECKING:
@@ -55,21 +61,6 @@ class SubType(NamedTuple):
     group_size: int
 
 
-class ConstantExpression(NamedTuple):
-    """A constant expression, decoded: (opcode, immediate) pairs without the final `end`, for a small stack machine.
-
-    Immediates: the signed integer of `i32.const` and `i64.const`; the bits of floats as an unsigned integer; the 16 bytes of
-    `v128.const`; an index; the packed null type of `ref.null`; a tuple where an instruction has several; else None.
-    """
-
-    start: int
-    end: int
-    operations: tuple[tuple[int, Immediate], ...]
-
-
-Immediate: TypeAlias = int | bytes | tuple[int, ...] | None
-
-
 class Import(NamedTuple):
     """One import. `index` is its index among things of its kind, `type_index` that of a function's or tag's type, else -1."""
 
@@ -113,11 +104,6 @@ class Memory(NamedTuple):
     offset: int
 
 
-ACTIVE: Final = 0
-PASSIVE: Final = 1
-DECLARATIVE: Final = 2
-
-
 class ElementSegment(NamedTuple):
     """An element segment: either `functions`, indices as little-endian u32, or one expression per element."""
 
@@ -131,16 +117,6 @@ class ElementSegment(NamedTuple):
 
     def __len__(self) -> int:
         return len(self.expressions) or len(self.functions) // 4
-
-
-class DataSegment(NamedTuple):
-    """A data segment; its bytes are `ModuleInfo.data[start:end]`."""
-
-    mode: int
-    memory: int
-    offset: ConstantExpression | None
-    start: int
-    end: int
 
 
 class CustomSection(NamedTuple):

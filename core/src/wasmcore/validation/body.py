@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from wasmcore._native import BytesWriter, append, i32, i64, read_i32_le, u8, vec, write_i32_le, write_i64_le
-from wasmcore.binary.reader import unsigned_rest
+from wasmcore.binary.reader import signed, unsigned_rest
 from wasmcore.errors import DecodeError, ValidationError
 from wasmcore.opcodes import PREFIXES
 from wasmcore.validation.instructions import Instructions, class_of
@@ -240,14 +240,10 @@ class BodyValidator(Instructions):
         stack = self.stack
         capacity = self.capacity
         locals_ = self.locals
-        words = self.local_words
-        weights = self.weights
         near_locals = self.near_locals
         buffer = self.buffer
         plain_memory = self.plain_memory
-        weight = self.weight
         live = self.live
-        peak = self.peak
         height = self.height
         unreachable = self.unreachable
         sp = self.sp
@@ -273,10 +269,10 @@ class BodyValidator(Instructions):
                     stack[sp] = self.far_local(index)
                 sp += 1
                 if live:
-                    write_i64_le(buffer, words[index] | _LOCAL_GET)
-                    weights[index] += weight
-                    if sp > peak:
-                        peak = sp
+                    write_i64_le(buffer, self.local_words[index] | _LOCAL_GET)
+                    self.weights[index] += self.weight
+                    if sp > self.peak:
+                        self.peak = sp
                 continue
             signature = signatures[code]
             kind = signature >> 24
@@ -291,7 +287,12 @@ class BodyValidator(Instructions):
                         index = 0
                         position += 2
                         if value >= 128:
-                            value, position = unsigned_rest(data, position, value, 32)
+                            found = data[position]
+                            if found < 128:
+                                value = (value & 127) | found << 7
+                                position += 1
+                            else:
+                                value, position = unsigned_rest(data, position, value, 32)
                     else:
                         self.at = at
                         self.position = position
@@ -307,10 +308,13 @@ class BodyValidator(Instructions):
                         else:
                             self.long_record(code, index, 0, value)
                 else:
-                    value = data[position]
-                    if kind == _I32 and value < 128:
-                        position += 1
-                        value -= (value & 64) << 1
+                    if kind == _I32:
+                        value = data[position]
+                        if value < 128:
+                            position += 1
+                            value -= (value & 64) << 1
+                        else:
+                            value, position = signed(data, position, 32)
                     else:
                         self.position = position
                         value = self.constant(kind)
@@ -323,8 +327,8 @@ class BodyValidator(Instructions):
                         else:
                             write_i64_le(buffer, code | _EXTENDED)
                             write_i64_le(buffer, value)
-                        if sp > peak:
-                            peak = sp
+                        if sp > self.peak:
+                            self.peak = sp
                     continue
                 operands = (signature >> 4) & 0xFFFF
                 while operands:
@@ -368,8 +372,8 @@ class BodyValidator(Instructions):
                     stack[sp] = value
                     sp += 1
                 if live:
-                    write_i64_le(buffer, words[index] | code)
-                    weights[index] += weight
+                    write_i64_le(buffer, self.local_words[index] | code)
+                    self.weights[index] += self.weight
                 continue
             self.at = at
             self.position = position
@@ -380,15 +384,12 @@ class BodyValidator(Instructions):
             height = self.height
             unreachable = self.unreachable
             live = self.live
-            weight = self.weight
             if self.capacity != capacity:
                 stack = self.stack
                 capacity = self.capacity
         self.at = at
         self.position = position
         self.sp = sp
-        if peak > self.peak:
-            self.peak = peak
 
     def special(self, code: i64, kind: i64) -> None:
         """An instruction that its signature does not describe."""

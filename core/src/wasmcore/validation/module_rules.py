@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from wasmcore._native import i64, read_i32_le
+from wasmcore.binary.segments import ConstantExpression, Immediate
 from wasmcore.errors import ValidationError
 from wasmcore.opcodes import DEFAULT_FEATURES, OPCODES
 from wasmcore.types import BOTTOM, F32, F64, FUNCREF, I32, I64, REFERENCE, V128, value_types_text
@@ -12,7 +13,7 @@ from wasmcore.validation.body import BodyValidator
 from wasmcore.validation.subtyping import value_type_matches
 
 if TYPE_CHECKING:
-    from wasmcore.binary.module_info import ConstantExpression, Immediate, ModuleInfo
+    from wasmcore.binary.module_info import ModuleInfo
     from wasmcore.types import Limits
 
 _GLOBAL_GET: Final = 0x23
@@ -187,8 +188,11 @@ class _ModuleRules:
 
     def check_expression(self, expression: ConstantExpression, wanted: int, globals_end: int) -> None:
         """Type of a constant expression, which may read the globals before `globals_end`."""
+        operations = expression.operations
+        if len(operations) == 1 and _CONSTANT_TYPES.get(operations[0][0]) == wanted:
+            return
         stack: list[int] = []
-        for code, immediate in expression.operations:
+        for code, immediate in operations:
             stack.append(self.operation_type(code, immediate, stack, globals_end, expression.start))
         if len(stack) != 1 or not value_type_matches(self.module.types, stack[0], wanted):
             required = value_types_text((wanted,))

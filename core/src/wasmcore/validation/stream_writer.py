@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
+from wasmcore._native import i64, read_i32_le
 from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.validation.body import BodyValidator
 
@@ -16,16 +17,27 @@ class StreamWriter:
     """Writes streams for one module. Not to be shared between threads."""
 
     def __init__(self, module: ModuleInfo, features: frozenset[str] = DEFAULT_FEATURES) -> None:
-        self.module = module
-        self.validator = BodyValidator(module, features, True)
+        self.module: Final = module
+        self.bodies: Final = module.bodies
+        self.imported_functions: i64 = module.imported_functions
+        self.validator: Final = BodyValidator(module, features, True)
+
+    def place(self, function_index: i64) -> i64:
+        """Where the span of the body of a defined function is."""
+        at = 8 * (function_index - self.imported_functions)
+        if at < 0 or at >= len(self.bodies):
+            raise IndexError(f"function {function_index} is not defined in the module")
+        return at
 
     def stream(self, function_index: int) -> bytes:
         """Resolved stream of a defined function, whose body is validated in passing."""
-        start, end = self.module.body(function_index)
-        self.validator.function(function_index, start, end)
+        at = self.place(function_index)
+        bodies = self.bodies
+        self.validator.function(function_index, i64(read_i32_le(bodies, at)), i64(read_i32_le(bodies, at + 4)))
         return self.validator.stream_bytes()
 
     def positions(self, function_index: int) -> bytes:
         """For each word of that stream the offset in the module of the instruction it was made from: one little-endian u32 each."""
-        start, end = self.module.body(function_index)
-        return self.validator.position_bytes(function_index, start, end)
+        at = self.place(function_index)
+        bodies = self.bodies
+        return self.validator.position_bytes(function_index, i64(read_i32_le(bodies, at)), i64(read_i32_le(bodies, at + 4)))
