@@ -1,7 +1,5 @@
 """`python -m wasmcore`."""
 
-import sys
+from wasmcore.cli import console
 
-from wasmcore.cli import main
-
-sys.exit(main())
+console()

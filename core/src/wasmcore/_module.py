@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePath
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -110,5 +109,5 @@ def _read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> by
     with open(source, "rb") as stream:
         data = stream.read()
     if not data.startswith(_MAGIC):
-        raise DecodeError(f"{PurePath(source)} is not a WebAssembly binary: it begins with {data[:4]!r}, not {_MAGIC!r}", 0)
+        raise DecodeError(f"{os.fspath(source)} is not a WebAssembly binary: it begins with {data[:4]!r}, not {_MAGIC!r}", 0)
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def run(request: RunRequest) -> int:
             instance = wasmcore.Instance(module, host_options=_host_options(request))
             if request.invoke is not None and "_initialize" in instance.exports:
                 instance.exports["_initialize"]()
+            gc.enable()
             result = instance.exports[function](*arguments)
         except Exit as ended:
             return ended.code & 0xFF
