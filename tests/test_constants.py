@@ -13,10 +13,11 @@ from wasmcore import stream, types
 from wasmcore.errors import TrapKind
 from wasmcore.opcodes import OPCODES, Immediates
 from wasmcore.plugin import layout
+from wasmcore.plugin.builtins import BUILTIN_NUMBERS
 from wasmcore_singlepass import records
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("core/src/wasmcore/binary", "core/src/wasmcore/validation", "plugins/singlepass/src", "plugins/x86_64/src")
+FOLDERS = ("core/src/wasmcore/binary", "core/src/wasmcore/validation", "plugins/singlepass/src")
 OWN = {("decoder.py", "_REF_FUNC")}
 """Constants that mean something else than the constant of the same name (a type, not the instruction)."""
 
@@ -38,11 +39,9 @@ OPERATIONS = {opcode.name.replace(".", "_").upper(): opcode.code for opcode in s
 RECORDS = integers(records)
 
 
-def allowed(name: str, folder: str) -> set[int]:
+def allowed(name: str) -> set[int]:
     """Values that a constant may have, by its name; none if it repeats nothing."""
     bare = name.lstrip("_")
-    if folder.endswith("x86_64/src") and bare in RECORDS:
-        return {RECORDS[bare]}
     if not name.startswith("_"):
         return set()
     if bare in STREAM:
@@ -71,11 +70,48 @@ def constants(file: Path) -> Iterator[tuple[str, int]]:
 def test_repeated_constants(folder: str) -> None:
     checked = 0
     for file in sorted((ROOT / folder).rglob("*.py")):
-        if file.name in ("records.py", "assembler.py"):
-            continue
         for name, value in constants(file):
-            wanted = allowed(name, folder)
+            wanted = allowed(name)
             if wanted and (file.name, name) not in OWN:
                 assert value in wanted, f"{file}: {name} is {value}, not {wanted}"
                 checked += 1
     assert checked > 3, "nothing recognised: have the names changed?"
+
+
+FRAME = {
+    "CONTEXT_BUILTINS": layout.VMCONTEXT["builtins"],
+    "CONTEXT_TYPE_IDS": layout.VMCONTEXT["type_ids"],
+    "FUNCREF_CODE": layout.FUNCREF["code"],
+    "FUNCREF_CONTEXT": layout.FUNCREF["context"],
+    "FUNCREF_TYPE_ID": layout.FUNCREF["type_id"],
+    "STORE_STACK_LIMIT": layout.STORE["stack_limit"],
+    "STORE_POLL": layout.POLL_OFFSET,
+    "STORE_OVERFLOW": layout.OVERFLOW_OFFSET,
+    "OVERFLOW_SLOT": layout.OVERFLOW_SLOT,
+    "BUILTIN_MEMMOVE": BUILTIN_NUMBERS["memmove"],
+    "BUILTIN_MEMSET": BUILTIN_NUMBERS["memset"],
+    "NO_REGISTER": records.NO_REGISTER,
+    "TRAP_MEMORY": TrapKind.MEMORY_OUT_OF_BOUNDS,
+    "TRAP_TABLE": TrapKind.TABLE_OUT_OF_BOUNDS,
+    "TRAP_UNDEFINED_ELEMENT": TrapKind.UNDEFINED_ELEMENT,
+    "TRAP_UNINITIALIZED_ELEMENT": TrapKind.UNINITIALIZED_ELEMENT,
+    "TRAP_TYPE_MISMATCH": TrapKind.INDIRECT_CALL_TYPE_MISMATCH,
+    "TRAP_DIVIDE_BY_ZERO": TrapKind.INTEGER_DIVIDE_BY_ZERO,
+    "TRAP_INTEGER_OVERFLOW": TrapKind.INTEGER_OVERFLOW,
+    "TRAP_CONVERSION": TrapKind.INVALID_CONVERSION_TO_INTEGER,
+    "TRAP_STACK_OVERFLOW": TrapKind.STACK_OVERFLOW,
+}
+"""What the encoder of the x86-64 target repeats of the machine interface."""
+
+
+def test_the_machine_interface_in_the_encoder() -> None:
+    found = dict(constants(ROOT / "plugins/x86_64/src/wasmcore_x86_64/singlepass_frame.py"))
+    assert {name: found.get(name) for name in FRAME} == FRAME
+    assert {name for name in found if name.startswith(("TRAP_", "STORE_", "FUNCREF_", "BUILTIN_", "CONTEXT_"))} <= set(FRAME)
+
+
+def test_macro_records_in_the_encoder() -> None:
+    found = dict(constants(ROOT / "plugins/x86_64/src/wasmcore_x86_64/singlepass_encoder.py"))
+    repeated = {name.removesuffix("_RECORD").lstrip("_"): value for name, value in found.items()}
+    assert {name: value for name, value in repeated.items() if name in RECORDS and RECORDS[name] != value} == {}
+    assert {operation for operation in records.OPERATIONS if operation not in found.values()} == set()

@@ -42,9 +42,13 @@ def modules(package: Path) -> Iterator[tuple[str, Path]]:
 
 
 def imports(name: str, file: Path) -> Iterator[tuple[int, str]]:
-    """Line and full dotted name of everything a module imports, also inside functions and for type checkers."""
+    """Line and full dotted name of everything a module imports, also inside functions; not what only type checkers import."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(file.read_text("utf-8"), str(file))):
+    tree = ast.parse(file.read_text("utf-8"), str(file))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
