@@ -1,0 +1,73 @@
+"""Prints digests of what each stage makes of modules, as JSON: `python digests.py [--plain] FILE...`.
+
+With `--plain`, the Python source of every module is run even where a compiled one lies beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
+
+
+class PlainFinder:
+    """Finds the `.py` files of wasmcore and its plug-ins."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        """The source of a module inside one of our packages, None for all others."""
+        if path is None or not name.startswith(("wasmcore.", "wasmcore_")):
+            return None
+        for folder in path:
+            spec = FileFinder(folder, (SourceFileLoader, [".py"])).find_spec(name)
+            if spec is not None:
+                return spec
+        return None
+
+
+def digests(file: str) -> dict[str, str]:
+    """One digest per stage: verdict, streams, positions, code with its tables."""
+    from wasmcore import Engine
+    from wasmcore.binary import decode
+    from wasmcore.errors import CompileError
+    from wasmcore.plugin.unit import CompileUnit
+    from wasmcore.runtime.plan import plan
+    from wasmcore.validation import StreamWriter, validate
+
+    with open(file, "rb") as source:
+        data = source.read()
+    stages = {name: sha256() for name in ("streams", "positions", "guarded", "checked")}
+    try:
+        info = decode(data)
+        validate(info)
+    except CompileError as error:
+        return {"verdict": f"{type(error).__name__}: {error}"}
+    engine = Engine("singlepass")
+    writer = StreamWriter(info)
+    for index in range(info.imported_functions, info.function_count):
+        stream = writer.stream(index)
+        stages["streams"].update(stream)
+        stages["positions"].update(writer.positions(index))
+        for name, guarded in (("guarded", True), ("checked", False)):
+            environment = plan(info, [guarded] * len(info.memories))
+            unit = CompileUnit(environment, (stream,), engine.target.name, engine.target.features(), True)
+            compiled = engine.backend.compile(unit)
+            for part in (compiled.code, compiled.functions, compiled.traps, compiled.relocations, compiled.address_map):
+                stages[name].update(part)
+    return {"verdict": "valid", **{name: stage.hexdigest() for name, stage in stages.items()}}
+
+
+def main() -> None:
+    files = sys.argv[1:]
+    if files[0] == "--plain":
+        sys.meta_path.insert(0, PlainFinder)
+        files = files[1:]
+    from wasmcore._build import COMPILED
+
+    print(json.dumps({"compiled": COMPILED, "digests": {file: digests(file) for file in files}}))
+
+
+if __name__ == "__main__":
+    main()
