@@ -1,3 +1,4 @@
+# ruff: noqa: B023 (the lambdas are called at once)
 """Every encoding against capstone."""
 
 from __future__ import annotations
@@ -6,6 +7,7 @@ from collections.abc import Callable
 
 import capstone
 import pytest
+
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64.assembler import Assembler
 

@@ -47,7 +47,7 @@ else:
         def write_i64_le(writer, value):
             writer += value.to_bytes(8, "little", signed=True)
 
-        class vec(list):  # noqa: N801
+        class vec(list):
             """A list that may be subscripted by its element type."""
 
             __class_getitem__ = classmethod(lambda cls, item: cls)

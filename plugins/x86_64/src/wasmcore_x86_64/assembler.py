@@ -186,6 +186,11 @@ CVTTSD2SI: Final = 0xF2012C
 ROUNDSS: Final = 0x66030A
 """`imm8` follows: 8 nearest, 9 floor, 10 ceil, 11 trunc."""
 ROUNDSD: Final = 0x66030B
+PSHIFTD: Final = 0x660172
+"""Digits 2 right, 6 left, of 32-bit elements; `imm8` follows."""
+PSHIFTQ: Final = 0x660173
+"""The same of 64-bit elements."""
+PCMPEQD: Final = 0x660176
 
 _UNBOUND: Final = -1
 

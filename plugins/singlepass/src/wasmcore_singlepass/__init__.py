@@ -1,0 +1,3 @@
+"""The baseline compiler of wasmcore."""
+
+__version__ = "0.1.0"

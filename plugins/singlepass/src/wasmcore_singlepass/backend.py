@@ -1,0 +1,208 @@
+"""The backend as core sees it: a compile unit through the compiler and the target's encoder."""
+
+from __future__ import annotations
+
+from struct import pack
+from typing import TYPE_CHECKING, cast
+
+from wasmcore.errors import CompileError, PluginError
+from wasmcore.plugin.code import CONTRACT, CompiledCode
+from wasmcore.plugin.entry_points import entries
+from wasmcore.plugin.layout import FUNCREF_SIZE
+from wasmcore_singlepass import __version__
+from wasmcore_singlepass.accesses import GLOBAL_INDIRECT, MEMORY_GUARDED, MEMORY_INDEX64
+from wasmcore_singlepass.allocation import FLOAT_PIN
+from wasmcore_singlepass.compiler import Compiler, Unsupported
+from wasmcore_singlepass.protocol import ENTRY_POINT_GROUP, PROTOCOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wasmcore.plugin.unit import CompileUnit, Environment
+    from wasmcore_singlepass.protocol import Lowering, TargetEncoder
+
+_FEATURES = (
+    "mvp sign_extension saturating_conversions multi_value bulk_memory reference_types tail_calls multi_memory extended_const memory64 "
+    "custom_page_sizes"
+)
+
+
+class Singlepass:
+    """`wasmcore.plugin.hooks.ListingBackend`. The compiler of the last module is kept for the next call."""
+
+    name = "singlepass"
+    version = __version__
+    contract = CONTRACT
+    features = frozenset(_FEATURES.split())
+
+    def __init__(self) -> None:
+        self._lowerings: dict[str, Lowering] = {}
+        self._kept: list[_ModuleCompiler] = []  # at most one; who uses it takes it out, so that threads do not share it
+        self.targets = frozenset(entry.name for entry in entries(ENTRY_POINT_GROUP))
+
+    def compile(self, unit: CompileUnit) -> CompiledCode:
+        """Compile all functions of a unit."""
+        compiler = self._take(unit)
+        try:
+            return compiler.compile(unit, self.version)
+        finally:
+            self._kept[:] = [compiler]
+
+    def listing(self, unit: CompileUnit) -> list[tuple[int, str]]:
+        """The macro records of the one function of a unit, each with the index of the stream word it was made from."""
+        from wasmcore_singlepass.records import POSITION
+        from wasmcore_singlepass.text import records
+
+        result = []
+        word = 0
+        for record in records(self._take(unit).records(unit.streams[0], True)):
+            if record.operation == POSITION:
+                word = record.immediate
+            else:
+                result.append((word, str(record)))
+        return result
+
+    def _take(self, unit: CompileUnit) -> _ModuleCompiler:
+        """The compiler kept from the last call if it is for the same module, else a new one."""
+        try:
+            compiler = self._kept.pop()
+        except IndexError:
+            pass
+        else:
+            if compiler.fits(unit):
+                return compiler
+        return _ModuleCompiler(unit, self._lowering(unit.target))
+
+    def _lowering(self, target: str) -> Lowering:
+        """The lowering of a target; PluginError if there is none that works."""
+        found = self._lowerings.get(target)
+        if found is not None:
+            return found
+        for entry in entries(ENTRY_POINT_GROUP):
+            if entry.name == target:
+                found = cast("Lowering", entry.load())
+                version = found.PROTOCOL
+                if version[0] != PROTOCOL[0] or version[1] > PROTOCOL[1]:
+                    raise PluginError(f"{entry.distribution} speaks version {version} of singlepass's lowering protocol, not {PROTOCOL}")
+                self._lowerings[target] = found
+                return found
+        raise PluginError(f"nothing installed lets singlepass compile for {target}; try `pip install wasmcore-{target.replace('_', '-')}`")
+
+
+class _ModuleCompiler:
+    """Compiler and encoder, set up for one module."""
+
+    def __init__(self, unit: CompileUnit, lowering: Lowering) -> None:
+        self._environment = unit.environment
+        self._target = unit.target
+        self._features = unit.features
+        self._lowering = lowering
+        self._encoder: TargetEncoder = lowering.encoder(unit.features)
+        self._compiler = _compiler(lowering)
+        _set_up(self._compiler, unit.environment)
+
+    def fits(self, unit: CompileUnit) -> bool:
+        """Whether this is what the unit needs."""
+        return unit.environment is self._environment and unit.target == self._target and unit.features == self._features
+
+    def records(self, stream: bytes, positions: bool) -> bytes:
+        """The macro records of one function."""
+        try:
+            return self._compiler.compile(stream, positions)
+        except Unsupported as error:
+            function = int.from_bytes(stream[:8], "little")
+            raise CompileError(f"singlepass does not implement {_what(error.code)} yet (function {function})") from None
+
+    def compile(self, unit: CompileUnit, version: str) -> CompiledCode:
+        """All functions of a unit, one behind the other."""
+        code: list[bytes] = []
+        functions: list[bytes] = []
+        traps: list[bytes] = []
+        positions: list[bytes] = []
+        alignment = self._lowering.ALIGNMENT
+        padding = self._lowering.PADDING
+        encoder = self._encoder
+        offset = 0
+        for stream in unit.streams:
+            piece = encoder.encode(self.records(stream, unit.address_map), offset)
+            function_traps, function_positions = encoder.tables()
+            functions.append(pack("<III", int.from_bytes(stream[:4], "little"), offset, len(piece)))
+            traps.append(function_traps)
+            positions.append(function_positions)
+            fill = -len(piece) % alignment
+            code.append(piece)
+            code.append(padding * fill)
+            offset += len(piece) + fill
+        return CompiledCode(
+            code=b"".join(code),
+            functions=b"".join(functions),
+            traps=b"".join(traps),
+            address_map=b"".join(positions),
+            target=self._target,
+            features=self._features,
+            backend="singlepass",
+            backend_version=version,
+        )
+
+
+def _compiler(lowering: Lowering) -> Compiler:
+    """The compiler for a target's registers."""
+    convention = lowering.CONVENTION
+    destroyed = (*lowering.NATIVE_DESTROYED, *(FLOAT_PIN + register for register in lowering.NATIVE_DESTROYED_FLOATS))
+    return Compiler(
+        _mask(lowering.TEMPORARIES),
+        _mask(lowering.FLOAT_TEMPORARIES),
+        bytes(lowering.PINNED),
+        bytes(lowering.FLOAT_PINNED),
+        bytes(convention.integers),
+        bytes(convention.floats),
+        bytes(convention.integer_results),
+        bytes(convention.float_results),
+        lowering.CALL_INDEX,
+        bytes(lowering.NATIVE_ARGUMENTS),
+        _mask(destroyed),
+        lowering.SHIFT_COUNT,
+        lowering.DIVIDEND,
+        lowering.REMAINDER,
+    )
+
+
+def _set_up(compiler: Compiler, environment: Environment) -> None:
+    """Tell a compiler about a module."""
+    compiler.set_module(
+        environment.type_pool,
+        environment.signatures,
+        environment.function_types,
+        environment.imported_functions,
+        environment.imports_offset,
+        environment.functions_offset,
+        FUNCREF_SIZE,
+    )
+    memories = environment.memories
+    compiler.set_layout(
+        [
+            [plan.offset for plan in memories],
+            [(MEMORY_INDEX64 if plan.index64 else 0) | (MEMORY_GUARDED if plan.guarded else 0) for plan in memories],
+            [plan.page_size_log2 for plan in memories],
+        ],
+        [[plan.offset for plan in environment.tables], [int(plan.index64) for plan in environment.tables]],
+        [[plan.offset for plan in environment.globals], [GLOBAL_INDIRECT if plan.indirect else 0 for plan in environment.globals]],
+    )
+
+
+def _mask(registers: Iterable[int]) -> int:
+    """A set of registers as bits."""
+    result = 0
+    for register in registers:
+        result |= 1 << register
+    return result
+
+
+def _what(code: int) -> str:
+    """The name of an instruction (0: of a type) that is not implemented."""
+    if code == 0:
+        return "locals of type v128"
+    from wasmcore.opcodes import OPCODES
+
+    opcode = OPCODES.get(code)
+    return opcode.name if opcode else f"instruction {code:#x}"

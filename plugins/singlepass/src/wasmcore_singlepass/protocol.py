@@ -1,0 +1,94 @@
+"""The lowering protocol: what a target provides for this compiler.
+
+A target names a module (or any object) in the entry-point group `wasmcore_singlepass.targets` under its own name; it has the
+attributes of `Lowering`. Registers are hardware numbers. The context register, the register for the base of memory 0 and whatever
+scratch registers the encoder needs are not among those listed here.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from wasmcore.plugin.convention import CallingConvention
+
+PROTOCOL: Final = (1, 0)
+"""Version of this protocol and of the records; a target works when the first number is equal and its second not greater."""
+ENTRY_POINT_GROUP: Final = "wasmcore_singlepass.targets"
+
+
+class TargetEncoder(Protocol):
+    """Turns records (`wasmcore_singlepass.records`) into machine code; used for one function after the other."""
+
+    def encode(self, records: bytes, code_base: int) -> bytes:
+        """The code of one function, which will stand at `code_base` in the code of its unit."""
+
+    def tables(self) -> tuple[bytes, bytes]:
+        """Trap table and address map of that function, as `CompiledCode` has them: offsets in the unit. Every place has an entry in the
+        address map that POSITION records allow, trap sites and return addresses included."""
+
+
+class Lowering(Protocol):
+    """Attributes of a target's module."""
+
+    @property
+    def PROTOCOL(self) -> tuple[int, int]:
+        """The version it was written for."""
+
+    @property
+    def CONVENTION(self) -> CallingConvention:
+        """The calling convention of the target. All result registers are temporaries."""
+
+    @property
+    def ALIGNMENT(self) -> int:
+        """Boundary at which functions begin, a power of two."""
+
+    @property
+    def PADDING(self) -> bytes:
+        """What stands between functions."""
+
+    @property
+    def TEMPORARIES(self) -> tuple[int, ...]:
+        """Integer registers for operands: at least five, no callee keeps them."""
+
+    @property
+    def PINNED(self) -> tuple[int, ...]:
+        """Integer registers for locals, in order of preference."""
+
+    @property
+    def FLOAT_TEMPORARIES(self) -> tuple[int, ...]:
+        """Float registers for operands: at least four."""
+
+    @property
+    def FLOAT_PINNED(self) -> tuple[int, ...]:
+        """Float registers for locals (numbers below 16)."""
+
+    @property
+    def CALL_INDEX(self) -> int:
+        """The temporary that holds the index of an indirect call; no argument register."""
+
+    @property
+    def SHIFT_COUNT(self) -> int:
+        """The temporary a variable shift count must be in, or -1."""
+
+    @property
+    def DIVIDEND(self) -> int:
+        """The temporary for the dividend and the quotient, or -1 where division takes any registers."""
+
+    @property
+    def REMAINDER(self) -> int:
+        """The temporary for the remainder, which division destroys, or -1."""
+
+    @property
+    def NATIVE_ARGUMENTS(self) -> tuple[int, ...]:
+        """The first three argument registers of the platform's C convention, all of them temporaries."""
+
+    @property
+    def NATIVE_DESTROYED(self) -> tuple[int, ...]:
+        """Integer registers that a C function does not keep."""
+
+    @property
+    def NATIVE_DESTROYED_FLOATS(self) -> tuple[int, ...]:
+        """Float registers that a C function does not keep."""
+
+    def encoder(self, features: frozenset[str]) -> TargetEncoder:
+        """An encoder that may use these CPU features."""

@@ -1,0 +1,33 @@
+"""The lowering protocol of the singlepass compiler (`wasmcore_singlepass.protocol`), as attributes of this module."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasmcore_x86_64.assembler import R8, R9, R10, R11, R13, R14, R15, RAX, RCX, RDI, RDX, RSI
+from wasmcore_x86_64.singlepass_encoder import Encoder
+from wasmcore_x86_64.target import CONVENTION as CONVENTION
+
+PROTOCOL: Final = (1, 0)
+ALIGNMENT: Final = 16
+PADDING: Final = b"\xcc"
+
+TEMPORARIES: Final = (RAX, RCX, RDX, RSI, RDI)
+PINNED: Final = (R13, R14, R15, R8, R9, R10)
+FLOAT_TEMPORARIES: Final = (0, 1, 2, 3, 4, 5, 6, 7)
+FLOAT_PINNED: Final = (8, 9, 10, 11, 12, 13, 14)
+"""xmm15 is the encoder's, as is r11; rbx is the base of memory 0."""
+CALL_INDEX: Final = RAX
+SHIFT_COUNT: Final = RCX
+DIVIDEND: Final = RAX
+REMAINDER: Final = RDX
+NATIVE_ARGUMENTS: Final = (RDI, RSI, RDX)
+NATIVE_DESTROYED: Final = (RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11)
+NATIVE_DESTROYED_FLOATS: Final = tuple(range(16))
+
+
+def encoder(features: frozenset[str]) -> Encoder:
+    """An encoder for processors with these features."""
+    result = Encoder()
+    result.set_features("popcnt" in features, "lzcnt" in features, "bmi1" in features)
+    return result

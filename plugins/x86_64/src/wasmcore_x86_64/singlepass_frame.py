@@ -1,0 +1,190 @@
+"""What all records' encodings need: slots of the frame, trap sites, constants behind the code, memory operands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasmcore_x86_64 import assembler as x
+from wasmcore_x86_64._native import BytesWriter, append, i32, i64, u8, vec, write_i32_le
+from wasmcore_x86_64.assembler import Assembler
+
+CONTEXT_REGISTER: Final = 12
+BASE_REGISTER: Final = 3
+SCRATCH: Final = 11
+FLOAT_SCRATCH: Final = 15
+"""Registers of the encoder: no record names the scratch registers."""
+NO_REGISTER: Final = 31
+
+# Kinds of traps (`wasmcore.TrapKind`).
+TRAP_MEMORY_OUT_OF_BOUNDS: Final = 1
+TRAP_TABLE_OUT_OF_BOUNDS: Final = 2
+TRAP_UNDEFINED_ELEMENT: Final = 3
+TRAP_UNINITIALIZED_ELEMENT: Final = 4
+TRAP_INDIRECT_CALL_TYPE_MISMATCH: Final = 5
+TRAP_INTEGER_DIVIDE_BY_ZERO: Final = 6
+TRAP_INTEGER_OVERFLOW: Final = 7
+TRAP_INVALID_CONVERSION_TO_INTEGER: Final = 8
+TRAP_STACK_OVERFLOW: Final = 9
+
+# The machine interface (`wasmcore.plugin.layout`).
+VMCONTEXT_BUILTINS: Final = 8
+VMCONTEXT_TYPE_IDS: Final = 16
+FUNCREF_CODE: Final = 0
+FUNCREF_CONTEXT: Final = 8
+FUNCREF_TYPE_ID: Final = 16
+STORE_STACK_LIMIT: Final = 8
+POLL_OFFSET: Final = 4096
+OVERFLOW_OFFSET: Final = 8192
+OVERFLOW_SLOT: Final = 16
+BUILTIN_MEMMOVE: Final = 0
+BUILTIN_MEMSET: Final = 1
+
+
+class FrameEncoder(Assembler):
+    """The assembler with the state of one function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.saved_bytes: i64 = 0  # of the saved context, above the slots
+        self.traps = BytesWriter()
+        self.positions = BytesWriter()
+        self.code_base: i64 = 0
+        self.word: i64 = -1  # the stream word of the current record, where wanted
+        # Jumps to trap sites that stand behind the code: where their distance is, the kind, the stream word.
+        self.cold_at: vec[i64] = vec[i64]()
+        self.cold_kind: vec[i64] = vec[i64]()
+        self.cold_word: vec[i64] = vec[i64]()
+        self.cold_count: i64 = 0
+        # Uses of constants behind the code: where the distance is, the constant's number.
+        self.pool: dict[int, int] = {}
+        self.pool_values: list[int] = []
+        self.use_at: vec[i64] = vec[i64]()
+        self.use_constant: vec[i64] = vec[i64]()
+        self.use_count: i64 = 0
+
+    def begin_function(self, code_base: i64) -> None:
+        """Forget the function before; this one's code will stand at `code_base` in its unit."""
+        self.reset()
+        self.traps.truncate(0)
+        self.positions.truncate(0)
+        self.code_base = code_base
+        self.word = -1
+        self.cold_count = 0
+        self.use_count = 0
+        if self.pool_values:
+            self.pool = {}
+            self.pool_values = []
+
+    # Traps
+
+    def trap_site(self, kind: i64) -> None:
+        """The next instruction may fault, and that is a trap of this kind."""
+        self.note_trap(i64(len(self.buffer)), kind)
+
+    def note_trap(self, position: i64, kind: i64) -> None:
+        """Add an entry to the trap table."""
+        write_i32_le(self.traps, i32(signed32(self.code_base + position)))
+        write_i32_le(self.traps, i32(kind))
+
+    def note_position(self, position: i64, word: i64) -> None:
+        """Add an entry to the address map."""
+        write_i32_le(self.positions, i32(signed32(self.code_base + position)))
+        write_i32_le(self.positions, i32(word))
+
+    def trap_if(self, condition: i64, kind: i64) -> None:
+        """Trap on a condition, at a place of its own behind the code."""
+        self.imm16(0x800F | (condition << 8))
+        count = self.cold_count
+        if count == i64(len(self.cold_at)):
+            self.cold_at = append(self.cold_at, 0)
+            self.cold_kind = append(self.cold_kind, 0)
+            self.cold_word = append(self.cold_word, 0)
+        self.cold_at[count] = i64(len(self.buffer))
+        self.cold_kind[count] = kind
+        self.cold_word[count] = self.word
+        self.cold_count = count + 1
+        self.imm32(0)
+
+    def write_cold_traps(self) -> None:
+        """The trap sites behind the code."""
+        i: i64 = 0
+        while i < self.cold_count:
+            at = self.cold_at[i]
+            position = i64(len(self.buffer))
+            self.patch32(at, position - at - 4)
+            self.note_trap(position, self.cold_kind[i])
+            if self.cold_word[i] >= 0:
+                self.note_position(position, self.cold_word[i])
+            self.ud2()
+            i += 1
+
+    # Constants
+
+    def reg_constant(self, instruction: i64, wide: i64, reg: i64, bits: i64) -> None:
+        """An instruction on a register and an 8-byte constant in memory; nothing may follow it."""
+        number = self.pool.get(bits)
+        if number is None:
+            number = len(self.pool_values)
+            self.pool[bits] = number
+            self.pool_values.append(bits)
+        self._opcode(instruction, (wide << 3) | ((reg >> 3) << 2))
+        self.buffer.append(u8(((reg & 7) << 3) | 5))
+        count = self.use_count
+        if count == i64(len(self.use_at)):
+            self.use_at = append(self.use_at, 0)
+            self.use_constant = append(self.use_constant, 0)
+        self.use_at[count] = i64(len(self.buffer))
+        self.use_constant[count] = i64(number)
+        self.use_count = count + 1
+        self.imm32(0)
+
+    def write_constants(self) -> None:
+        """The constants behind the code."""
+        if self.use_count == 0:
+            return
+        while i64(len(self.buffer)) & 7:
+            self.int3()
+        start = i64(len(self.buffer))
+        for bits in self.pool_values:
+            self.imm64(bits)
+        i: i64 = 0
+        while i < self.use_count:
+            at = self.use_at[i]
+            self.patch32(at, start + 8 * self.use_constant[i] - at - 4)
+            i += 1
+
+    # Operands
+
+    def slot(self, number: i64) -> i64:
+        """Distance of a slot from the frame pointer."""
+        return -8 * (number + 1) - self.saved_bytes
+
+    def copy(self, wide: i64, d: i64, a: i64) -> None:
+        """d = a, if they differ."""
+        if d != a:
+            self.reg_reg(x.MOV, wide, d, a)
+
+    def copy_float(self, d: i64, a: i64) -> None:
+        """d = a, if they differ."""
+        if d != a:
+            self.reg_reg(x.MOVAPS, 0, d, a)
+
+    def access(self, instruction: i64, wide: i64, reg: i64, absolute: i64, a: i64, offset: i64) -> None:
+        """An instruction on a register and a WebAssembly memory operand."""
+        if absolute:
+            self.reg_mem(instruction, wide, reg, a, offset)
+        elif 0 <= offset <= 0x7FFFFFFF:
+            if a == NO_REGISTER:
+                self.reg_mem(instruction, wide, reg, BASE_REGISTER, offset)
+            else:
+                self.reg_index(instruction, wide, reg, BASE_REGISTER, a, 0, offset)
+        else:
+            self.mov_imm(SCRATCH, offset)
+            if a != NO_REGISTER:
+                self.reg_reg(x.ADD, 1, SCRATCH, a)
+            self.reg_index(instruction, wide, reg, BASE_REGISTER, SCRATCH, 0, 0)
+
+
+def signed32(value: i64) -> i64:
+    """The low 32 bits as a signed number."""
+    return ((value & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
