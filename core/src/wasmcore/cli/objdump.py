@@ -16,7 +16,8 @@ from wasmcore.cli.report import UsageError, naming, read_module
 from wasmcore.errors import TrapKind
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.runtime.plan import plan
-from wasmcore.validation import StreamWriter, stream_text, validate
+from wasmcore.validation import StreamWriter, validate
+from wasmcore.validation.stream_text import stream_text
 
 if TYPE_CHECKING:
     from wasmcore.binary import ModuleInfo
@@ -96,7 +97,8 @@ def _disassembled(compiled: CompiledCode, target: str) -> Lines:
     traps = {offset: TrapKind(kind).text for offset, kind in compiled.trap_table()}
     places = list(iter_unpack("<II", compiled.address_map))
     lines: Lines = []
-    for instruction in disassembler.disasm(compiled.code, 0):
+    _, start, size = next(compiled.function_table())
+    for instruction in disassembler.disasm(compiled.code[start : start + size], start):
         at = bisect_right(places, (instruction.address, 0xFFFFFFFF)) - 1
         trap = f"  ; {traps[instruction.address]}" if instruction.address in traps else ""
         text = f"{instruction.address:5x}  {instruction.mnemonic} {instruction.op_str}".rstrip()
