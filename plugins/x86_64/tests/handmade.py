@@ -12,7 +12,7 @@ from wasmcore.runtime import traps
 from wasmcore.runtime.code_memory import wasm_code
 from wasmcore.runtime.store import Store
 from wasmcore.runtime.stubs import Machine, machine
-from wasmcore.types import V128, FuncType
+from wasmcore.types import FuncType
 from wasmcore_x86_64.assembler import BELOW, CMP, DIGIT_SUB, MOV8, MOVUPS, MOVUPS_STORE, R10, R12, RAX, RBP, RSP, Assembler
 from wasmcore_x86_64.stubs_calls import machine_classes
 from wasmcore_x86_64.target import CONVENTION, X86_64

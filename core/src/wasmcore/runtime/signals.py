@@ -12,8 +12,17 @@ from wasmcore.errors import PluginError
 from wasmcore.runtime import platform
 
 FAULTS: Final = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
-INTERRUPTS: Final = (signal.SIGINT,)
-SIGNALS: Final = FAULTS + INTERRUPTS
+INTERRUPTS: Final = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGALRM,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+)
+"""Where these have a handler in Python, they interrupt generated code so that it can run."""
 ACTIONS_SIZE: Final = 16 * 64
 
 
@@ -58,7 +67,7 @@ class SignalHandlers:
         """Install the handlers where they are not on top; PluginError if that is not allowed."""
         if not platform.signals_enabled():
             raise PluginError("WebAssembly code can not run with WASMCORE_SIGNALS=0: traps need signal handlers")
-        for number in SIGNALS:
+        for number in FAULTS + tuple(number for number in INTERRUPTS if callable(signal.getsignal(number))):
             handler, flags = platform.signal_action(number)
             if not any(copy.handler(number) == handler for copy in self._copies):
                 with self._lock:

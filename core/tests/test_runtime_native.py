@@ -1,0 +1,270 @@
+"""The lower layer of the runtime, as far as it needs no machine code: memory, resources, stores, threads, address ranges."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import random
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from wasmcore.errors import Frame, StoreBusyError, TrapKind
+from wasmcore.plugin.layout import POLL_OFFSET, THREAD_FIELDS, THREAD_SIZE, size
+from wasmcore.runtime import code_memory, platform, resources, threads, traps
+from wasmcore.runtime import store as stores
+from wasmcore.runtime.code_memory import CodeMemory, wasm_code
+from wasmcore.runtime.store import Store
+from wasmcore.runtime.threads import StoreRecord, ThreadRecord, process
+
+
+def protection(address: int) -> str:
+    """What `/proc/self/maps` says of an address."""
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            span, flags = line.split()[:2]
+            start, end = (int(number, 16) for number in span.split("-"))
+            if start <= address < end:
+                return flags
+    return "unmapped"
+
+
+def test_code_is_executable_and_never_writable() -> None:
+    block = wasm_code.allocate(b"\xc3" * 5000)
+    assert protection(block.address) == "r-xp"
+    assert ctypes.string_at(block.address, 5000) == b"\xc3" * 5000
+    assert process.is_code(block.address)
+    assert not process.is_code(code_memory.stub_code.allocate(b"\xc3").address)
+    block.free()
+    assert protection(block.address) == "---p"
+
+
+def test_freed_pages_are_used_again() -> None:
+    memory = CodeMemory((1 << 20,), None)
+    choose = random.Random(1)
+    blocks: list[code_memory.CodeBlock] = []
+    for step in range(3000):
+        if blocks and choose.random() < 0.5:
+            blocks.pop(choose.randrange(len(blocks))).free()
+        elif len(blocks) < 30:
+            content = bytes([step & 255]) * choose.randrange(1, 20_000)
+            blocks.append(memory.allocate(content))
+            assert ctypes.string_at(blocks[-1].address, len(content)) == content
+    spans = sorted((block.address, block.address + block.size) for block in blocks)
+    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    for block in blocks:
+        block.free()
+        block.free()
+    assert all(end - start == 1 << 20 for start, end in memory._free)
+
+
+def test_blocks_go_with_their_last_reference() -> None:
+    memory = CodeMemory((1 << 20,), None)
+    block = memory.allocate(b"\xc3")
+    del block
+    assert memory._free[0][1] - memory._free[0][0] == 1 << 20
+
+
+def test_a_failed_allocation_leaves_nothing() -> None:
+    memory = CodeMemory((1 << 20,), None)
+    with pytest.raises(ZeroDivisionError):
+        memory.allocate_at(1, lambda address: bytes(1 // 0))
+    assert memory._free[0][1] - memory._free[0][0] == 1 << 20
+    with pytest.raises(MemoryError):
+        memory.allocate(bytes((1 << 20) + 1))
+
+
+def test_smaller_regions_where_address_space_is_short() -> None:
+    script = """
+import resource
+from wasmcore.runtime.code_memory import wasm_code
+from wasmcore.runtime.platform import reserve
+resource.setrlimit(resource.RLIMIT_AS, (800 << 20, 800 << 20))
+block = wasm_code.allocate(b"\\xc3" * 100)
+print(block.size)
+try:
+    reserve(8 << 30)
+except MemoryError as error:
+    print("refused")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout == "100\nrefused\n"
+
+
+class Probe(resources.Resource):
+    """Notes when it is freed."""
+
+    __slots__ = ("log",)
+
+    def __init__(self, log: list[str]) -> None:
+        super().__init__()
+        self.log = log
+
+    def _free(self) -> None:
+        self.log.append("freed")
+
+
+def test_resources_go_after_all_finalizers_of_a_cycle() -> None:
+    log: list[str] = []
+
+    class User:
+        def __init__(self) -> None:
+            self.me = self
+            self.first = Probe(log)
+            self.second = [Probe(log), self]
+
+        def __del__(self) -> None:
+            log.append("used")
+
+    class Wrapper:
+        """Its own `__del__` uses what only the other one holds."""
+
+        def __init__(self, user: User) -> None:
+            self.user = user
+            user.wrapper = self  # type: ignore[attr-defined]
+
+        def __del__(self) -> None:
+            log.append("used")
+
+    Wrapper(User())
+    gc.collect()
+    assert log == ["used", "used", "freed", "freed"]
+    Probe(log)
+    assert len(log) == 5
+
+
+def test_stores_merge_and_follow_their_contexts() -> None:
+    first, second = Store(), Store()
+    contexts = (ctypes.c_uint64 * 4)()
+    addresses = [ctypes.addressof(contexts) + 8 * number for number in range(4)]
+    first.adopt(addresses[0])
+    for address in addresses[1:]:
+        second.adopt(address)
+    second.disown(addresses[3])
+    assert list(contexts) == [first.address, second.address, second.address, second.address]
+    first.merge(second)
+    assert list(contexts) == [first.address, first.address, first.address, second.address]
+    assert stores.at_address(first.address) is first
+    assert stores.by_number(first.number) is first
+    number = second.number
+    del second
+    assert stores.by_number(number) is None
+
+
+def test_running_stores_do_not_merge() -> None:
+    first, second = Store(), Store()
+    StoreRecord.from_address(second.address).activation = 1
+    with pytest.raises(StoreBusyError):
+        first.merge(second)
+    StoreRecord.from_address(second.address).activation = 0
+
+
+def test_store_memory_is_given_back() -> None:
+    store = Store()
+    address = store.address
+    assert protection(address) == "rw-p"
+    store.request_poll()
+    assert protection(address + POLL_OFFSET) == "---p"
+    del store
+    seen = {Store().address for _ in range(50)}
+    assert len(seen) < 5
+
+
+def test_an_interrupt_at_rest_is_refused() -> None:
+    store = Store()
+    assert not store.interrupt(ValueError())
+    assert store.take_interrupt() is None
+    assert protection(store.address + POLL_OFFSET) == "rw-p"
+
+
+def enter_on_thread(store: Store, pointer: int) -> Any:
+    """The outcome of `enter` on a thread of its own, whose record stays afterwards."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            threads.enter(store.address, pointer)
+            outcome.append(StoreRecord.from_address(store.address).thread)
+        except StoreBusyError as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return outcome[0]
+
+
+def test_entering() -> None:
+    assert size(THREAD_FIELDS) <= THREAD_SIZE
+    store = Store()
+    record = StoreRecord.from_address(store.address)
+    assert record.thread == process.nobody
+    mine = enter_on_thread(store, 0x10)
+    other = enter_on_thread(store, 0x20)
+    assert mine != other
+    assert enter_on_thread(store, 0x10) == mine
+    record.activation = 1
+    assert isinstance(enter_on_thread(store, 0x20), StoreBusyError)
+    assert enter_on_thread(store, 0x10) == mine
+    # A thread that ended inside leaves the store to others.
+    ThreadRecord.from_address(mine).pointer = 0
+    assert enter_on_thread(store, 0x20) == other
+    assert record.activation == 0
+    assert enter_on_thread(store, 0x30) == mine
+    for address in (mine, other):
+        ThreadRecord.from_address(address).pointer = 0
+
+
+def test_stack_limits() -> None:
+    before = threading.stack_size()
+    for wanted in (64 << 10, 1 << 20, 16 << 20):
+        threading.stack_size(wanted)
+        try:
+            bounds: list[tuple[int, int]] = []
+            thread = threading.Thread(target=lambda found=bounds: found.append(platform.stack_bounds()))
+            thread.start()
+            thread.join()
+        finally:
+            threading.stack_size(before)
+        low, high = bounds[0]
+        assert wanted // 2 < high - low <= wanted + (1 << 16)
+
+
+class Owner:
+    def keep(self) -> object:
+        return self
+
+    def trap_kind(self, offset: int) -> TrapKind | None:
+        return None
+
+    def frame(self, offset: int, is_return_address: bool) -> Frame:
+        return Frame(None, offset, None, None)
+
+
+def test_address_ranges() -> None:
+    owners = {start: Owner() for start in range(1 << 60, (1 << 60) + 5000, 100)}
+    shuffled = list(owners)
+    random.Random(2).shuffle(shuffled)
+    for start in shuffled:
+        traps.register(start, start + 60, owners[start])
+    for start, owner in owners.items():
+        for offset in (0, 30, 59):
+            assert traps.find_code(start + offset) == (start, owner)
+        assert traps.find_code(start + 60) is None
+    for start in shuffled:
+        traps.unregister(start)
+        assert traps.find_code(start) is None
+    assert traps.find_code(0) is None
+
+
+def test_symbols() -> None:
+    symbols = platform.Symbols()
+    assert symbols["_Py_NoneStruct"] == id(None)
+    assert symbols["PyLong_Type"] == id(int)
+    assert symbols["memmove"]
+    with pytest.raises(KeyError):
+        symbols["no_such_function"]
