@@ -10,9 +10,9 @@ from wasmcore.validation.stream_writer import StreamWriter as StreamWriter
 
 if TYPE_CHECKING:
     from wasmcore.validation.checker import check_stream as check_stream
-    from wasmcore.validation.stream_text import stream_text as stream_text
+    from wasmcore.validation.listing import stream_text as stream_text
 
-_LATER = {"check_stream": "checker", "stream_text": "stream_text"}
+_LATER = {"check_stream": "checker", "stream_text": "listing"}
 """What tests and listings need, imported at first use."""
 
 

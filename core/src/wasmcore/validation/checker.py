@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -51,6 +52,7 @@ _CALLING: Final = {
         "table.grow table.fill table.copy table.init elem.drop"
     ).split()
 }
+_MAX_LOCALS: Final = 50_000
 _ENDING: Final = {_CODES[name] for name in "unreachable br return return_call return_call_indirect".split()}
 
 
@@ -92,7 +94,7 @@ class _Checker:
         self.flags = 0
         self.targets = 0
         self.in_declarations = True
-        self.accesses = [0] * self.header[HEADER_LOCALS]
+        self.accesses: Counter[int] = Counter()
         self.record: Record
         self.special = {_CODES[name]: method for name, method in self.handlers().items()}
 
@@ -110,7 +112,7 @@ class _Checker:
         found = tuple(self.header[field] for field in (HEADER_LABELS, HEADER_HEIGHT, HEADER_LOCALS, HEADER_FLAGS))
         if expected != found:
             raise ValueError(f"header: labels, height, locals, flags should be {expected}, not {found}")
-        if list(weights(self.stream)) != self.accesses:
+        if list(weights(self.stream)) != [self.accesses[index] for index in range(len(self.locals))]:
             raise ValueError("weights of locals are wrong")
 
     def require(self, condition: bool, what: str) -> None:
@@ -146,13 +148,14 @@ class _Checker:
     def step(self, record: Record) -> None:
         """One record."""
         operation = record.operation
+        self.require(operation != LOCALS or self.in_declarations, "locals must be declared first")
         self.in_declarations &= operation == LOCALS
         if operation in _CALLING:
             self.flags |= HAS_CALLS
             for block in self.blocks:
                 block.calls = True
         if operation == LOCALS:
-            self.require(CLASS_I32 <= record.flags <= CLASS_REF and record.value > 0, "class or count")
+            self.require(CLASS_I32 <= record.flags <= CLASS_REF and 0 < record.value <= _MAX_LOCALS, "class or count")
             self.locals += bytes([record.flags]) * record.value
         elif operation == TARGET:
             self.targets -= 1

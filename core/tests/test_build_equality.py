@@ -1,0 +1,52 @@
+"""The compiled and the uncompiled build of decoder, validator and stream make the same of the same."""
+
+from __future__ import annotations
+
+import random
+from types import ModuleType
+
+import pureswitch
+import pytest
+from module_samples import SAMPLES, binary
+
+import wasmcore.validation.body
+from wasmcore.errors import CompileError
+
+pytestmark = pytest.mark.skipif(
+    not pureswitch.is_compiled(wasmcore.validation.body), reason="NOT COMPARED: wasmcore is not compiled in this environment"
+)
+
+
+def outcome(binary_package: ModuleType, validation: ModuleType, data: bytes) -> list[bytes] | str:
+    """The streams and their positions, or what is wrong."""
+    try:
+        info = binary_package.decode(data)
+        validation.validate(info)
+        writer = validation.StreamWriter(info)
+        functions = range(info.imported_functions, info.function_count)
+        return [part for index in functions for part in (writer.stream(index), writer.positions(index))]
+    except CompileError as error:
+        return str(error)
+
+
+def test_streams_and_errors_are_equal() -> None:
+    import wasmcore.binary
+    import wasmcore.validation
+
+    with pureswitch.source_modules():
+        import wasmcore.binary as source_binary
+        import wasmcore.validation as source_validation
+        from wasmcore.validation import body
+    assert not pureswitch.is_compiled(body)
+    generator = random.Random(1)
+    kinds = set()
+    for text in SAMPLES.values():
+        data = binary(text)
+        for _ in range(150):
+            expected = outcome(wasmcore.binary, wasmcore.validation, data)
+            assert outcome(source_binary, source_validation, data) == expected
+            kinds.add(type(expected))
+            changed = bytearray(binary(text))
+            changed[generator.randrange(8, len(changed))] = generator.randrange(256)
+            data = bytes(changed)
+    assert kinds == {list, str}
