@@ -65,6 +65,7 @@ class InstanceState:
         self.info = info
         self.machine = machine
         self.release_gil = release_gil
+        machine.ensure_signals()
         self.imported = linked.functions
         self.tables = linked.tables
         self.memories = linked.memories
