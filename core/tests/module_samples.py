@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import wasmtime
 
@@ -127,7 +127,7 @@ SAMPLES = {"control": CONTROL, "memory": MEMORY, "tables": TABLES, "vectors": VE
 """Name -> text of valid modules."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def binary(text: str) -> bytes:
     """The bytes of a module's text, by wasmtime."""
     return bytes(wasmtime.wat2wasm(text))
@@ -138,7 +138,7 @@ def module(text: str) -> ModuleInfo:
     return decode(binary(text))
 
 
-@lru_cache(maxsize=None)
+@cache
 def judge() -> wasmtime.Engine:
     """An engine with the features that wasmcore has by default."""
     config = wasmtime.Config()

@@ -54,7 +54,11 @@ def text_of(opcode: Opcode, alignment: int | None = None) -> str:
     return f"(module (memory 1) (func (param {' '.join(params)}) (result {results}) {gets} {opcode.name} {immediate}))"
 
 
-@pytest.mark.parametrize("opcode", described("mvp", "sign_extension", "saturating_conversions", "simd", "relaxed_simd"), ids=lambda o: o.name)
+DEFAULT = described("mvp", "sign_extension", "saturating_conversions", "simd", "relaxed_simd")
+LATER = described("wide_arithmetic", "threads")
+
+
+@pytest.mark.parametrize("opcode", DEFAULT, ids=lambda opcode: opcode.name)
 def test_instruction(opcode: Opcode) -> None:
     assert opcode.params is not None
     data = binary(text_of(opcode))
@@ -72,7 +76,7 @@ def test_instruction(opcode: Opcode) -> None:
         assert flags == opcode.alignment  # the assembler's default is the natural alignment
 
 
-@pytest.mark.parametrize("opcode", described("wide_arithmetic", "threads"), ids=lambda o: o.name)
+@pytest.mark.parametrize("opcode", LATER, ids=lambda opcode: opcode.name)
 def test_later_instruction(opcode: Opcode) -> None:
     data = binary(text_of(opcode).replace("(memory 1)", "(memory 1 2 shared)"))
     features = frozenset(FEATURES)

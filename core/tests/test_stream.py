@@ -112,7 +112,8 @@ def test_golden(name: str) -> None:
 
 def test_accesses() -> None:
     made = stream(
-        "i32.const 0 i32.const 0 i32.load8_u $b offset=0xffffffff i32.store offset=4 i32.const 0 v128.const i64x2 0 0 v128.load8_lane offset=3 7 drop",
+        "i32.const 0 i32.const 0 i32.load8_u $b offset=0xffffffff i32.store offset=4 "
+        "i32.const 0 v128.const i64x2 0 0 v128.load8_lane offset=3 7 drop",
         before="(memory 1) (memory $b 1)",
     )
     assert "i32.load8_u offset=4294967295 memory=1\ni32.store offset=4\n" in text(made)
@@ -129,7 +130,8 @@ def test_flags_of_the_header_and_of_loops() -> None:
 
 def test_weights() -> None:
     made = stream(
-        "local.get 0 drop loop local.get 1 local.set 2 loop local.get 1 drop end end loop local.get 2 drop br 0 local.get 0 drop end unreachable",
+        "local.get 0 drop loop local.get 1 local.set 2 loop local.get 1 drop end end "
+        "loop local.get 2 drop br 0 local.get 0 drop end unreachable",
         "(param i32 i32 i32)",
     )
     assert weights(made) == (1, 110, 20)

@@ -33,13 +33,7 @@ def with_body(code: bytes, params: bytes = b"", results: bytes = b"", groups: by
     """A module with one function and, before its code section, other sections."""
     function_type = b"\x60" + leb(len(params)) + params + leb(len(results)) + results
     body = groups + code
-    return (
-        b"\0asm\1\0\0\0"
-        + section(1, b"\1" + function_type)
-        + section(3, b"\1\0")
-        + more
-        + section(10, b"\1" + leb(len(body)) + body)
-    )
+    return b"\0asm\1\0\0\0" + section(1, b"\1" + function_type) + section(3, b"\1\0") + more + section(10, b"\1" + leb(len(body)) + body)
 
 
 MEMORY = section(5, b"\1\0\1")
@@ -164,7 +158,7 @@ def test_duplicate_export() -> None:
         ("multi_memory", "(module (memory 1) (memory 1))"),
         ("multi_value", "(module (func i32.const 0 block (param i32) drop end))"),
         ("extended_const", "(module (global i32 (i32.add (i32.const 1) (i32.const 1))))"),
-        ("bulk_memory", "(module (memory 1) (data \"\"))"),
+        ("bulk_memory", '(module (memory 1) (data ""))'),
     ],
 )
 def test_features_can_be_refused(feature: str, text: str) -> None:

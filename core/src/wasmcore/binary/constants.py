@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasmcore._native import i64
 from wasmcore.binary.reader import Reader
 from wasmcore.binary.segments import ConstantExpression, Immediate
 from wasmcore.errors import DecodeError, ValidationError

@@ -489,5 +489,3 @@ class BodyValidator(Instructions):
     def refuse_unsupported(self, code: i64) -> None:
         """Raise for an instruction of a feature that is enabled but not implemented."""
         raise ValidationError(f"opcode {code:#x} is not supported yet", self.at)
-
-

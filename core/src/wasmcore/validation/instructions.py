@@ -520,5 +520,3 @@ class Instructions(Control):
         if feature is not None:
             raise DecodeError(f"illegal opcode {self.data[self.at]:02x}: feature {feature} is not enabled", self.at)
         raise DecodeError(f"illegal opcode {self.data[self.at]:02x}", self.at)
-
-
