@@ -10,9 +10,9 @@ HERE = Path(__file__).resolve().parent
 
 COMPILER = [sys.executable, "-m", "ziglang", "cc", "-O2", "-Wall", "-Wextra", "-fno-sanitize=undefined"]
 PROGRAM = ["-target", "wasm32-wasi", "-s"]
-PROGRAM_WITH_NAMES = ["-target", "wasm32-wasi", "-Wl,--strip-debug"]
+PROGRAM_WITH_NAMES = PROGRAM[:-1]
 LIBRARY = ["-target", "wasm32-freestanding", "-nostdlib", "-Wl,--no-entry", "-s"]
-LIBRARY_WITH_NAMES = [*LIBRARY[:-1], "-Wl,--strip-debug"]
+LIBRARY_WITH_NAMES = LIBRARY[:-1]
 
 FLAGS = {
     "hello": PROGRAM,
@@ -30,11 +30,35 @@ FLAGS = {
 }
 
 
+def without_debug_sections(module: bytes) -> bytes:
+    """A module without DWARF; the linker strips the names of the functions with it, which backtraces want."""
+    kept, at = module[:8], 8
+    while at < len(module):
+        start, section = at, module[at]
+        size, at = leb128(module, at + 1)
+        length, name = leb128(module, at) if section == 0 else (0, at)
+        at += size
+        if not module[name : name + length].startswith(b".debug"):
+            kept += module[start:at]
+    return kept
+
+
+def leb128(module: bytes, at: int) -> tuple[int, int]:
+    """The unsigned number at an offset, and the offset behind it."""
+    value = shift = 0
+    while module[at] & 0x80:
+        value |= (module[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+    return value | module[at] << shift, at + 1
+
+
 def build(name: str) -> None:
     """Compile one example; raises `CalledProcessError` with the compiler's messages on standard error."""
     output = HERE / f"{name}.wasm"
     subprocess.run([*COMPILER, *FLAGS[name], "-o", str(output), str(HERE / f"{name}.c")], check=True)
     output.chmod(0o644)
+    output.write_bytes(without_debug_sections(output.read_bytes()))
     print(f"{output.name:20} {output.stat().st_size:7} bytes")
 
 

@@ -21,6 +21,8 @@ int main(int argc, char **argv) {
         count++;
         if (limit <= 1000)
             printf("%ld\n", candidate);
+        if (candidate > limit / candidate)
+            continue;
         for (long multiple = candidate * candidate; multiple <= limit; multiple += candidate)
             composite[multiple] = 1;
     }

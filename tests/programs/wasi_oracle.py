@@ -9,8 +9,8 @@ from pathlib import Path
 
 import wasmtime
 
-TRAPPED = None
-"""Exit code of a program that ended by a trap."""
+TRAPPED = 134
+"""Exit code of a program that ended by a trap: what shells show for one that aborted, and what wasmtime's command returns."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Outcome:
     """What a program did."""
 
     stdout: bytes
-    exit_code: int | None
+    exit_code: int
 
 
 def run_in_wasmtime(module: Path, run: Run, program_name: str | None = None) -> Outcome:
@@ -48,7 +48,7 @@ def run_in_wasmtime(module: Path, run: Run, program_name: str | None = None) -> 
         for guest, host in run.directories.items():
             config.preopen_dir(str(host), guest)
         store.set_wasi(config)
-        exit_code: int | None = 0
+        exit_code = 0
         try:
             instance = linker.instantiate(store, wasmtime.Module.from_file(engine, str(module)))
             start = instance.exports(store)["_start"]
