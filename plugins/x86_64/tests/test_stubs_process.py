@@ -39,7 +39,7 @@ def endless(release=False):
 
 def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", f"HERE = {str(HERE)!r}" + PRELUDE + script],
+        [sys.executable, "-W", "ignore", "-c", f"HERE = {str(HERE)!r}" + PRELUDE + script],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -50,6 +50,7 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def check(script: str, **environment: str) -> str:
     done = run(script, **environment)
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     return done.stdout
 
 

@@ -171,4 +171,12 @@ class Symbols(dict[str, int]):
         return address
 
 
+def in_main_interpreter() -> bool:
+    """Whether this is no subinterpreter."""
+    state = ctypes.PyDLL(None)
+    for name in ("PyInterpreterState_Get", "PyInterpreterState_Main"):
+        getattr(state, name).restype = _address
+    return bool(state.PyInterpreterState_Get() == state.PyInterpreterState_Main())
+
+
 PYTHON: Final = (sys.version_info[0], sys.version_info[1])

@@ -105,6 +105,8 @@ class Machine:
 
     def __init__(self, target: Target) -> None:
         reason = target.unsupported()
+        if reason is None and not platform.in_main_interpreter():
+            reason = "WebAssembly code runs only in the main interpreter of a process, not in subinterpreters"
         if reason is not None:
             raise PluginError(reason)
         self.target = target

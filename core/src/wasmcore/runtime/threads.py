@@ -50,7 +50,6 @@ class Process:
         self._record.threads = self.threads
         self._record.thread_count = 1
         self._exit_key: int | None = None
-        self._by_pointer: dict[int, int] = {}
         self._current = thread_local()
         self._lock = RLock()
         os.register_at_fork(after_in_child=self._after_fork)
@@ -71,18 +70,10 @@ class Process:
             region[1] = size
             self._record.code_count = count + 1
 
-    def is_code(self, pc: int) -> bool:
-        """Whether an address is in a code region."""
-        count = self._record.code_count
-        regions = (ctypes.c_uint64 * (2 * count)).from_address(self.address + CODE_REGIONS_OFFSET)
-        return any(0 <= pc - regions[at] < regions[at + 1] for at in range(0, 2 * count, 2))
-
     def current_thread(self, pointer: int) -> int:
         """Address of the record of the current thread, whose thread pointer this is."""
-        address = self._by_pointer.get(pointer)
-        if address is None or ThreadRecord.from_address(address).pointer != pointer:
-            address = self._new_thread(pointer)
-        return address
+        address = self.this_thread()
+        return self._bind(pointer) if address is None else address
 
     def this_thread(self) -> int | None:
         """Address of the record of the current thread, None if it was never inside."""
@@ -93,27 +84,33 @@ class Process:
         """Whether this record is the current thread's."""
         return bool(getattr(self._current, "address", None) == address)
 
-    def _new_thread(self, pointer: int) -> int:
+    def _bind(self, pointer: int) -> int:
+        """Give the current thread a record. May be broken off by an exception at any place, and is then done again."""
         low, high = platform.stack_bounds()
         with self._lock:
-            address = self._free_record()
+            address = self._find_record(pointer)
             record = ThreadRecord.from_address(address)
-            record.activation = 0
             record.stack_limit = low + min(STACK_RESERVE, (high - low) // 2)
             record.pointer = pointer
-            self._by_pointer[pointer] = address
-        self._current.address = address
         if self._exit_key is not None:
             platform.set_thread_exit_value(self._exit_key, address)
         if get_native_id() == os.getpid():
             self._record.main_thread = address
+        self._current.address = address
         return address
 
-    def _free_record(self) -> int:
+    def _find_record(self, pointer: int) -> int:
+        """The record with this thread pointer, else a free one."""
         count: int = self._record.thread_count
+        free = 0
         for address in range(self.threads + THREAD_SIZE, self.threads + THREAD_SIZE * count, THREAD_SIZE):
-            if not ThreadRecord.from_address(address).pointer:
+            found = ThreadRecord.from_address(address).pointer
+            if found == pointer:
                 return address
+            if not found:
+                free = address
+        if free:
+            return free
         if count == MAXIMUM_THREADS:
             raise MemoryError(f"more than {MAXIMUM_THREADS - 1} threads run WebAssembly code")
         self._record.thread_count = count + 1

@@ -14,6 +14,8 @@ from wasmcore.runtime.threads import ActivationRecord, ThreadRecord, process
 
 MAXIMUM_FRAMES: Final = 100
 """A backtrace shows so many of the innermost calls."""
+_Frame: Final = ctypes.c_uint64 * 2
+"""The caller's frame pointer, and the address to return to."""
 
 
 class CodeOwner(Protocol):
@@ -132,19 +134,20 @@ def backtrace(thread: int, pc: int, frame: int) -> Backtrace:
 
 
 def _walk(places: list[tuple[CodeOwner, int, bool]], frame: int) -> None:
-    """Follow frame pointers up to the entry stub, whose code is in no code region."""
+    """Follow frame pointers up to the entry stub, whose code is not registered."""
     while frame and len(places) < MAXIMUM_FRAMES:
-        frame, pc = (ctypes.c_uint64 * 2).from_address(frame)
-        if not process.is_code(pc):
+        frame, pc = _Frame.from_address(frame)
+        if not _add_place(places, pc, True):
             return
-        _add_place(places, pc, True)
 
 
-def _add_place(places: list[tuple[CodeOwner, int, bool]], pc: int, is_return: bool) -> None:
+def _add_place(places: list[tuple[CodeOwner, int, bool]], pc: int, is_return: bool) -> bool:
     found = find_code(pc - is_return)
-    if found is not None:
-        start, owner = found
-        places.append((owner, pc - start, is_return))
+    if found is None:
+        return False
+    start, owner = found
+    places.append((owner, pc - start, is_return))
+    return True
 
 
 def with_frames(trap: Trap) -> Trap:
@@ -174,8 +177,7 @@ def _interrupted(store: stores.Store) -> None:
         exception = store.take_interrupt()
         if exception is not None:
             raise exception
-        if ctypes.pythonapi.PyErr_CheckSignals():
-            raise KeyboardInterrupt
+        ctypes.pythonapi.PyErr_CheckSignals()
     finally:
         stores.restore_overflow(store.address, overflow)
 

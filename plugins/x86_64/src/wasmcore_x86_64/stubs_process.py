@@ -173,9 +173,16 @@ class ProcessWriter(StubWriter):
         a.ret()
 
     def _interrupt_handler(self) -> None:
-        """(signal rdi, siginfo rsi, context rdx)."""
+        """(signal rdi, siginfo rsi, context rdx). The chained handler notes the signal first, so that the interrupted code finds it."""
         a = self.a
         outside = a.label()
+        self._load_chained()
+        a.zero(R9)
+        a.cmp_imm(RAX, _IGNORE)
+        a.jump_if(BELOW_EQUAL, self._chain_label)
+        a.sub_imm(RSP, 8)
+        a.call_reg(RAX)
+        a.add_imm(RSP, 8)
         a.mov_imm64(RAX, self.host.process)
         a.load(RAX, RAX, PROCESS["main_thread"])
         a.test(RAX, RAX)
@@ -184,14 +191,18 @@ class ProcessWriter(StubWriter):
         a.test(RAX, RAX)
         a.jump_if(EQUAL, outside)
         a.load(RAX, RAX, ACTIVATION["store"])
-        for register in (RDI, RSI, RDX):
-            a.push(register)
         self._protect_poll_page(0)
-        for register in (RDX, RSI, RDI):
-            a.pop(register)
         a.bind(outside)
-        a.zero(R9)
-        a.jump(self._chain_label)
+        a.ret()
+
+    def _load_chained(self) -> None:
+        """The handler that the signal in edi is passed on to, in rax."""
+        a = self.a
+        a.mov32(RAX, RDI)
+        a.shift_imm(DIGIT_SHL, 1, RAX, 4)
+        a.mov_imm64(R10, self.host.signal_actions)
+        a.reg_reg(ADD, 1, R10, RAX)
+        a.load(RAX, R10, 0)
 
     def _protect_poll_page(self, protection: int) -> None:
         """Of the store in rax."""
@@ -207,11 +218,7 @@ class ProcessWriter(StubWriter):
         a = self.a
         default, leave, special = a.label(), a.label(), a.label()
         a.bind(self._chain_label)
-        a.mov32(RAX, RDI)
-        a.shift_imm(DIGIT_SHL, 1, RAX, 4)
-        a.mov_imm64(R10, self.host.signal_actions)
-        a.reg_reg(ADD, 1, R10, RAX)
-        a.load(RAX, R10, 0)
+        self._load_chained()
         a.cmp_imm(RAX, _IGNORE)
         a.jump_if(BELOW_EQUAL, special)
         a.jump_reg(RAX)
