@@ -154,7 +154,10 @@ class Compiler(Accesses):
                 value = read_i64_le(stream, at)
                 at += 8
             self.position = at
-            self.ahead = read_i64_le(stream, at) if at < end else 0
+            if at < end:
+                self.ahead = read_i64_le(stream, at)
+            else:
+                self.ahead = 0
             self.instruction(word, value)
 
     def walk_with_positions(self) -> None:
@@ -171,7 +174,10 @@ class Compiler(Accesses):
                 value = read_i64_le(stream, at)
                 at += 8
             self.position = at
-            self.ahead = read_i64_le(stream, at) if at < end else 0
+            if at < end:
+                self.ahead = read_i64_le(stream, at)
+            else:
+                self.ahead = 0
             self.instruction(word, value)
 
     # The function
