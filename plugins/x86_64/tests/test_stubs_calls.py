@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import inspect
 import math
@@ -34,7 +35,7 @@ from handmade import (
 )
 
 from wasmcore.types import V128
-from wasmcore_x86_64.assembler import LEA, R13, R14, RAX, RBP, Assembler
+from wasmcore_x86_64.assembler import DIVSD, LEA, R13, R14, RAX, RBP, RSP, Assembler
 
 VALUES: dict[int, list[Any]] = {
     I32: [0, 1, -1, 5, 2**30 - 1, 2**30, -(2**30), 2**31 - 1, -(2**31), True],
@@ -57,7 +58,7 @@ def identity(types: tuple[int, ...]) -> Any:
 
 def add(a: Assembler) -> None:
     a.push(RBP)
-    a.mov(RBP, 4)
+    a.mov(RBP, RSP)
     a.reg_index(LEA, 0, RAX, R13, R14, 0, 0)
     epilogue(a)
 
@@ -360,6 +361,41 @@ def test_no_references_leak(world: World) -> None:
     gc.collect()
     assert tracemalloc.get_traced_memory()[0] - start < 20_000
     tracemalloc.stop()
+
+
+MODES = {0: "nearest", 0x400: "down", 0x800: "up", 0xC00: "towards zero"}
+
+
+def test_the_rounding_mode_of_the_caller(world: World) -> None:
+    """Code runs with the default one; the caller has its own again afterwards, whether the call succeeds or not."""
+    library = ctypes.CDLL(None)
+
+    def divide(a: Assembler) -> None:
+        a.push(RBP)
+        a.mov(RBP, RSP)
+        a.reg_reg(DIVSD, 0, 0, 1)
+        epilogue(a)
+
+    third = world.function((F64, F64), (F64,), divide)
+
+    def fail() -> None:
+        raise LookupError
+
+    failing = world.function((), (), forward, (world.host((), (), fail),))
+    expected = third(1.0, 3.0)
+    assert expected == 1 / 3
+    for mode in MODES:
+        library.fesetround(mode)
+        try:
+            result = third(1.0, 3.0)
+            try:
+                failing()
+            except LookupError:
+                pass
+            left = library.fegetround()
+        finally:
+            library.fesetround(0)
+        assert (result, left) == (expected, mode)
 
 
 def test_many_builtins_come_and_go(world: World) -> None:

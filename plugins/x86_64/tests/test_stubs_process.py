@@ -265,6 +265,47 @@ except PluginError as error:
     assert "WASMCORE_SIGNALS=0" in check(script, WASMCORE_SIGNALS="0")
 
 
+def test_a_processor_without_xsave() -> None:
+    """The other way of saving the state of the floating-point unit."""
+    script = """
+from wasmcore_x86_64 import cpu, target
+old = cpu.processor()
+target.processor = lambda: cpu.Processor(old.features, 0)
+world = World()
+trap_once()
+f = world.function((I64,), (I64,), sum_with_everything_live)
+world.store.request_poll()
+assert f(1000) == 1000
+print("saved")
+"""
+    assert check(script) == "saved\n"
+
+
+def test_subinterpreters_are_refused() -> None:
+    script = """
+try:
+    import _xxsubinterpreters as interpreters
+except ImportError:
+    import _interpreters as interpreters
+own = interpreters.create("legacy") if sys.version_info >= (3, 13) else interpreters.create(isolated=False)
+failure = interpreters.run_string(own, f'''
+import sys
+sys.path[:] = {sys.path!r}
+from wasmcore.errors import PluginError
+try:
+    from handmade import World
+    World()
+except PluginError as error:
+    assert "subinterpreters" in str(error), error
+else:
+    raise AssertionError
+''')
+assert failure is None, failure
+print("refused")
+"""
+    assert check(script) == "refused\n"
+
+
 def test_the_end_of_the_interpreter_while_a_thread_is_inside() -> None:
     script = """
 world = World()

@@ -22,6 +22,7 @@ from wasmcore.errors import StoreBusyError, Trap, TrapKind
 from wasmcore.plugin.builtins import BUILTIN_NUMBERS, BUILTINS
 from wasmcore.plugin.layout import FUNCREF, OVERFLOW_OFFSET, POLL_OFFSET, VMCONTEXT
 from wasmcore.runtime import platform, traps
+from wasmcore.runtime.threads import ThreadRecord, process
 from wasmcore_x86_64.assembler import (
     ABOVE,
     CMP,
@@ -292,6 +293,17 @@ def test_another_thread_finds_the_store_busy(world: World) -> None:
     go_on.set()
     thread.join()
     assert kind_of(free) is TrapKind.UNREACHABLE
+
+
+def test_records_of_ended_threads_are_used_again(world: World) -> None:
+    f = world.function((I32, I32), (I32,), divide)
+    for _ in range(3):
+        threads = [threading.Thread(target=f, args=(1, 1)) for _ in range(100)]
+        for thread in threads:
+            thread.start()
+            thread.join()
+    assert ThreadRecord.from_address(process.nobody).pointer == 0
+    assert process._record.thread_count < 20
 
 
 def test_one_store_on_many_threads_in_turn(world: World) -> None:

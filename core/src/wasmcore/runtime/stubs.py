@@ -187,9 +187,9 @@ class Machine:
 
     def lazy_stubs(self, count: int) -> LazyStubs:
         """Stubs that compile the defined functions 0..count-1 when they are called."""
-        size = len(self.target.lazy_stubs(count, self._lazy, self._lazy))
-        block = stub_code.allocate_at(size, lambda address: self.target.lazy_stubs(count, self._lazy, address))
-        return LazyStubs(block, size // max(count, 1))
+        step = len(self.target.lazy_stubs(1, self._lazy, self._lazy))
+        block = stub_code.allocate_at(step * count, lambda address: self.target.lazy_stubs(count, self._lazy, address))
+        return LazyStubs(block, step)
 
     def builtins_table(self, functions: Mapping[str, Callable[..., Any]]) -> int:
         """Address of a table of built-ins for VMContexts; by name, what Python does (see `wasmcore.plugin.builtins`)."""

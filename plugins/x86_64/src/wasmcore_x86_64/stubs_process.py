@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import chain, repeat
 from struct import pack
 from typing import TYPE_CHECKING, Final
@@ -423,14 +422,13 @@ class ProcessWriter(StubWriter):
 
 
 def lazy_stubs(count: int, lazy: int, address: int) -> bytes:
-    """`count` times "number to eax, go to `lazy`"; longer when that is far."""
+    """`count` times "number to eax, go to `lazy`", which may not be further than 2 GiB away."""
     step = 10
     first = lazy - address - step
-    if -(1 << 31) <= first - step * count and first < 1 << 31:
-        pieces: Iterable[Iterable[int]] = zip(repeat(0xB8), range(count), repeat(0xE9), range(first, first - step * count, -step))
-        return pack("<" + "BiBi" * count, *chain.from_iterable(pieces))
-    jump = b"\x49\xbb" + pack("<Q", lazy) + b"\x41\xff\xe3"
-    return b"".join(b"\xb8" + pack("<I", number) + jump for number in range(count))
+    if not -(1 << 31) <= first - step * count <= first < 1 << 31:
+        raise MemoryError("no address space for stubs near those of the process")
+    pieces = zip(repeat(0xB8), range(count), repeat(0xE9), range(first, first - step * count, -step))
+    return pack("<" + "BiBi" * count, *chain.from_iterable(pieces))
 
 
 TRAMPOLINE_SIZE: Final = 24
