@@ -7,8 +7,7 @@ signature (`None`) are the instructions whose types depend on more than the opco
 
 from __future__ import annotations
 
-from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, final
 
 from wasmcore.types import F32, F64, I32, I64, V128
 
@@ -47,65 +46,83 @@ ADDRESS: Final = 8
 """In `Opcode.params`: the index type of the memory."""
 
 
-class Immediates(IntEnum):
+@final
+class Immediates:
     """What follows an opcode in the binary format.
 
     The first ten are those the types of which the signature alone tells (`Opcode.params` is not None).
     """
 
-    NONE = 0
-    MEMORY_ACCESS = 1
-    I32 = 2
-    I64 = 3
-    F32 = 4
-    F64 = 5
-    LANE = 6
-    MEMORY_ACCESS_LANE = 7
-    V128 = 8
-    SHUFFLE = 9
-    BLOCK_TYPE = 10
-    LABEL = 11
-    LABELS = 12
-    FUNCTION = 13
-    TYPE = 14
-    TYPE_TABLE = 15
-    LOCAL = 16
-    GLOBAL = 17
-    TABLE = 18
-    MEMORY = 19
-    DATA = 20
-    ELEM = 21
-    DATA_MEMORY = 22
-    ELEM_TABLE = 23
-    MEMORY_MEMORY = 24
-    TABLE_TABLE = 25
-    HEAP_TYPE = 26
-    VALUE_TYPES = 27
-    TAG = 28
-    TRY_TABLE = 29
-    TYPE_FIELD = 30
-    TYPE_TYPE = 31
-    TYPE_COUNT = 32
-    TYPE_DATA = 33
-    TYPE_ELEM = 34
-    CAST = 35
-    ZERO_BYTE = 36
+    NONE: Final = 0
+    MEMORY_ACCESS: Final = 1
+    I32: Final = 2
+    I64: Final = 3
+    F32: Final = 4
+    F64: Final = 5
+    LANE: Final = 6
+    MEMORY_ACCESS_LANE: Final = 7
+    V128: Final = 8
+    SHUFFLE: Final = 9
+    BLOCK_TYPE: Final = 10
+    LABEL: Final = 11
+    LABELS: Final = 12
+    FUNCTION: Final = 13
+    TYPE: Final = 14
+    TYPE_TABLE: Final = 15
+    LOCAL: Final = 16
+    GLOBAL: Final = 17
+    TABLE: Final = 18
+    MEMORY: Final = 19
+    DATA: Final = 20
+    ELEM: Final = 21
+    DATA_MEMORY: Final = 22
+    ELEM_TABLE: Final = 23
+    MEMORY_MEMORY: Final = 24
+    TABLE_TABLE: Final = 25
+    HEAP_TYPE: Final = 26
+    VALUE_TYPES: Final = 27
+    TAG: Final = 28
+    TRY_TABLE: Final = 29
+    TYPE_FIELD: Final = 30
+    TYPE_TYPE: Final = 31
+    TYPE_COUNT: Final = 32
+    TYPE_DATA: Final = 33
+    TYPE_ELEM: Final = 34
+    CAST: Final = 35
+    ZERO_BYTE: Final = 36
 
 
-class Opcode(NamedTuple):
+@final
+class Opcode:
     """One instruction."""
 
-    code: int
-    """The opcode byte, or `PREFIXES[prefix]` plus the number after it."""
-    name: str
-    """Name in the text format."""
-    immediates: Immediates
-    feature: str
-    params: tuple[int, ...] | None
-    """Operand types (value types, or `ADDRESS`), where the opcode alone tells them."""
-    results: tuple[int, ...] | None
-    alignment: int
-    """Log2 of the natural alignment of a memory access in bytes; for lanes: log2 of their number."""
+    __slots__ = ("alignment", "code", "feature", "immediates", "name", "params", "results")
+
+    def __init__(
+        self,
+        code: int,
+        name: str,
+        immediates: int,
+        feature: str,
+        params: tuple[int, ...] | None,
+        results: tuple[int, ...] | None,
+        alignment: int,
+    ) -> None:
+        self.code: Final = code
+        """The opcode byte, or `PREFIXES[prefix]` plus the number after it."""
+        self.name: Final = name
+        """Name in the text format."""
+        self.immediates: Final = immediates
+        """One of `Immediates`."""
+        self.feature: Final = feature
+        self.params: Final = params
+        """Operand types (value types, or `ADDRESS`), where the opcode alone tells them."""
+        self.results: Final = results
+        self.alignment: Final = alignment
+        """Log2 of the natural alignment of a memory access in bytes; for lanes: log2 of their number."""
+
+    def __repr__(self) -> str:
+        return f"<Opcode {self.code:#x} {self.name}>"
 
     @property
     def binary(self) -> bytes:
@@ -138,7 +155,7 @@ def _atomic(operation: str) -> str:
     return " ".join(f"{name}.{operation}" + ("_u" if name[-1].isdigit() else "") + f":{a}" for name, a in zip(names, (2, 3, 0, 1, 0, 1, 2)))
 
 
-_Row = tuple[int, Immediates, str, str | None, str]
+_Row = tuple[int, int, str, str | None, str]
 _I = Immediates
 
 _BASE: tuple[_Row, ...] = (
@@ -431,15 +448,18 @@ def _types(text: str) -> tuple[int, ...]:
 
 
 def _opcodes(rows: tuple[_Row, ...]) -> dict[int, Opcode]:
-    result = {}
+    result: dict[int, Opcode] = {}
     for first, immediates, feature, signature, names in rows:
-        params = results = None
+        params: tuple[int, ...] | None = None
+        results: tuple[int, ...] | None = None
         if signature is not None:
             before, after = signature.split("->")
             params, results = _types(before), _types(after)
-        for code, full_name in enumerate(names.split(), first):
+        code = first
+        for full_name in names.split():
             name, _, alignment = full_name.partition(":")
             result[code] = Opcode(code, name, immediates, feature, params, results, int(alignment or 0))
+            code += 1
     return result
 
 

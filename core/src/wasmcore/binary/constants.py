@@ -53,7 +53,7 @@ def read_constant_expression(reader: Reader) -> ConstantExpression:
         operations.append((code, _immediate(reader, OPCODES[code].immediates)))
 
 
-def _immediate(reader: Reader, kind: Immediates) -> Immediate:
+def _immediate(reader: Reader, kind: int) -> Immediate:
     if kind == Immediates.NONE:
         return None
     if kind == Immediates.I32:

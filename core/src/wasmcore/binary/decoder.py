@@ -44,7 +44,7 @@ _REF_FUNC: Final = 7
 def decode(data: bytes | bytearray | memoryview, features: frozenset[str] = DEFAULT_FEATURES) -> ModuleInfo:
     """Read a module. Raises `DecodeError` where it is malformed, `ValidationError` where its types or indices of types are invalid.
 
-    The result refers to `data` (a copy, unless it is `bytes`); code and data are not copied, and code is not looked at (`wasmcore.validation` does).
+    The result refers to `data` (a copy, unless it is `bytes`); code and data are not copied, and code is left to `wasmcore.validation`.
     """
     return _Decoder(data if isinstance(data, bytes) else bytes(data), features).module()
 

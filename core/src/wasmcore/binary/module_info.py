@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from wasmcore.binary.segments import ACTIVE as ACTIVE
 from wasmcore.binary.segments import DECLARATIVE as DECLARATIVE
@@ -29,139 +29,217 @@ IDENTITY_RUNS: Final = 96
 module, `(ref null i)` and `(ref i)`."""
 
 
-class FieldType(NamedTuple):
+@final
+class FieldType:
     """A field of a structure or the element of an array; storage is a value type, or -8 and -16 for packed integers."""
 
-    storage: int
-    mutable: bool
+    __slots__ = ("mutable", "storage")
+
+    def __init__(self, storage: int, mutable: bool) -> None:
+        self.storage: Final = storage
+        self.mutable: Final = mutable
 
 
-class StructType(NamedTuple):
+@final
+class StructType:
     """A structure of the garbage-collected heap."""
 
-    fields: tuple[FieldType, ...]
+    __slots__ = ("fields",)
+
+    def __init__(self, fields: tuple[FieldType, ...]) -> None:
+        self.fields: Final = fields
 
 
-class ArrayType(NamedTuple):
+@final
+class ArrayType:
     """An array of the garbage-collected heap."""
 
-    element: FieldType
+    __slots__ = ("element",)
+
+    def __init__(self, element: FieldType) -> None:
+        self.element: Final = element
 
 
 CompositeType: TypeAlias = FuncType | StructType | ArrayType
 
 
-class SubType(NamedTuple):
+@final
+class SubType:
     """One defined type. Types of one recursion group are `group` to `group + group_size - 1`."""
 
-    composite: CompositeType
-    final: bool
-    supertypes: tuple[int, ...]
-    group: int
-    group_size: int
+    __slots__ = ("composite", "final", "group", "group_size", "supertypes")
+
+    def __init__(self, composite: CompositeType, final: bool, supertypes: tuple[int, ...], group: int, group_size: int) -> None:
+        self.composite: Final = composite
+        self.final: Final = final
+        self.supertypes: Final = supertypes
+        self.group: Final = group
+        self.group_size: Final = group_size
 
 
-class Import(NamedTuple):
+@final
+class Import:
     """One import. `index` is its index among things of its kind, `type_index` that of a function's or tag's type, else -1."""
 
-    module: str
-    name: str
-    kind: int
-    type: ExternType
-    index: int  # type: ignore[assignment]
-    type_index: int
+    __slots__ = ("index", "kind", "module", "name", "type", "type_index")
+
+    def __init__(self, module: str, name: str, kind: int, type: ExternType, index: int, type_index: int) -> None:
+        self.module: Final = module
+        self.name: Final = name
+        self.kind: Final = kind
+        self.type: Final = type
+        self.index: Final = index
+        self.type_index: Final = type_index
 
 
-class Export(NamedTuple):
+@final
+class Export:
     """One export; `offset` is where in the binary it stands."""
 
-    name: str
-    kind: int
-    index: int  # type: ignore[assignment]
-    offset: int
+    __slots__ = ("index", "kind", "name", "offset")
+
+    def __init__(self, name: str, kind: int, index: int, offset: int) -> None:
+        self.name: Final = name
+        self.kind: Final = kind
+        self.index: Final = index
+        self.offset: Final = offset
 
 
-class Table(NamedTuple):
+@final
+class Table:
     """A table; `init` fills a defined table that is not nullable, and is None for all others. `offset` is where it stands."""
 
-    type: TableType
-    init: ConstantExpression | None
-    offset: int
+    __slots__ = ("init", "offset", "type")
+
+    def __init__(self, type: TableType, init: ConstantExpression | None, offset: int) -> None:
+        self.type: Final = type
+        self.init: Final = init
+        self.offset: Final = offset
 
 
-class Global(NamedTuple):
+@final
+class Global:
     """A global; `init` is None for imported ones."""
 
-    type: GlobalType
-    init: ConstantExpression | None
-    offset: int
+    __slots__ = ("init", "offset", "type")
+
+    def __init__(self, type: GlobalType, init: ConstantExpression | None, offset: int) -> None:
+        self.type: Final = type
+        self.init: Final = init
+        self.offset: Final = offset
 
 
-class Memory(NamedTuple):
+@final
+class Memory:
     """A memory, and where it stands."""
 
-    type: MemoryType
-    offset: int
+    __slots__ = ("offset", "type")
+
+    def __init__(self, type: MemoryType, offset: int) -> None:
+        self.type: Final = type
+        self.offset: Final = offset
 
 
-class ElementSegment(NamedTuple):
+@final
+class ElementSegment:
     """An element segment: either `functions`, indices as little-endian u32, or one expression per element."""
 
-    mode: int
-    table: int
-    offset: ConstantExpression | None
-    type: ValueType
-    functions: bytes
-    expressions: tuple[ConstantExpression, ...]
-    start: int
+    __slots__ = ("expressions", "functions", "mode", "offset", "start", "table", "type")
+
+    def __init__(
+        self,
+        mode: int,
+        table: int,
+        offset: ConstantExpression | None,
+        type: ValueType,
+        functions: bytes,
+        expressions: tuple[ConstantExpression, ...],
+        start: int,
+    ) -> None:
+        self.mode: Final = mode
+        self.table: Final = table
+        self.offset: Final = offset
+        self.type: Final = type
+        self.functions: Final = functions
+        self.expressions: Final = expressions
+        self.start: Final = start
 
     def __len__(self) -> int:
         return len(self.expressions) or len(self.functions) // 4
 
 
-class CustomSection(NamedTuple):
+@final
+class CustomSection:
     """A custom section; its payload is `ModuleInfo.data[start:end]`."""
 
-    name: str
-    start: int
-    end: int
+    __slots__ = ("end", "name", "start")
+
+    def __init__(self, name: str, start: int, end: int) -> None:
+        self.name: Final = name
+        self.start: Final = start
+        self.end: Final = end
 
 
-class _Contents(NamedTuple):
-    data: bytes
-    types: tuple[SubType, ...]
-    imports: tuple[Import, ...]
-    function_types: bytes
-    """Type index of every function."""
-    tables: tuple[Table, ...]
-    memories: tuple[Memory, ...]
-    globals: tuple[Global, ...]
-    tags: tuple[int, ...]
-    """Type index of every tag."""
-    exports: tuple[Export, ...]
-    start: int | None
-    start_offset: int
-    elements: tuple[ElementSegment, ...]
-    data_count: int | None
-    data_segments: tuple[DataSegment, ...]
-    bodies: bytes
-    """Two numbers per defined function: where its body (declarations of locals and code) starts and ends."""
-    custom_sections: tuple[CustomSection, ...]
-    type_pool: bytes
-    """Machine classes; runs of types point into it."""
-    value_types: tuple[ValueType, ...]
-    """The value types behind `type_pool`, at the same places."""
-    signatures: bytes
-    """Four numbers per type: offset and count of the run of parameters, offset and count of the run of results; zeros unless it
-    is a function type."""
-    type_offsets: tuple[int, ...]
-    """Where each type stands."""
-    function_offsets: bytes
-    """Where each defined function is declared in the function section."""
-
-
-class ModuleInfo(_Contents):
+@final
+class ModuleInfo:
     """A decoded module. Index spaces begin with the imports. Numbers in `bytes` are little-endian u32."""
+
+    def __init__(
+        self,
+        *,
+        data: bytes,
+        types: tuple[SubType, ...],
+        imports: tuple[Import, ...],
+        function_types: bytes,
+        tables: tuple[Table, ...],
+        memories: tuple[Memory, ...],
+        globals: tuple[Global, ...],
+        tags: tuple[int, ...],
+        exports: tuple[Export, ...],
+        start: int | None,
+        start_offset: int,
+        elements: tuple[ElementSegment, ...],
+        data_count: int | None,
+        data_segments: tuple[DataSegment, ...],
+        bodies: bytes,
+        custom_sections: tuple[CustomSection, ...],
+        type_pool: bytes,
+        value_types: tuple[ValueType, ...],
+        signatures: bytes,
+        type_offsets: tuple[int, ...],
+        function_offsets: bytes,
+    ) -> None:
+        self.data: Final = data
+        self.types: Final = types
+        self.imports: Final = imports
+        self.function_types: Final = function_types
+        """Type index of every function."""
+        self.tables: Final = tables
+        self.memories: Final = memories
+        self.globals: Final = globals
+        self.tags: Final = tags
+        """Type index of every tag."""
+        self.exports: Final = exports
+        self.start: Final = start
+        self.start_offset: Final = start_offset
+        self.elements: Final = elements
+        self.data_count: Final = data_count
+        self.data_segments: Final = data_segments
+        self.bodies: Final = bodies
+        """Two numbers per defined function: where its body (declarations of locals and code) starts and ends."""
+        self.custom_sections: Final = custom_sections
+        self.type_pool: Final = type_pool
+        """Machine classes; runs of types point into it."""
+        self.value_types: Final = value_types
+        """The value types behind `type_pool`, at the same places."""
+        self.signatures: Final = signatures
+        """Four numbers per type: offset and count of the run of parameters, offset and count of the run of results; zeros unless it
+        is a function type."""
+        self.type_offsets: Final = type_offsets
+        """Where each type stands."""
+        self.function_offsets: Final = function_offsets
+        """Where each defined function is declared in the function section."""
+        self._names: Names | None = None
 
     def __repr__(self) -> str:
         return f"<module of {len(self.data)} bytes, {self.function_count} functions>"
@@ -222,11 +300,9 @@ class ModuleInfo(_Contents):
         """The `name` section, read at first use; empty where it is missing, and as far as it is well-formed."""
         from wasmcore.binary.names import read_names
 
-        known = self.__dict__.get("_names")
-        if known is None:
-            known = read_names(self)
-            self.__dict__["_names"] = known
-        return known
+        if self._names is None:
+            self._names = read_names(self)
+        return self._names
 
     def function_name(self, index: int) -> str | None:
         """A function's name for people: from the `name` section, else from its import or export."""
@@ -238,11 +314,15 @@ class ModuleInfo(_Contents):
         return next((item.name for item in self.exports if item.kind == KIND_FUNCTION and item.index == index), None)
 
 
-class Names(NamedTuple):
+@final
+class Names:
     """What the `name` section says."""
 
-    module: str | None
-    functions: Mapping[int, str]
+    __slots__ = ("functions", "module")
+
+    def __init__(self, module: str | None, functions: Mapping[int, str]) -> None:
+        self.module: Final = module
+        self.functions: Final = functions
 
 
 def single_type_run(value_type: ValueType) -> int:

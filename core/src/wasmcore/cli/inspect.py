@@ -101,10 +101,10 @@ def type_text(defined: SubType) -> str:
     if isinstance(composite, FuncType):
         text = str(composite)
     elif isinstance(composite, StructType):
-        text = f"struct {{{', '.join(_field(*field) for field in composite.fields)}}}"
+        text = f"struct {{{', '.join(_field(field.storage, field.mutable) for field in composite.fields)}}}"
     else:
         assert isinstance(composite, ArrayType)
-        text = f"array {_field(*composite.element)}"
+        text = f"array {_field(composite.element.storage, composite.element.mutable)}"
     above = f" sub {' '.join(map(str, defined.supertypes))}" if defined.supertypes else ""
     return text + above
 

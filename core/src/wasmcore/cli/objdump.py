@@ -17,7 +17,7 @@ from wasmcore.errors import TrapKind
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.runtime.plan import plan
 from wasmcore.validation import StreamWriter, validate
-from wasmcore.validation.stream_text import stream_text
+from wasmcore.validation.listing import stream_text
 
 if TYPE_CHECKING:
     from wasmcore.binary import ModuleInfo

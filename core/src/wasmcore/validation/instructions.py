@@ -53,10 +53,11 @@ class Instructions(Control):
         self.function_count: i64 = module.function_count
         self.globals: Final = vec[i64]([item.type.value << 1 | item.type.mutable for item in module.globals])
         self.tables: Final = vec[i64]([item.type.element << 1 | item.type.limits.index64 for item in module.tables])
-        self.memories: Final = vec[i64]([_I64 if item.type.limits.index64 else _I32 for item in module.memories])
+        memories = [_I64 if item.type.limits.index64 else _I32 for item in module.memories]
+        self.memories: Final = vec[i64](memories)
         self.elements: Final = vec[i64]([item.type for item in module.elements])
         self.data_count: i64 = -1 if module.data_count is None else module.data_count
-        self.plain_memory: i64 = 1 if len(module.memories) and not module.memories[0].type.limits.index64 else 0
+        self.plain_memory: i64 = 1 if memories[:1] == [_I32] else 0
         self.declared: frozenset[int] | None = None
         self.memory: i64 = 0
         self.offset: i64 = 0

@@ -95,7 +95,7 @@ def _branch(record: Record) -> str:
     return f"{target} height={record.value & HEIGHT_MASK} {_values(record.flags, record.value >> 32)}"
 
 
-def _immediates(record: Record, kind: Immediates) -> str:
+def _immediates(record: Record, kind: int) -> str:
     if kind == Immediates.NONE:
         return ""
     if kind in (Immediates.LOCAL, Immediates.GLOBAL):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from wasmcore.opcodes import ADDRESS, CODES_END, OPCODES, Immediates
+from wasmcore.opcodes import ADDRESS, CODES_END, OPCODES
 from wasmcore.types import I32
 
 PREFIX_KIND: Final = 126
@@ -33,10 +33,10 @@ def packed_signatures(features: frozenset[str]) -> tuple[int, ...]:
         if opcode.feature not in features:
             continue
         if opcode.params is None or opcode.results is None or len(opcode.results) > 1 or opcode.code == _NOP:
-            kind = int(opcode.immediates)
+            kind = opcode.immediates
             table[opcode.code] = (kind if kind >= SPECIAL_KIND else _SPECIAL_WITHOUT_IMMEDIATES) << 24
             continue
-        packed = int(opcode.immediates) << 24 | opcode.alignment << 20
+        packed = opcode.immediates << 24 | opcode.alignment << 20
         for place, value_type in enumerate(reversed(opcode.params)):
             packed |= (I32 if value_type == ADDRESS else value_type) << (4 + 4 * place)
         table[opcode.code] = packed | (opcode.results[0] if opcode.results else 0)
@@ -47,6 +47,3 @@ def missing_feature(code: int, features: frozenset[str]) -> str | None:
     """The feature an existing opcode would need, where it is not enabled; `Immediates` of special opcodes do not matter here."""
     opcode = OPCODES.get(code)
     return None if opcode is None or opcode.feature in features else opcode.feature
-
-
-assert max(Immediates) < _SPECIAL_WITHOUT_IMMEDIATES

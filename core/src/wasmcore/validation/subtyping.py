@@ -55,7 +55,7 @@ def heap_type_matches(types: tuple[SubType, ...], found: int, wanted: int) -> bo
     if found in _BOTTOMS:
         return found == wanted or _top(types, wanted) == _BOTTOMS[found]
     while found >= HEAP_CONCRETE:
-        if found == wanted or (wanted >= HEAP_CONCRETE and types[found - HEAP_CONCRETE] == types[wanted - HEAP_CONCRETE]):
+        if found == wanted or (wanted >= HEAP_CONCRETE and _same(types[found - HEAP_CONCRETE], types[wanted - HEAP_CONCRETE])):
             return True
         supertypes = types[found - HEAP_CONCRETE].supertypes
         found = HEAP_CONCRETE + supertypes[0] if supertypes else _abstract(types[found - HEAP_CONCRETE])
@@ -64,6 +64,11 @@ def heap_type_matches(types: tuple[SubType, ...], found: int, wanted: int) -> bo
             return False
         found = _ABOVE[found]
     return True
+
+
+def _same(first: SubType, second: SubType) -> bool:
+    """Whether two function types in groups of their own are one type."""
+    return first.composite == second.composite and first.group_size == second.group_size == 1 and first.supertypes == second.supertypes
 
 
 def _abstract(sub_type: SubType) -> int:
