@@ -6,8 +6,9 @@ import gc
 import weakref
 
 import pytest
-import wasmcore
 from wasmtime import wat2wasm
+
+import wasmcore
 
 
 def module(text: str) -> wasmcore.Module:
@@ -30,7 +31,8 @@ def test_add() -> None:
 
 
 def test_types_are_inspectable() -> None:
-    text = '(module (import "env" "log" (func (param i64))) (memory (export "memory") 1 2) (func (export "f") (result f32) f32.const 1))'
+    text = """(module (import "env" "log" (func (param i64))) (memory (export "memory") 1 2)
+      (func (export "f") (result f32) f32.const 1))"""
     found = module(text)
     assert [str(item.type) for item in found.imports] == ["[i64] -> []"]
     assert {item.name: str(item.type) for item in found.exports} == {"memory": "memory 1 2", "f": "[] -> [f32]"}
@@ -44,7 +46,8 @@ def test_missing_export_names_what_there_is() -> None:
 
 
 def test_host_function_and_its_exception() -> None:
-    text = '(module (import "env" "f" (func $f (param i32 f64) (result i64))) (func (export "go") (result i64) (call $f (i32.const 7) (f64.const 0.5))))'
+    text = """(module (import "env" "f" (func $f (param i32 f64) (result i64)))
+      (func (export "go") (result i64) (call $f (i32.const 7) (f64.const 0.5))))"""
     seen = []
 
     def good(number: int, fraction: float) -> int:
@@ -71,7 +74,11 @@ def test_host_function_and_its_exception() -> None:
     [
         ('(import "a" "b" (func (param i32)))', None, r"import a\.b is missing: expected func \[i32\] -> \[\]"),
         ('(import "a" "b" (func (param i32)))', 5, r"a\.b: expected func \[i32\] -> \[\], given a Python int"),
-        ('(import "a" "b" (func (param i32)))', wasmcore.Func(["i64"], [], print), r"expected func \[i32\] -> \[\], given func \[i64\] -> \[\]"),
+        (
+            '(import "a" "b" (func (param i32)))',
+            wasmcore.Func(["i64"], [], print),
+            r"expected func \[i32\] -> \[\], given func \[i64\] -> \[\]",
+        ),
         ('(import "a" "b" (memory 2))', wasmcore.Memory(1), r"expected memory 2, given memory 1"),
         ('(import "a" "b" (memory 1 2))', wasmcore.Memory(1), r"expected memory 1 2, given memory 1"),
         ('(import "a" "b" (table 3 funcref))', wasmcore.Table(1), r"expected table 3 funcref, given table 1 funcref"),
@@ -159,7 +166,8 @@ TABLE = """(module (type $t (func (param i32) (result i32))) (import "env" "tabl
 def test_table_is_shared_and_keeps_functions_alive() -> None:
     table = wasmcore.Table(4)
     first = instance(TABLE, {"env": {"table": table}})
-    second = instance(TABLE.replace("i32.const 2", "i32.const 3").replace("(i32.const 1) $twice", "(i32.const 2) $twice"), {"env": {"table": table}})
+    other = TABLE.replace("i32.const 2", "i32.const 3").replace("(i32.const 1) $twice", "(i32.const 2) $twice")
+    second = instance(other, {"env": {"table": table}})
     del first
     gc.collect()
     call = second.exports.call
@@ -207,20 +215,21 @@ def test_instances_are_freed_without_the_collector() -> None:
 
 
 def test_cycles_through_host_functions_are_freed() -> None:
-    text = '(module (import "env" "f" (func $f (result i32))) (func $one (export "one") (result i32) (call $f)) (table (export "t") 1 funcref) (elem (i32.const 0) $one))'
+    text = """(module (import "env" "f" (func $f (result i32))) (func $one (export "one") (result i32) (call $f))
+      (table (export "t") 1 funcref) (elem (i32.const 0) $one))"""
     holder: dict[str, wasmcore.Instance] = {}
     holder["instance"] = instance(text, {"env": {"f": lambda: len(holder)}})
     assert holder["instance"].exports.one() == 1
     state = weakref.ref(holder["instance"]._state)
     holder.clear()
-    del holder
     gc.collect()
     assert state() is None
 
 
 def test_start_function_and_trap_in_it() -> None:
     seen: list[int] = []
-    instance('(module (import "env" "log" (func $log (param i32))) (func $main (call $log (i32.const 9))) (start $main))', {"env": {"log": seen.append}})
+    text = '(module (import "env" "log" (func $log (param i32))) (func $main (call $log (i32.const 9))) (start $main))'
+    instance(text, {"env": {"log": seen.append}})
     assert seen == [9]
     with pytest.raises(wasmcore.Trap, match="unreachable"):
         instance("(module (func $main unreachable) (start $main))")
@@ -263,7 +272,9 @@ def test_multiple_results_and_many_parameters() -> None:
 def test_linker() -> None:
     linker = wasmcore.Linker()
     linker.define("env", "base", 40)
-    linker.instantiate(module('(module (import "env" "base" (global $b i32)) (func (export "f") (result i32) (i32.add (global.get $b) (i32.const 2))))'), name="lib")
+    library = """(module (import "env" "base" (global $base i32))
+      (func (export "f") (result i32) (i32.add (global.get $base) (i32.const 2))))"""
+    linker.instantiate(module(library), name="lib")
     app = linker.instantiate(module('(module (import "lib" "f" (func $f (result i32))) (func (export "g") (result i32) (call $f)))'))
     assert app.exports.g() == 42
 
@@ -292,7 +303,8 @@ def test_eager_and_unguarded_engines() -> None:
 
 
 def test_backtrace_names_functions() -> None:
-    text = '(module (func $inner (param i32) (i32.div_s (i32.const 1) (local.get 0)) drop) (func $outer (export "outer") (param i32) (call $inner (local.get 0))))'
+    text = """(module (func $inner (param i32) (i32.div_s (i32.const 1) (local.get 0)) drop)
+      (func $outer (export "outer") (param i32) (call $inner (local.get 0))))"""
     with pytest.raises(wasmcore.Trap) as caught:
         instance(text).exports.outer(0)
     assert caught.value.kind is wasmcore.TrapKind.INTEGER_DIVIDE_BY_ZERO

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore import _registry
+from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.runtime import references
 from wasmcore.runtime.group import Group
 from wasmcore.runtime.records import HOST_CONTEXT_SIZE, ContextBlock, write_host_function

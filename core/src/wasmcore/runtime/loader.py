@@ -12,6 +12,7 @@ from wasmcore.plugin.code import CompiledCode
 from wasmcore.runtime import code_memory, perf_map, traps
 from wasmcore.runtime.resources import Resource
 
+
 class CodeNames(Protocol):
     """What loaded code asks about its module when a backtrace is printed."""
 
