@@ -1,0 +1,107 @@
+"""The backend as core uses it: tables, determinism, refusals, sizes."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from units import GUARDED, compiled, unit
+from wasmtime import wat2wasm
+
+from wasmcore.errors import CompileError, PluginError, TrapKind
+from wasmcore.plugin.unit import CompileUnit
+from wasmcore_singlepass.backend import Singlepass
+
+PROGRAM = """
+(module
+  (memory 1) (table 4 funcref) (type $t (func (param i32) (result i32)))
+  (func $f (param i32) (result i32) (local f64)
+    (local.set 1 (f64.convert_i32_u (i32.div_s (i32.const 100) (local.get 0))))
+    (if (i32.gt_u (local.get 0) (i32.const 3)) (then (i32.store (i32.const 8) (i32.trunc_f64_s (local.get 1)))))
+    (i32.add (call $f (i32.load (local.get 0))) (call_indirect (type $t) (i32.const 1) (local.get 0))))
+  (func (param i64 i64) (result i64) (i64.rem_u (local.get 0) (local.get 1)))
+  (func unreachable))
+"""
+
+
+def test_tables() -> None:
+    code = compiled(PROGRAM)
+    functions = list(code.function_table())
+    assert [function.function for function in functions] == [0, 1, 2]
+    assert all(function.offset % 16 == 0 and function.size for function in functions)
+    assert functions[-1].offset + functions[-1].size <= len(code.code)
+    traps = list(code.trap_table())
+    assert traps == sorted(traps)
+    kinds = {TrapKind(kind) for _, kind in traps}
+    assert kinds == {
+        TrapKind.STACK_OVERFLOW, TrapKind.INTEGER_DIVIDE_BY_ZERO, TrapKind.INTEGER_OVERFLOW, TrapKind.INVALID_CONVERSION_TO_INTEGER,
+        TrapKind.UNDEFINED_ELEMENT, TrapKind.UNINITIALIZED_ELEMENT, TrapKind.INDIRECT_CALL_TYPE_MISMATCH, TrapKind.UNREACHABLE,
+    }  # fmt: skip
+    assert code.target == "x86_64" and code.backend == "singlepass" and code.address_map == b""
+
+
+def test_address_map_does_not_change_the_code() -> None:
+    plain, mapped = compiled(PROGRAM), compiled(PROGRAM, address_map=True)
+    assert (plain.code, plain.traps, plain.functions) == (mapped.code, mapped.traps, mapped.functions)
+    offsets = [offset for offset, _ in struct.iter_unpack("<II", mapped.address_map)]
+    assert offsets == sorted(offsets) and offsets[-1] < len(mapped.code)
+    prologue = {offset for offset, kind in mapped.trap_table() if kind == TrapKind.STACK_OVERFLOW}
+    cold = {offset for offset, kind in mapped.trap_table() if mapped.code[offset : offset + 2] == b"\x0f\x0b"}
+    assert cold - prologue <= set(offsets)
+
+
+def test_deterministic() -> None:
+    whole = unit(PROGRAM)
+    backend = Singlepass()
+    first = backend.compile(whole)
+    assert backend.compile(whole) == first == Singlepass().compile(whole)
+    alone = [backend.compile(whole._replace(streams=(stream,))) for stream in reversed(whole.streams)]
+    for function, single in zip(reversed(list(first.function_table())), alone):
+        assert first.code[function.offset : function.offset + function.size] == single.code[: function.size]
+
+
+def test_unknown_target() -> None:
+    whole = unit(PROGRAM)
+    with pytest.raises(PluginError, match="pip install wasmcore-riscv64"):
+        Singlepass().compile(CompileUnit(whole.environment, whole.streams, "riscv64"))
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [("(drop (v128.const i64x2 1 2))", "v128.const"), ("(drop (i32x4.splat (i32.const 1)))", "i32x4.splat"), ("(local v128)", "v128")],
+)
+def test_what_is_missing_is_named(body: str, name: str) -> None:
+    with pytest.raises(CompileError, match=f"does not implement .*{name}"):
+        compiled(f"(module (func {body}))")
+
+
+def repeated(count: int) -> dict[str, str]:
+    """Functions that are `count` of something."""
+    labels = " ".join(["(block (br_if 0 (local.get 0)))"] * count)
+    table = " ".join(["0"] * count)
+    return {
+        "operands": "(drop " * count + "(local.get 0)" + ")" * count if count < 2 else f"{'local.get 0 ' * count}{'drop ' * count}",
+        "labels": labels,
+        "table": f"(block (br_table {table} 0 (local.get 0)))",
+        "nesting": "(block " * count + "(br_if 0 (local.get 0))" + ")" * count,
+        "traps": "(drop (i32.div_u (i32.const 1) (local.get 0)))" * count,
+        "pending": "local.get 0 i32.const 0 local.set 0 " * count + "drop " * count,
+    }
+
+
+@pytest.mark.parametrize("kind", sorted(repeated(1)))
+def test_size_is_linear(kind: str) -> None:
+    small, large = (len(compiled(f"(module (func (param i32) {repeated(count)[kind]}))").code) for count in (100, 800))
+    assert large < 9 * small + 2000
+
+
+def test_many_locals_and_params() -> None:
+    compiled(f"(module (func (local {'i64 ' * 40_000}) (local.set 39999 (i64.const 1))))")
+    params = "i64 f64 " * 400
+    gets = "".join(f"(local.get {number})" for number in range(800))
+    compiled(f"(module (func $f (param {params}) (result {params}) {gets} (return_call $f)))")
+
+
+def test_same_code_for_a_module_read_twice() -> None:
+    data = wat2wasm(PROGRAM)
+    assert compiled(bytes(data)) == compiled(bytes(data), GUARDED)
