@@ -266,3 +266,33 @@ def test_symbols() -> None:
     assert symbols["memmove"]
     with pytest.raises(KeyError):
         symbols["no_such_function"]
+
+
+def test_locks_are_free_after_fork() -> None:
+    script = """
+import os, threading
+from wasmcore.runtime.locks import Lock
+mine, other = Lock(), Lock()
+held = threading.Event()
+done = threading.Event()
+def hold():
+    with other:
+        held.set()
+        done.wait()
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+with mine:
+    child = os.fork()
+    if not child:
+        with other, mine:
+            pass
+if not child:
+    with mine:
+        os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+done.set()
+thread.join()
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=30, env=os.environ)
+    assert (done.returncode, done.stderr) == (0, "")

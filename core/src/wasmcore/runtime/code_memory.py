@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from threading import RLock
 from typing import Final
 
 from wasmcore.runtime import platform
+from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.resources import Resource
 from wasmcore.runtime.threads import process
 
@@ -41,11 +40,7 @@ class CodeMemory:
         self._publish = publish
         self._free: list[tuple[int, int]] = []
         """(start, end) of free extents, ascending."""
-        self._lock = RLock()
-        os.register_at_fork(after_in_child=self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        self._lock = RLock()
+        self._lock = Lock()
 
     def allocate(self, code: bytes) -> CodeBlock:
         """Executable memory with this code in it; MemoryError if there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from threading import RLock, get_native_id
+from threading import get_native_id
 from threading import local as thread_local
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from wasmcore.plugin.layout import (
     structure,
 )
 from wasmcore.runtime import platform
+from wasmcore.runtime.locks import Lock
 
 MAXIMUM_THREADS: Final = 4096
 """Threads that can be inside WebAssembly code at the same time."""
@@ -51,7 +52,7 @@ class Process:
         self._record.thread_count = 1
         self._exit_key: int | None = None
         self._current = thread_local()
-        self._lock = RLock()
+        self._lock = Lock()
         os.register_at_fork(after_in_child=self._after_fork)
 
     def set_stubs(self, unwind: int, thread_exit: int) -> None:
@@ -118,7 +119,6 @@ class Process:
 
     def _after_fork(self) -> None:
         """Only the thread that forked is left; it is the main thread now."""
-        self._lock = RLock()
         kept = getattr(self._current, "address", 0)
         for address in range(self.threads + THREAD_SIZE, self.threads + THREAD_SIZE * self._record.thread_count, THREAD_SIZE):
             if address != kept:
