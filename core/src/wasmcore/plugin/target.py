@@ -76,9 +76,8 @@ class Target(Protocol):
     def entry_stub(self, host: HostInterface, params: tuple[int, ...], results: tuple[int, ...], release_gil: bool) -> bytes:
         """Code behind a METH_FASTCALL builtin for exported functions of one type (packed value types). i32 takes integers of
         -2**31..2**32-1, i64 of -2**63..2**64-1, floats what has a float value, v128 16 bytes or an integer below 2**128. Results are
-        signed integers, floats, bytes. Reached from one of the `trampolines`,
-        which says the function. Unboxes the arguments (TypeError, OverflowError), makes an activation, calls, boxes the results: None, one
-        object, or a tuple."""
+        signed integers, floats, bytes. Reached from one of the `trampolines`, which says the function. Unboxes the arguments
+        (TypeError, OverflowError), makes an activation, calls, boxes the results: None, one object, or a tuple."""
 
     def trampolines(self, count: int, address: int, data: int) -> bytes:
         """`count` METH_FASTCALL functions of equal length, loaded at `address`. The n-th finds at `data + 16 * n` the address of a funcref

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import signal
 from collections.abc import Callable
-from threading import RLock
 from typing import Final, NamedTuple
 
 from wasmcore.errors import PluginError
 from wasmcore.runtime import platform
+from wasmcore.runtime.locks import Lock
 
 FAULTS: Final = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 INTERRUPTS: Final = (
@@ -61,7 +61,7 @@ class SignalHandlers:
         self._make = make
         self._copies = [first]
         self._used: set[tuple[int, int]] = set()
-        self._lock = RLock()
+        self._lock = Lock()
 
     def ensure_installed(self) -> None:
         """Install the handlers where they are not on top; PluginError if that is not allowed."""

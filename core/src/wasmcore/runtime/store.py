@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 from itertools import count
-from threading import RLock
 from typing import Final
 from weakref import WeakValueDictionary
 
 from wasmcore.errors import StoreBusyError
 from wasmcore.plugin.layout import OVERFLOW_OFFSET, OVERFLOW_SLOT, OVERFLOW_SLOTS, POLL_OFFSET, STORE_SIZE
 from wasmcore.runtime import platform
+from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.resources import Resource
 from wasmcore.runtime.threads import StoreRecord, process
 
@@ -19,7 +19,7 @@ _OVERFLOW_SIZE: Final = OVERFLOW_SLOT * OVERFLOW_SLOTS
 _numbers: Final = count(1)
 _by_address: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
 _by_number: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
-_lock = RLock()
+_lock: Final = Lock()
 
 
 class Store(Resource):
@@ -112,8 +112,6 @@ def restore_overflow(store: int, data: bytes) -> None:
 
 def _after_fork() -> None:
     """Other threads are gone, so nobody is inside of the stores they had entered."""
-    global _lock
-    _lock = RLock()
     for store in list(_by_address.values()):
         record = store._record
         if record.activation and not process.is_current(record.thread):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from wasmcore.errors import PluginError, Trap, TrapKind
@@ -14,6 +13,7 @@ from wasmcore.plugin.target import HostInterface
 from wasmcore.runtime import platform, traps
 from wasmcore.runtime import store as stores
 from wasmcore.runtime.code_memory import CodeBlock, stub_code, wasm_code
+from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.resources import Resource
 from wasmcore.runtime.signals import Handlers, SignalHandlers
 from wasmcore.runtime.threads import enter, process
@@ -126,7 +126,7 @@ class Machine:
         }
         callbacks = {name: id(function) for name, function in self._callbacks.items()}
         self.host = HostInterface(platform.Symbols(), process.address, process.signal_actions, platform.PYTHON, callbacks)
-        self._lock = RLock()
+        self._lock = Lock()
         self._blocks: list[CodeBlock] = []
         self._entries: dict[tuple[FuncType, bool], int] = {}
         self._hosts: dict[FuncType, int] = {}
@@ -281,7 +281,7 @@ def self_test(machine: Machine) -> None:
 
 
 _machines: Final[dict[str, Machine]] = {}
-_lock: Final = RLock()
+_lock: Final = Lock()
 
 
 def machine(target: Target) -> Machine:
