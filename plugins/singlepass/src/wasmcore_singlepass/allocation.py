@@ -308,6 +308,8 @@ class Allocation:
 
     def settle_registers_below(self, height: i64) -> None:
         """Put all entries below a height that are in registers into their slots."""
+        if height == 0 or (self.free == self.temporaries and self.float_free == self.float_temporaries):
+            return
         owner = self.owner
         register: i64 = 0
         while register < 32:
@@ -350,8 +352,12 @@ class Allocation:
 
     def push_register(self, register: i64, value_type: i64) -> None:
         """Push an integer register."""
-        self.owner[register] = self.top
-        self.push(REGISTER, register, value_type)
+        top = self.top
+        self.owner[register] = top
+        self.kind[top] = REGISTER
+        self.value[top] = register
+        self.type[top] = u8(value_type)
+        self.top = top + 1
 
     def push_float(self, register: i64, value_type: i64) -> None:
         """Push a float register."""

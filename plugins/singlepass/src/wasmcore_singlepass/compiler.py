@@ -142,23 +142,31 @@ class Compiler(Accesses):
         return self.out.getvalue()
 
     def walk(self) -> None:
-        """Compile all records."""
+        """Compile all records. Reads of locals and constants, nearly half of them, only go on the stack."""
         stream = self.stream
         end = self.end
-        while self.position < end:
-            at = self.position
+        at = self.position
+        while at < end:
             word = read_i64_le(stream, at)
             at += 8
+            code = word & 0xFFFF
+            if code == 0x20:
+                self.push_local(word >> 32, (word >> 16) & 0x7FFF)
+                continue
             value = word >> 32
             if word & _EXTENDED:
                 value = read_i64_le(stream, at)
                 at += 8
+            if code >= 0x41 and code <= 0x44:
+                self.push(CONSTANT, value, code - 0x40)
+                continue
             self.position = at
             if at < end:
                 self.ahead = read_i64_le(stream, at)
             else:
                 self.ahead = 0
             self.instruction(word, value)
+            at = self.position
 
     def walk_with_positions(self) -> None:
         """The same, telling where each record begins."""
@@ -770,16 +778,6 @@ class Compiler(Accesses):
             self.push(IN_SLOT, 0, i64(self.types[run + i]))
             i += 1
         self.settled = self.top
-
-    def discard_registers(self) -> None:
-        """All temporaries are free."""
-        self.free = self.temporaries
-        self.float_free = self.float_temporaries
-        owner = self.owner
-        register: i64 = 0
-        while register < 32:
-            owner[register] = -1
-            register += 1
 
     def settle_all(self, count: i64) -> None:
         """Everything into its slot, constants too among the top `count`."""

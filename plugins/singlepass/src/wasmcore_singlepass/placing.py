@@ -82,13 +82,9 @@ class Placing(Allocation):
 
     def move_registers(self, count: i64) -> None:
         """Make those moves whose source is a register, as if all at once; a finished one becomes -1."""
-        readers = self.readers
+        readers = self.readers  # all zero before and after
         waiting: i64 = 0
         i: i64 = 0
-        while i < 32:
-            readers[i] = 0
-            i += 1
-        i = 0
         while i < count:
             source = self.register_of(self.move_entry[i])
             if source >= 0:
@@ -197,13 +193,18 @@ class Placing(Allocation):
         self.top = top
         if top < self.settled:
             self.settled = top
-        self.free = self.temporaries
-        self.float_free = self.float_temporaries
-        owner = self.owner
-        register: i64 = 0
-        while register < 32:
-            owner[register] = -1
-            register += 1
+        self.discard_registers()
+
+    def discard_registers(self) -> None:
+        """All temporaries are free."""
+        if self.free != self.temporaries or self.float_free != self.float_temporaries:
+            self.free = self.temporaries
+            self.float_free = self.float_temporaries
+            owner = self.owner
+            register: i64 = 0
+            while register < 32:
+                owner[register] = -1
+                register += 1
 
     def push_results(self, types: bytes, offset: i64, count: i64) -> None:
         """A call returned: push its results (a run of `types`)."""
