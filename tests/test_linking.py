@@ -312,3 +312,18 @@ def test_backtrace_names_functions() -> None:
     data = wat2wasm(text)
     offsets = [frame.offset for frame in caught.value.frames]
     assert data[offsets[0]] == 0x6D and data[offsets[1]] == 0x10  # type: ignore[index]
+
+
+def test_references_given_to_another_instance_join_its_group() -> None:
+    caller = instance(
+        """(module (type $t (func (result i32))) (table 1 funcref)
+      (func (export "call") (param funcref) (result i32)
+        (table.set (i32.const 0) (local.get 0)) (call_indirect (type $t) (i32.const 0))))"""
+    )
+    callee = instance('(module (func $f (export "f") (result i32) (call $g)) (func $g (result i32) i32.const 11))')
+    deep = instance('(module (func $f (export "f") (result i32) (call $f)))')
+    assert caller.exports.call(callee.exports.f) == 11
+    assert caller._state.group.root() is callee._state.group.root()
+    with pytest.raises(wasmcore.Trap, match="call stack exhausted"):
+        caller.exports.call(deep.exports.f)
+    assert caller.exports.call(wasmcore.Func([], ["i32"], lambda: 5)) == 5

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasmcore.binary import decode
 from wasmcore.compile.engine import Engine, default_engine
 from wasmcore.compile.module_code import ModuleCode
 from wasmcore.errors import DecodeError
+from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.plan import plan
 from wasmcore.runtime.stubs import machine
 from wasmcore.validation import validate as validate_module

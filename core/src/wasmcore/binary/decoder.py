@@ -298,7 +298,7 @@ class _Decoder:
         start = reader.position
         flags = reader.byte()
         if flags > 15:
-            raise DecodeError("integer representation too long" if flags >= 128 else "malformed limits flags", start)
+            raise DecodeError("malformed limits flags", start)
         if flags & 2:
             reader.require("threads", "shared memory", start)
         if flags & 4:
@@ -306,10 +306,10 @@ class _Decoder:
         if flags & 8:
             reader.require("custom_page_sizes", "page size", start)
         index64 = flags & 4 != 0
-        minimum: int = reader.u64() if index64 else reader.u32()
+        minimum = reader.u64()
         maximum: int | None = None
         if flags & 1:
-            maximum = reader.u64() if index64 else reader.u32()
+            maximum = reader.u64()
         page_size = 16
         if flags & 8:
             page_size = reader.u32()

@@ -107,16 +107,10 @@ class Reader:
 
     def u64(self) -> int:
         """An unsigned 64-bit integer."""
-        value: int = 0
-        shift: int = 0
-        while True:
-            byte = self.byte()
-            if shift == 63 and byte > 1:
-                raise DecodeError("integer representation too long" if byte >= 128 else "integer too large", self.position - 1)
-            value |= int(byte & 127) << shift
-            if byte < 128:
-                return value
-            shift += 7
+        value = self.byte()
+        if value >= 128:
+            value = self.long(value, 64)
+        return int(value) & 0xFFFFFFFFFFFFFFFF
 
     def long(self, first: i64, bits: i64) -> i64:
         """An unsigned integer of several bytes, the first of which was read."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from bisect import bisect_right
 from struct import iter_unpack
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
@@ -13,6 +12,7 @@ from wasmcore.plugin.code import CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
 from wasmcore.runtime.loader import LoadedCode
+from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.type_ids import type_id
 from wasmcore.types import FuncType
 from wasmcore.validation import StreamWriter
@@ -39,7 +39,7 @@ class ModuleCode:
         self._backend = backend
         self._target = target
         self._features = target.features()
-        self._lock = RLock()
+        self._lock = Lock()
         self._writer = StreamWriter(info)
         self._loaded: list[LoadedCode] = []
         self._instances: WeakSet[InstanceState] = WeakSet()

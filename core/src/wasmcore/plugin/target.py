@@ -29,8 +29,9 @@ class HostInterface(NamedTuple):
     - `compile(context: int, index: int) -> int`: compiles a defined function (counted without the imports) that was called for the
       first time, patches its funcref records and returns the address of its code, or raises.
     - `wrong_count(self: object, given: int) -> None`: raises the TypeError of a call with so many arguments too few or too many.
-    - `box_reference(kind: int, value: int) -> object` and `unbox_reference(kind: int, value: object) -> int`: references, where
-      kind is the packed value type; value 0 (`None`) never gets there.
+    - `box_reference(kind: int, value: int) -> object` and `unbox_reference(kind: int, value: object, store: int) -> int`: references,
+      where kind is the packed value type and store the address of the store record the reference goes to; value 0 (`None`) never
+      gets there.
     """
 
 

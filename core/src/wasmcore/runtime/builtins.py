@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 
 from wasmcore.errors import Trap, TrapKind
 from wasmcore.runtime import references, traps
+from wasmcore.runtime.group import group_of
 
 if TYPE_CHECKING:
     from wasmcore.runtime.instance import InstanceState
@@ -96,6 +97,16 @@ def _compile_function(context: int, number: int) -> int:
     return contexts[context].code.compile_function(number)
 
 
+def _unbox_reference(value_type: int, value: Any, store: int) -> int:
+    """The bits of an object that is given to code of a store: functions may be called from there from now on."""
+    function = references.function_object(value)
+    if function is not None:
+        group = group_of(store)
+        if group is not None:
+            group.join(function.owner.group)
+    return references.to_bits(value_type, value)
+
+
 _tables: Final[dict[str, int]] = {}
 
 
@@ -105,6 +116,6 @@ def builtins_table(machine: Machine) -> int:
     if found is None:
         machine.compile_function = _compile_function
         machine.box_reference = references.from_bits
-        machine.unbox_reference = references.to_bits
+        machine.unbox_reference = _unbox_reference
         found = _tables[machine.target.name] = machine.builtins_table(BUILTINS)
     return found

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import weakref
-from threading import RLock
 from typing import Final
 
 from wasmcore.runtime import references
+from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.store import Store
 
-_lock: Final = RLock()
+_lock: Final = Lock()
 _alive: Final[weakref.WeakSet[Group]] = weakref.WeakSet()
+_of_store: Final[weakref.WeakValueDictionary[int, Group]] = weakref.WeakValueDictionary()
+"""By the address of the store record."""
 
 
 class Group:
@@ -24,6 +26,7 @@ class Group:
         self._parent: Group | None = None
         self._escaped: set[object] = set()
         _alive.add(self)
+        _of_store[self._store.address] = self
         weakref.finalize(self, _last_group_gone)
 
     def root(self) -> Group:
@@ -60,6 +63,11 @@ class Group:
             second._store = None
             second._parent = first
             return first
+
+
+def group_of(store: int) -> Group | None:
+    """The group whose store record is at this address."""
+    return _of_store.get(store)
 
 
 def _last_group_gone() -> None:

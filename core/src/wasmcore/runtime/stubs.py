@@ -114,15 +114,15 @@ class Machine:
         """Hook: (address of the VMContext, number of the defined function) -> address of its code. Raises what the caller is to see."""
         self.box_reference: Callable[[int, int], Any] = _not_set
         """Hook: (packed value type, bits) -> object."""
-        self.unbox_reference: Callable[[int, Any], int] = _not_set
-        """Hook: (packed value type, object) -> bits, or TypeError."""
+        self.unbox_reference: Callable[[int, Any, int], int] = _not_set
+        """Hook: (packed value type, object, address of the store record it goes to) -> bits, or TypeError."""
         self._callbacks: dict[str, Callable[..., Any]] = {
             "enter": enter,
             "trap": traps.trap,
             "compile": self._compile,
             "wrong_count": _wrong_count,
             "box_reference": lambda kind, bits: self.box_reference(kind, bits),
-            "unbox_reference": lambda kind, value: self.unbox_reference(kind, value),
+            "unbox_reference": lambda kind, value, store: self.unbox_reference(kind, value, store),
         }
         callbacks = {name: id(function) for name, function in self._callbacks.items()}
         self.host = HostInterface(platform.Symbols(), process.address, process.signal_actions, platform.PYTHON, callbacks)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Final
 
+from wasmcore.runtime.locks import Lock
 from wasmcore.types import FuncType
 
 _ids: Final[dict[FuncType, int]] = {}

@@ -292,7 +292,10 @@ class BodyValidator(Instructions):
                                 value = (value & 127) | found << 7
                                 position += 1
                             else:
-                                value, position = unsigned_rest(data, position, value, 32)
+                                self.at = at
+                                self.position = position - 1
+                                value = self.u32_offset()
+                                position = self.position
                     else:
                         self.at = at
                         self.position = position

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from wasmcore._native import i64, read_i32_le, read_i64_le, vec, write_i64_le
+from wasmcore.binary.reader import unsigned_rest
 from wasmcore.errors import DecodeError
 from wasmcore.validation.control import RESULT_COUNT, RESULTS, Control
 from wasmcore.validation.declared import declared_functions
@@ -102,21 +103,18 @@ class Instructions(Control):
             raise DecodeError("zero byte expected", start)
         return index
 
-    def data_index(self) -> i64:
-        """Read the index of a data segment."""
-        index = self.u32()
+    def check_data_segment(self, index: i64) -> None:
+        """Refuse the index of a data segment that does not exist."""
         if self.data_count < 0:
             raise DecodeError("data count section required", self.at)
         if index >= self.data_count:
             raise self.invalid(f"unknown data segment {index}")
-        return index
 
-    def element_index(self) -> i64:
-        """Read the index of an element segment."""
-        index = self.u32()
+    def element_segment(self, index: i64) -> i64:
+        """Type of an element segment."""
         if index >= len(self.elements):
             raise self.invalid(f"unknown elem segment {index}")
-        return index
+        return self.elements[index]
 
     # Instructions with a signature
 
@@ -133,7 +131,7 @@ class Instructions(Control):
         if flags > (signature >> 20) & 15:
             raise self.invalid("alignment must not be larger than natural")
         if address == _I32:
-            self.offset = self.u32()
+            self.offset = self.u32_offset()
             return signature
         reader = self.reader_here()
         offset = reader.u64()
@@ -143,6 +141,16 @@ class Instructions(Control):
         while (signature >> (place + 4)) & 15:
             place += 4
         return signature + ((address - _I32) << place)
+
+    def u32_offset(self) -> i64:
+        """Read the offset of an access to a memory with 32-bit addresses; it is encoded as 64 bits."""
+        value: i64 = self.data[self.position]
+        self.position += 1
+        if value >= 128:
+            value, self.position = unsigned_rest(self.data, self.position, value, 64)
+            if value < 0 or value >> 32:
+                raise self.invalid("offset out of range")
+        return value
 
     def signature_mismatch(self, signature: i64, left: i64) -> None:
         """Raise for operands that do not fit a signature; the bits of the operands from the wrong one on are `left`."""
@@ -418,14 +426,17 @@ class Instructions(Control):
         segment: i64 = 0
         source: i64 = 0
         if operation <= 0x109:
-            segment = self.data_index()
+            segment = self.u32()
         if operation == 0x109:
+            self.check_data_segment(segment)
             if self.live:
                 self.record(operation, 0, segment)
                 self.count_call()
             return
         memory = self.memory_index()
         address = self.memory_type(memory)
+        if operation == 0x108:
+            self.check_data_segment(segment)
         if operation == 0x10A:
             source = self.memory_index()
             from_type = self.memory_type(source)
@@ -454,7 +465,8 @@ class Instructions(Control):
     def bulk_table(self, operation: i64) -> None:
         """`table.init`, `elem.drop`, `table.copy`."""
         if operation == 0x10D:
-            segment = self.element_index()
+            segment = self.u32()
+            self.element_segment(segment)
             if self.live:
                 self.record(operation, 0, segment)
                 self.count_call()
@@ -463,9 +475,10 @@ class Instructions(Control):
         other_type: i64
         table: i64
         if operation == 0x10C:
-            other = self.element_index()
-            other_type = self.elements[other]
+            other = self.u32()
             table = self.u32()
+            self.table(table)
+            other_type = self.element_segment(other)
         else:
             table = self.u32()
             other = self.u32()

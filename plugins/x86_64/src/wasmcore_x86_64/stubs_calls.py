@@ -134,6 +134,11 @@ class EntryWriter(ValueWriter):
         """Displacement of the slot of an argument or a result."""
         return _ENTRY_SLOTS + VECTOR_SIZE * number
 
+    def load_store(self, register: int) -> None:
+        """The callee's."""
+        self.a.load(register, R12, FUNCREF["context"])
+        self.a.load(register, register, VMCONTEXT["store"])
+
     def write(self) -> bytes:
         """The stub."""
         a = self.a
@@ -366,6 +371,10 @@ class HostWriter(ValueWriter):
     def slot(self, number: int) -> int:
         """Displacement of the slot of an argument or a result."""
         return self.slots + VECTOR_SIZE * number
+
+    def load_store(self, register: int) -> None:
+        """The caller's."""
+        self.a.load(register, RBX, ACTIVATION["store"])
 
     def write(self) -> bytes:
         """The stub for a host function: the callable is in the context."""

@@ -65,6 +65,10 @@ def is_float(value_type: ValueType) -> bool:
 class ValueWriter(StubWriter):
     """Writes conversions. An object to convert is in rdi; integers and references arrive in rax, floats in xmm0, vectors in memory."""
 
+    def load_store(self, register: int) -> None:
+        """The address of the store record that a value is unboxed for."""
+        raise NotImplementedError
+
     def unbox(self, value_type: ValueType, vector: int, failed: int) -> None:
         """The value of the object in rdi. A vector goes to `[rsp + vector]`. With an exception set, continues at `failed`."""
         kind = value_type & 7
@@ -322,6 +326,7 @@ class ValueWriter(StubWriter):
             a.jump(done)
             a.bind(object_)
         a.mov_imm(RSI, value_type)
+        self.load_store(RDX)
         routine = self.routine("reference", self._routine_reference)
         a.call(routine)
         a.reg_reg(TEST, 0, RDX, RDX)
@@ -329,14 +334,15 @@ class ValueWriter(StubWriter):
         a.bind(done)
 
     def _routine_reference(self) -> None:
-        """rax = bits of the object in rdi as a reference of type rsi; edx = 1 with an exception set, else 0."""
+        """rax = bits of the object in rdi as a reference of type rsi for the store at rdx; edx = 1 with an exception set, else 0."""
         a = self.a
         failed, leave = a.label(), a.label()
         a.push(RBX)
         a.sub_imm(RSP, 16)
+        a.mov(R8, RDX)
         a.mov(RDX, RSI)
         a.mov(RCX, RDI)
-        self.callback("unbox_reference", b"kO")
+        self.callback("unbox_reference", b"kOK")
         a.jump_if(EQUAL, failed)
         a.mov(RBX, RAX)
         a.mov(RDI, RAX)
