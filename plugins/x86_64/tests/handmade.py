@@ -34,7 +34,7 @@ def the_machine() -> Machine:
 objects: dict[int, Any] = {}
 
 
-def unbox(kind: int, value: Any) -> int:
+def unbox(kind: int, value: Any, store: int) -> int:
     """The number of an object."""
     if kind == FUNCREF:
         raise TypeError("funcref expected")
