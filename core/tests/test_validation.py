@@ -149,6 +149,15 @@ def test_duplicate_export() -> None:
         validate(decode(data))
 
 
+def test_order_and_range_of_immediates() -> None:
+    with pytest.raises(ValidationError, match="offset out of range"):
+        validate(decode(with_body(b"\x41\0\x28\0\x80\x80\x80\x80\x10\x1a\x0b", more=MEMORY)))
+    with pytest.raises(DecodeError, match="integer representation too long"):
+        validate(decode(with_body(b"\x41\0\x28\0" + b"\x80" * 10 + b"\0\x1a\x0b", more=MEMORY)))
+    with pytest.raises(ValidationError, match="unknown table 0"):
+        validate(decode(with_body(b"\x41\0\x41\0\x41\0\xfc\x0c\0\0\x0b")))
+
+
 @pytest.mark.parametrize(
     ("feature", "text"),
     [
