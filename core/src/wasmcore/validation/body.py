@@ -334,6 +334,12 @@ class BodyValidator(Instructions):
                             self.peak = sp
                     continue
                 operands = (signature >> 4) & 0xFFFF
+                if sp > height and stack[sp - 1] == operands & 15:  # almost always
+                    sp -= 1
+                    operands >>= 4
+                    if operands and sp > height and stack[sp - 1] == operands & 15:
+                        sp -= 1
+                        operands >>= 4
                 while operands:
                     if sp > height:
                         found = stack[sp - 1]
