@@ -6,7 +6,7 @@ from typing import Final
 
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import append, i64, vec
-from wasmcore_singlepass.allocation import BASE_BIT, CONSTANT
+from wasmcore_singlepass.allocation import BASE_BIT, CONSTANT, KIND_MASK, TYPE_SHIFT
 from wasmcore_singlepass.operators import Operators
 
 # Bits of the description of a memory.
@@ -115,7 +115,7 @@ class Accesses(Operators):
             if self.valid & BASE_BIT == 0:
                 self.load_base()
             top = self.top - 1
-            if self.kind[top] == CONSTANT and (self.value[top] & 0xFFFFFFFF) + offset <= 0x7FFFFFFF:
+            if self.shape[top] & KIND_MASK == CONSTANT and (self.value[top] & 0xFFFFFFFF) + offset <= 0x7FFFFFFF:
                 offset += self.value[top] & 0xFFFFFFFF
                 self.forget_top()
                 a: i64 = m.NO_REGISTER
@@ -148,7 +148,7 @@ class Accesses(Operators):
                 size |= m.ABSOLUTE
             self.emit_constant(m.FLOAT_STORE, size, 0, a, x, self.store_offset(offset, based))
             self.give_float(x)
-        elif self.kind[top] == CONSTANT and -0x80000000 <= self.value[top] <= 0x7FFFFFFF and 0 <= offset <= 0x7FFFFFFF:
+        elif self.shape[top] & KIND_MASK == CONSTANT and -0x80000000 <= self.value[top] <= 0x7FFFFFFF and 0 <= offset <= 0x7FFFFFFF:
             value = self.value[top]
             self.forget_top()
             a = self.pop_store_address(memory, offset, kind)
@@ -173,7 +173,7 @@ class Accesses(Operators):
         if self.valid & BASE_BIT == 0:
             self.load_base()
         top = self.top - 1
-        if self.kind[top] == CONSTANT and (self.value[top] & 0xFFFFFFFF) + offset <= 0x7FFFFFFF:
+        if self.shape[top] & KIND_MASK == CONSTANT and (self.value[top] & 0xFFFFFFFF) + offset <= 0x7FFFFFFF:
             self.folded = self.value[top] & 0xFFFFFFFF
             self.forget_top()
             return m.NO_REGISTER
@@ -307,7 +307,7 @@ class Accesses(Operators):
     def swap_top(self) -> None:
         """Exchange the two entries at the top: table.grow has the value below the count, its built-in the other way round."""
         count = self.pop_temporary()
-        count_type = i64(self.type[self.top])
+        count_type = i64(self.shape[self.top]) >> TYPE_SHIFT
         value = self.pop_temporary()
         self.push_register(count, count_type)
         self.push_register(value, 6)

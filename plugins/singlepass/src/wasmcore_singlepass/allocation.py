@@ -18,6 +18,8 @@ FLOAT_REGISTER: Final = 2
 CONSTANT: Final = 3
 LOCAL: Final = 4
 COMPARISON: Final = 5
+KIND_MASK: Final = 7
+TYPE_SHIFT: Final = 3
 
 NOT_PINNED: Final = 255
 FLOAT_PIN: Final = 16
@@ -38,11 +40,11 @@ class Allocation:
         self.float_temporaries: i64 = float_temporaries
         self.free: i64 = 0
         self.float_free: i64 = 0
-        # The stack entry that holds each register: integer registers, then float registers.
+        # The stack entry that may hold each register, integer registers, then float registers; `owner_of` knows whether it does.
         self.owner: vec[i64] = vec[i64]([0] * 32)
-        self.kind: vec[u8] = vec[u8]()
+        # Kind of each entry, and above `TYPE_SHIFT` its machine class.
+        self.shape: vec[u8] = vec[u8]()
         self.value: vec[i64] = vec[i64]()
-        self.type: vec[u8] = vec[u8]()
         # Of a LOCAL entry: the next lower one of the same local (it may be stale, see `pending_read`).
         self.link: vec[i64] = vec[i64]()
         self.top: i64 = 0
@@ -84,7 +86,6 @@ class Allocation:
             self.spill_deepest(0)
         register = lowest_bit(self.free)
         self.free &= self.free - 1
-        self.owner[register] = -1
         return register
 
     def take_any_float(self) -> i64:
@@ -93,17 +94,25 @@ class Allocation:
             self.spill_deepest(16)
         register = lowest_bit(self.float_free)
         self.float_free &= self.float_free - 1
-        self.owner[16 + register] = -1
         return register
+
+    def owner_of(self, register: i64) -> i64:
+        """The stack entry that holds a register (floats: plus 16), or -1."""
+        entry = self.owner[register]
+        if entry >= self.top:
+            return -1
+        kind = i64(self.shape[entry]) & KIND_MASK
+        if register < 16:
+            return entry if kind == REGISTER and self.value[entry] == register else -1
+        return entry if kind == FLOAT_REGISTER and self.value[entry] == register - 16 else -1
 
     def spill_deepest(self, file: i64) -> None:
         """Free a temporary of the file that begins at `file` in `owner`."""
-        owner = self.owner
         temporaries = self.temporaries if file == 0 else self.float_temporaries
         deepest: i64 = -1
         register: i64 = 0
         while register < 16:
-            entry = owner[file + register]
+            entry = self.owner_of(file + register)
             if (temporaries >> register) & 1 and entry >= 0 and (deepest < 0 or entry < deepest):
                 deepest = entry
             register += 1
@@ -116,7 +125,7 @@ class Allocation:
         one: i64 = 1
         bit = one << register
         if self.free & bit == 0:
-            entry = self.owner[register]
+            entry = self.owner_of(register)
             if self.free:
                 other = self.take_any()
                 self.emit(m.MOVE, m.WIDE, other, register, 0, 0)
@@ -125,14 +134,13 @@ class Allocation:
             else:
                 self.settle(entry)
         self.free &= ~bit
-        self.owner[register] = -1
 
     def take_float(self, register: i64) -> None:
         """Take this very float temporary; whoever has it moves away."""
         one: i64 = 1
         bit = one << register
         if self.float_free & bit == 0:
-            entry = self.owner[16 + register]
+            entry = self.owner_of(16 + register)
             if self.float_free:
                 other = self.take_any_float()
                 self.emit(m.FLOAT_MOVE, m.WIDE, other, register, 0, 0)
@@ -141,19 +149,16 @@ class Allocation:
             else:
                 self.settle(entry)
         self.float_free &= ~bit
-        self.owner[16 + register] = -1
 
     def give(self, register: i64) -> None:
         """The register is not needed any more (nothing happens to a pinned one)."""
         one: i64 = 1
         self.free |= (one << register) & self.temporaries
-        self.owner[register] = -1
 
     def give_float(self, register: i64) -> None:
         """The float register is not needed any more."""
         one: i64 = 1
         self.float_free |= (one << register) & self.float_temporaries
-        self.owner[16 + register] = -1
 
     def is_temporary(self, register: i64) -> bool:
         """Whether an integer register is no pinned one."""
@@ -199,7 +204,7 @@ class Allocation:
     def pending_read(self, local: i64) -> i64:
         """The topmost entry that is a read of the local not made yet, or -1."""
         entry = self.pending[local]
-        if entry < self.settled or entry >= self.top or self.kind[entry] != LOCAL or self.value[entry] != local:
+        if entry < self.settled or entry >= self.top or self.shape[entry] & KIND_MASK != LOCAL or self.value[entry] != local:
             return -1
         return entry
 
@@ -210,19 +215,20 @@ class Allocation:
             below = self.link[entry]
             self.read_now(entry, local)
             entry = below
-            if entry < self.settled or self.kind[entry] != LOCAL or self.value[entry] != local:
+            if entry < self.settled or self.shape[entry] & KIND_MASK != LOCAL or self.value[entry] != local:
                 entry = -1
         self.pending[local] = -1
 
     def read_now(self, entry: i64, local: i64) -> None:
         """Turn a pending read into a register, or a slot if no register is free."""
-        if i64(self.type[entry]) in (3, 4):
+        value_type = i64(self.shape[entry]) >> TYPE_SHIFT
+        if value_type == 3 or value_type == 4:
             if self.float_free == 0:
                 self.settle(entry)
                 return
             register = self.take_any_float()
             self.read_local_float(register, local)
-            self.kind[entry] = FLOAT_REGISTER
+            self.shape[entry] = u8(FLOAT_REGISTER | (value_type << TYPE_SHIFT))
             self.owner[16 + register] = entry
         else:
             if self.free == 0:
@@ -230,7 +236,7 @@ class Allocation:
                 return
             register = self.take_any()
             self.read_local(register, local)
-            self.kind[entry] = REGISTER
+            self.shape[entry] = u8(REGISTER | (value_type << TYPE_SHIFT))
             self.owner[register] = entry
         self.value[entry] = register
 
@@ -260,18 +266,19 @@ class Allocation:
     def settle(self, entry: i64) -> None:
         """Put an entry into its slot."""
         self.store_entry(entry, self.locals + entry)
-        kind = i64(self.kind[entry])
+        shape = i64(self.shape[entry])
+        kind = shape & KIND_MASK
         if kind == REGISTER:
             self.give(self.value[entry])
         elif kind == FLOAT_REGISTER:
             self.give_float(self.value[entry])
-        self.kind[entry] = IN_SLOT
+        self.shape[entry] = u8(shape - kind)
 
     def store_entry(self, entry: i64, slot: i64) -> None:
         """Write the value of an entry to a slot."""
-        kind = i64(self.kind[entry])
+        kind = i64(self.shape[entry]) & KIND_MASK
         value = self.value[entry]
-        entry_type = i64(self.type[entry])
+        entry_type = i64(self.shape[entry]) >> TYPE_SHIFT
         wide = is_wide(entry_type)
         if kind == REGISTER:
             self.emit(m.STORE_SLOT, wide, 0, value, 0, slot)
@@ -298,9 +305,9 @@ class Allocation:
     def settle_below(self, height: i64) -> None:
         """Put all entries below a height into their slots; constants may stay what they are."""
         entry = self.settled
-        kind = self.kind
         while entry < height:
-            if kind[entry] != IN_SLOT and kind[entry] != CONSTANT:
+            kind = self.shape[entry] & KIND_MASK
+            if kind != IN_SLOT and kind != CONSTANT:
                 self.settle(entry)
             entry += 1
         if height > self.settled:
@@ -310,10 +317,9 @@ class Allocation:
         """Put all entries below a height that are in registers into their slots."""
         if height == 0 or (self.free == self.temporaries and self.float_free == self.float_temporaries):
             return
-        owner = self.owner
         register: i64 = 0
         while register < 32:
-            entry = owner[register]
+            entry = self.owner_of(register)
             if 0 <= entry < height:
                 self.settle(entry)
             register += 1
@@ -322,10 +328,9 @@ class Allocation:
 
     def make_room(self, height: i64, local_count: i64) -> None:
         """Let the tables have room for a function."""
-        while i64(len(self.kind)) < height:
-            self.kind = append(self.kind, 0)
+        while i64(len(self.shape)) < height:
+            self.shape = append(self.shape, 0)
             self.value = append(self.value, 0)
-            self.type = append(self.type, 0)
             self.link = append(self.link, 0)
         while i64(len(self.pin)) < local_count:
             self.pin = append(self.pin, NOT_PINNED)
@@ -335,9 +340,8 @@ class Allocation:
     def push(self, kind: i64, value: i64, value_type: i64) -> None:
         """Push an entry that holds no register."""
         top = self.top
-        self.kind[top] = u8(kind)
+        self.shape[top] = u8(kind | (value_type << TYPE_SHIFT))
         self.value[top] = value
-        self.type[top] = u8(value_type)
         self.top = top + 1
 
     def push_local(self, local: i64, value_type: i64) -> None:
@@ -345,18 +349,16 @@ class Allocation:
         top = self.top
         self.link[top] = self.pending_read(local)
         self.pending[local] = top
-        self.kind[top] = LOCAL
+        self.shape[top] = u8(LOCAL | (value_type << TYPE_SHIFT))
         self.value[top] = local
-        self.type[top] = u8(value_type)
         self.top = top + 1
 
     def push_register(self, register: i64, value_type: i64) -> None:
         """Push an integer register."""
         top = self.top
         self.owner[register] = top
-        self.kind[top] = REGISTER
+        self.shape[top] = u8(REGISTER | (value_type << TYPE_SHIFT))
         self.value[top] = register
-        self.type[top] = u8(value_type)
         self.top = top + 1
 
     def push_float(self, register: i64, value_type: i64) -> None:
@@ -368,7 +370,7 @@ class Allocation:
         """Pop an entry that is not a register."""
         top = self.top - 1
         self.top = top
-        if self.kind[top] == LOCAL:
+        if self.shape[top] & KIND_MASK == LOCAL:
             self.pending[self.value[top]] = self.link[top]
         if top < self.settled:
             self.settled = top
@@ -376,7 +378,7 @@ class Allocation:
     def drop(self) -> None:
         """Pop an entry of any kind."""
         top = self.top - 1
-        kind = i64(self.kind[top])
+        kind = i64(self.shape[top]) & KIND_MASK
         if kind == REGISTER:
             self.give(self.value[top])
         elif kind == FLOAT_REGISTER:
@@ -386,13 +388,12 @@ class Allocation:
     def pop(self) -> i64:
         """Pop an integer into a register that may be a pinned one: good to read, not to change. The caller gives it back."""
         top = self.top - 1
-        kind = i64(self.kind[top])
+        kind = i64(self.shape[top]) & KIND_MASK
         value = self.value[top]
         if kind == REGISTER:
             self.top = top
             if top < self.settled:
                 self.settled = top
-            self.owner[value] = -1
             return value
         if kind == LOCAL:
             pin = i64(self.pin[value])
@@ -404,7 +405,7 @@ class Allocation:
                 return pin
         self.forget_top()
         register = self.take_any()
-        wide = is_wide(i64(self.type[top]))
+        wide = is_wide(i64(self.shape[top]) >> TYPE_SHIFT)
         if kind == CONSTANT:
             self.emit_constant(m.CONSTANT, wide, register, 0, 0, value)
         elif kind == LOCAL:
@@ -425,13 +426,12 @@ class Allocation:
     def pop_float(self) -> i64:
         """Pop a float into a register that may be a pinned one."""
         top = self.top - 1
-        kind = i64(self.kind[top])
+        kind = i64(self.shape[top]) & KIND_MASK
         value = self.value[top]
         if kind == FLOAT_REGISTER:
             self.top = top
             if top < self.settled:
                 self.settled = top
-            self.owner[16 + value] = -1
             return value
         if kind == LOCAL:
             pin = i64(self.pin[value])
@@ -443,7 +443,7 @@ class Allocation:
                 return pin - FLOAT_PIN
         self.forget_top()
         register = self.take_any_float()
-        wide = is_wide(i64(self.type[top]))
+        wide = is_wide(i64(self.shape[top]) >> TYPE_SHIFT)
         if kind == CONSTANT:
             self.emit_constant(m.FLOAT_CONSTANT, wide, register, 0, 0, value)
         elif kind == LOCAL:
@@ -455,7 +455,7 @@ class Allocation:
     def slot_of_top(self) -> i64:
         """The slot of the top entry if its value is only there, else -1."""
         top = self.top - 1
-        kind = i64(self.kind[top])
+        kind = i64(self.shape[top]) & KIND_MASK
         if kind == IN_SLOT:
             return self.locals + top
         if kind == LOCAL:

@@ -13,9 +13,11 @@ from wasmcore_singlepass.allocation import (
     FLOAT_PIN,
     FLOAT_REGISTER,
     IN_SLOT,
+    KIND_MASK,
     LOCAL,
     NOT_PINNED,
     REGISTER,
+    TYPE_SHIFT,
     is_wide,
 )
 
@@ -208,7 +210,6 @@ class Compiler(Accesses):
         self.has_calls = flags & _HAS_CALLS != 0
         i: i64 = 0
         while i < 32:
-            self.owner[i] = -1
             self.pinned_local[i] = -1
             i += 1
         self.clear_labels()
@@ -531,7 +532,7 @@ class Compiler(Accesses):
         wide = is_wide(value_type)
         pin = i64(self.pin[local])
         top = self.top - 1
-        kind = i64(self.kind[top])
+        kind = i64(self.shape[top]) & KIND_MASK
         value = self.value[top]
         if kind == LOCAL and value == local:
             if not tee:
@@ -556,7 +557,7 @@ class Compiler(Accesses):
             return
         if pending:
             self.read_before_write(local)
-            kind = i64(self.kind[top])
+            kind = i64(self.shape[top]) & KIND_MASK
             value = self.value[top]
         self.value_to_pin(pin, wide, kind, value, top)
         one: i64 = 1
@@ -588,7 +589,7 @@ class Compiler(Accesses):
         wide = is_wide(value_type)
         pin = i64(self.pin[local])
         top = self.top - 1
-        if self.kind[top] == LOCAL and self.value[top] == local:
+        if self.shape[top] & KIND_MASK == LOCAL and self.value[top] == local:
             if not tee:
                 self.forget_top()
             return
@@ -605,7 +606,7 @@ class Compiler(Accesses):
                 self.push_local(local, value_type)
             return
         register = pin - FLOAT_PIN
-        if self.kind[top] == CONSTANT:
+        if self.shape[top] & KIND_MASK == CONSTANT:
             value = self.value[top]
             self.forget_top()
             self.emit_constant(m.FLOAT_CONSTANT, wide, register, 0, 0, value)
@@ -716,17 +717,17 @@ class Compiler(Accesses):
         entry = base
         while entry < self.top:
             slot = self.locals + height + entry - base
-            if slot != self.locals + entry or self.kind[entry] != IN_SLOT:
+            if slot != self.locals + entry or self.shape[entry] & KIND_MASK != IN_SLOT:
                 self.store_entry(entry, slot)
             entry += 1
 
     def to_result_register(self) -> None:
         """Move the top entry to the register of block results; it stays on the stack."""
         top = self.top - 1
-        value_type = i64(self.type[top])
+        value_type = i64(self.shape[top]) >> TYPE_SHIFT
         if value_type == 3 or value_type == 4:
             register = i64(self.float_results[0])
-            if self.kind[top] == FLOAT_REGISTER and self.value[top] == register:
+            if self.shape[top] & KIND_MASK == FLOAT_REGISTER and self.value[top] == register:
                 return
             a = self.pop_float()
             if a != register:
@@ -736,10 +737,10 @@ class Compiler(Accesses):
             self.push_float(register, value_type)
             return
         register = i64(self.integer_results[0])
-        if self.kind[top] == REGISTER and self.value[top] == register:
+        if self.shape[top] & KIND_MASK == REGISTER and self.value[top] == register:
             return
         wide = is_wide(value_type)
-        kind = i64(self.kind[top])
+        kind = i64(self.shape[top]) & KIND_MASK
         value = self.value[top]
         if kind == CONSTANT:
             self.forget_top()
@@ -784,7 +785,7 @@ class Compiler(Accesses):
         self.settle_below(self.top - count)
         entry = self.top - count
         while entry < self.top:
-            if self.kind[entry] != IN_SLOT:
+            if self.shape[entry] & KIND_MASK != IN_SLOT:
                 self.settle(entry)
             entry += 1
         self.settled = self.top
@@ -904,7 +905,7 @@ class Compiler(Accesses):
 
     def keep_comparison_from_result(self) -> None:
         """If an operand of the waiting comparison is in the register of block results, move it."""
-        value_type = i64(self.type[self.top - 1])
+        value_type = i64(self.shape[self.top - 1]) >> TYPE_SHIFT
         if value_type == 3 or value_type == 4:
             register = i64(self.float_results[0])
             if self.comparison != m.FLOAT_COMPARE or (self.comparison_a != register and self.comparison_b != register):
@@ -947,7 +948,7 @@ class Compiler(Accesses):
     def free_from_result(self, index: i64) -> None:
         """The index of a table must not be in the register of block results; `table_index` is where it is."""
         self.table_index = index
-        value_type = i64(self.type[self.top - 1])
+        value_type = i64(self.shape[self.top - 1]) >> TYPE_SHIFT
         if value_type == 3 or value_type == 4 or index != i64(self.integer_results[0]):
             return
         self.table_index = self.take_any()

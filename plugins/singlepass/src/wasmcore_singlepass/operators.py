@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64
-from wasmcore_singlepass.allocation import COMPARISON, CONSTANT
+from wasmcore_singlepass.allocation import COMPARISON, CONSTANT, KIND_MASK, TYPE_SHIFT
 from wasmcore_singlepass.placing import Placing
 
 _NO_COMPARISON = 0
@@ -58,8 +58,8 @@ class Operators(Placing):
         size = wide | (variant << 1)
         top = self.top - 1
         value = self.value[top]
-        if self.kind[top] == CONSTANT:
-            if self.kind[top - 1] == CONSTANT:
+        if self.shape[top] & KIND_MASK == CONSTANT:
+            if self.shape[top - 1] & KIND_MASK == CONSTANT:
                 self.forget_top()
                 left = self.value[top - 1]
                 self.value[top - 1] = fold(wide, variant, left, value)
@@ -71,7 +71,7 @@ class Operators(Placing):
                 self.emit(m.ALU_CONSTANT, size, d, a, 0, value)
                 self.push_register(d, result_type)
                 return
-        elif self.kind[top - 1] == CONSTANT and variant != m.SUB:
+        elif self.shape[top - 1] & KIND_MASK == CONSTANT and variant != m.SUB:
             left = self.value[top - 1]
             if -0x80000000 <= left <= 0x7FFFFFFF:
                 a = self.pop()
@@ -103,7 +103,7 @@ class Operators(Placing):
         """Pop the count, pop a, push the shifted or rotated (variants of SHIFT)."""
         size = wide | (variant << 1)
         top = self.top - 1
-        if self.kind[top] == CONSTANT:
+        if self.shape[top] & KIND_MASK == CONSTANT:
             count = self.value[top] & (63 if wide else 31)
             self.forget_top()
             a = self.pop()
@@ -134,7 +134,7 @@ class Operators(Placing):
         """Pop b, pop a, push quotient or remainder (variants of DIVIDE)."""
         top = self.top - 1
         safe: i64 = 0
-        if self.kind[top] == CONSTANT:
+        if self.shape[top] & KIND_MASK == CONSTANT:
             value = self.value[top]
             if value > 0:
                 safe = m.DIVISOR_SAFE
@@ -217,9 +217,9 @@ class Operators(Placing):
     def wrap(self) -> None:
         """i64 to i32."""
         top = self.top - 1
-        if self.kind[top] == CONSTANT:
+        if self.shape[top] & KIND_MASK == CONSTANT:
             self.value[top] = signed32(self.value[top])
-            self.type[top] = 1
+            self.shape[top] = CONSTANT | (1 << TYPE_SHIFT)
             return
         a = self.pop()
         d = self.destination(a)
@@ -229,9 +229,9 @@ class Operators(Placing):
     def extend_unsigned(self) -> None:
         """i32 to i64, zero-extended as it is in every register."""
         top = self.top - 1
-        if self.kind[top] == CONSTANT:
+        if self.shape[top] & KIND_MASK == CONSTANT:
             self.value[top] &= 0xFFFFFFFF
-            self.type[top] = 2
+            self.shape[top] = CONSTANT | (2 << TYPE_SHIFT)
             return
         a = self.pop()
         d = self.destination(a)
@@ -248,7 +248,7 @@ class Operators(Placing):
         self.comparison_size = wide
         self.comparison_b = 0
         value = self.value[top]
-        if self.kind[top] == CONSTANT and -0x80000000 <= value <= 0x7FFFFFFF:
+        if self.shape[top] & KIND_MASK == CONSTANT and -0x80000000 <= value <= 0x7FFFFFFF:
             self.forget_top()
             a = self.pop()
             if value == 0 and condition <= m.NOT_EQUAL:
@@ -395,7 +395,7 @@ class Operators(Placing):
                 self.emit(m.FLOAT_ALU_SLOT, size, d, a, 0, slot)
                 self.push_float(d, 3 + wide)
                 return
-            if self.kind[top] == CONSTANT:
+            if self.shape[top] & KIND_MASK == CONSTANT:
                 value = self.value[top]
                 self.forget_top()
                 a = self.pop_float()

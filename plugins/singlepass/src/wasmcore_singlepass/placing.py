@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64, vec
-from wasmcore_singlepass.allocation import CONSTANT, FLOAT_PIN, FLOAT_REGISTER, LOCAL, NOT_PINNED, REGISTER, Allocation, is_wide
+from wasmcore_singlepass.allocation import (
+    CONSTANT,
+    FLOAT_PIN,
+    FLOAT_REGISTER,
+    KIND_MASK,
+    LOCAL,
+    NOT_PINNED,
+    REGISTER,
+    TYPE_SHIFT,
+    Allocation,
+    is_wide,
+)
 
 
 class Placing(Allocation):
@@ -36,7 +47,7 @@ class Placing(Allocation):
 
     def register_of(self, entry: i64) -> i64:
         """The register an entry's value is in (floats: plus 16), or -1."""
-        kind = i64(self.kind[entry])
+        kind = i64(self.shape[entry]) & KIND_MASK
         value = self.value[entry]
         if kind == REGISTER:
             return value
@@ -56,7 +67,7 @@ class Placing(Allocation):
         count: i64 = 0
         entry = base
         while entry < self.top:
-            entry_type = i64(self.type[entry])
+            entry_type = i64(self.shape[entry]) >> TYPE_SHIFT
             target: i64 = -1
             if entry_type == 3 or entry_type == 4:
                 if next_float < len(floats):
@@ -120,7 +131,7 @@ class Placing(Allocation):
 
     def forget_read(self, entry: i64) -> None:
         """If the entry is a pending read, take it out of its local's chain."""
-        if self.kind[entry] != LOCAL:
+        if self.shape[entry] & KIND_MASK != LOCAL:
             return
         local = self.value[entry]
         above = self.pending[local]
@@ -134,15 +145,15 @@ class Placing(Allocation):
     def move_register(self, target: i64, source: i64, entry: i64) -> None:
         """One move between registers of the same file."""
         if target < 16:
-            self.emit(m.MOVE, is_wide(i64(self.type[entry])), target, source, 0, 0)
+            self.emit(m.MOVE, is_wide(i64(self.shape[entry]) >> TYPE_SHIFT), target, source, 0, 0)
         else:
             self.emit(m.FLOAT_MOVE, m.WIDE, target - 16, source - 16, 0, 0)
 
     def load_into(self, target: i64, entry: i64) -> None:
         """Load a constant or a slot into its place."""
-        kind = i64(self.kind[entry])
+        kind = i64(self.shape[entry]) & KIND_MASK
         value = self.value[entry]
-        wide = is_wide(i64(self.type[entry]))
+        wide = is_wide(i64(self.shape[entry]) >> TYPE_SHIFT)
         slot = value if kind == LOCAL else self.locals + entry
         if target < 16:
             if kind == CONSTANT:
@@ -163,8 +174,8 @@ class Placing(Allocation):
             self.emit(m.STORE_OVERFLOW, m.WIDE, 0, source, 0, slot)
         else:
             register = self.take_any()
-            kind = i64(self.kind[entry])
-            wide = is_wide(i64(self.type[entry]))
+            kind = i64(self.shape[entry]) & KIND_MASK
+            wide = is_wide(i64(self.shape[entry]) >> TYPE_SHIFT)
             if kind == CONSTANT:
                 self.emit_constant(m.CONSTANT, wide, register, 0, 0, self.value[entry])
             else:
@@ -188,7 +199,7 @@ class Placing(Allocation):
         top = self.top
         while top > height:
             top -= 1
-            if self.kind[top] == LOCAL and self.pending[self.value[top]] == top:
+            if self.shape[top] & KIND_MASK == LOCAL and self.pending[self.value[top]] == top:
                 self.pending[self.value[top]] = self.link[top]
         self.top = top
         if top < self.settled:
@@ -197,14 +208,8 @@ class Placing(Allocation):
 
     def discard_registers(self) -> None:
         """All temporaries are free."""
-        if self.free != self.temporaries or self.float_free != self.float_temporaries:
-            self.free = self.temporaries
-            self.float_free = self.float_temporaries
-            owner = self.owner
-            register: i64 = 0
-            while register < 32:
-                owner[register] = -1
-                register += 1
+        self.free = self.temporaries
+        self.float_free = self.float_temporaries
 
     def push_results(self, types: bytes, offset: i64, count: i64) -> None:
         """A call returned: push its results (a run of `types`)."""
