@@ -217,9 +217,14 @@ class Compiler(Accesses):
         params = self.number(signature, 4)
         self.read_locals(self.number(signature, 0), params)
         self.choose_pins(params)
-        self.emit(m.PROLOGUE, 1 if self.has_calls else 0, 0, 0, 0, self.locals + height + 1)
-        self.enter_params(params)
+        size: i64 = 0
         if self.has_calls:
+            size = m.FRAME_CALLS
+            if params <= len(self.floats):  # nothing of them is in the overflow area, which a poll may change
+                size |= m.FRAME_POLLS
+        self.emit(m.PROLOGUE, size, 0, 0, 0, self.locals + height + 1)
+        self.enter_params(params)
+        if size == m.FRAME_CALLS:
             self.emit(m.POLL, 0, 0, 0, 0, 0)
         self.clear_locals(params)
         self.valid = self.all_valid

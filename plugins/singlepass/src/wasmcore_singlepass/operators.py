@@ -89,6 +89,13 @@ class Operators(Placing):
             self.push_register(d, result_type)
             return
         b = self.pop()
+        slot = self.slot_of_top()
+        if slot >= 0 and variant != m.SUB and self.is_temporary(b):
+            self.forget_top()
+            d = self.destination(b)
+            self.emit(m.ALU_SLOT, size, d, b, 0, slot)
+            self.push_register(d, result_type)
+            return
         a = self.pop()
         if self.is_temporary(b) and not self.is_temporary(a) and variant != m.SUB:
             d = self.destination(b)

@@ -177,6 +177,8 @@ TAIL: Final = 1
 """Bit of the size of calls: leave the frame first and jump."""
 FRAME_CALLS: Final = 1
 """Bit of the size of PROLOGUE: the context register is saved for use after calls."""
+FRAME_POLLS: Final = 2
+"""Bit of the size of PROLOGUE: load from the poll page, too."""
 
 OPERATIONS: Final = {
     MOVE: ("move", "d, a: integer registers"),

@@ -109,6 +109,8 @@ _BYTES_MASK: Final = 31
 _CHECKED: Final = 32
 _INDEX64: Final = 64
 _TAIL: Final = 1
+_FRAME_CALLS: Final = 1
+_FRAME_POLLS: Final = 2
 _PAGE: Final = 4096
 
 
@@ -220,7 +222,7 @@ class Encoder(IntegerEncoder):
         elif operation == JUMP_IF:
             self.jump_on(size, self.label_number(immediate))
         elif operation == JUMP:
-            self.jump(self.label_number(immediate))
+            self.jump_near(self.label_number(immediate))
         elif operation == SET_IF:
             self.set_on(size, d)
         elif operation == SELECT_IF:
@@ -397,8 +399,9 @@ class Encoder(IntegerEncoder):
         else:
             self.reg_mem(x.MOVSD_STORE if wide else x.MOVSS_STORE, 0, a, SCRATCH, offset)
 
-    def prologue(self, calls: i64, slots: i64) -> None:
+    def prologue(self, size: i64, slots: i64) -> None:
         """Make the frame; the stack may not go below the store's limit."""
+        calls = size & _FRAME_CALLS
         self.saved_bytes = 8 if calls else 0
         frame = (8 * slots + self.saved_bytes + 15) & ~15
         self.push(x.RBP)
@@ -416,6 +419,8 @@ class Encoder(IntegerEncoder):
             self.sub_imm(x.RSP, frame)
         if calls:
             self.store(x.RBP, -8, CONTEXT_REGISTER)
+        if size & _FRAME_POLLS:
+            self.reg_mem(x.TEST8, 0, 0, SCRATCH, POLL_OFFSET)
 
     def call_funcref(self, funcref: i64, tail: i64) -> None:
         """Call the function of the record whose address is in a register."""

@@ -153,6 +153,26 @@ class FrameEncoder(Assembler):
             self.patch32(at, start + 8 * self.use_constant[i] - at - 4)
             i += 1
 
+    # Jumps
+
+    def jump_near(self, label: i64) -> None:
+        """Jump, by the short form where the label is near behind."""
+        back = self.label_position(label)
+        distance = back - i64(len(self.buffer)) - 2
+        if back >= 0 and distance >= -128:
+            self.imm16(0xEB | ((distance & 255) << 8))
+        else:
+            self.jump(label)
+
+    def jump_near_if(self, condition: i64, label: i64) -> None:
+        """Jump on a condition, likewise."""
+        back = self.label_position(label)
+        distance = back - i64(len(self.buffer)) - 2
+        if back >= 0 and distance >= -128:
+            self.imm16(0x70 | condition | ((distance & 255) << 8))
+        else:
+            self.jump_if(condition, label)
+
     # Operands
 
     def slot(self, number: i64) -> i64:

@@ -206,12 +206,12 @@ class IntegerEncoder(FloatEncoder):
         """Jump to a label on a condition of records."""
         if condition == _FLOAT_EQUAL:
             unordered = self.short_jump_if(x.PARITY)
-            self.jump_if(x.EQUAL, label)
+            self.jump_near_if(x.EQUAL, label)
             self.bind_short(unordered)
             return
         if condition == _FLOAT_NOT_EQUAL:
-            self.jump_if(x.PARITY, label)
-        self.jump_if(i64(_CONDITION[condition]), label)
+            self.jump_near_if(x.PARITY, label)
+        self.jump_near_if(i64(_CONDITION[condition]), label)
 
     def set_on(self, condition: i64, d: i64) -> None:
         """d = 1 on a condition of records, else 0."""
