@@ -315,14 +315,28 @@ class Allocation:
 
     def settle_registers_below(self, height: i64) -> None:
         """Put all entries below a height that are in registers into their slots."""
-        if height == 0 or (self.free == self.temporaries and self.float_free == self.float_temporaries):
+        if height == 0:
             return
+        held = self.temporaries & ~self.free
         register: i64 = 0
-        while register < 32:
-            entry = self.owner_of(register)
-            if 0 <= entry < height:
-                self.settle(entry)
+        while held:
+            if held & 1:
+                self.settle_if_below(register, height)
+            held >>= 1
             register += 1
+        held = self.float_temporaries & ~self.float_free
+        register = 16
+        while held:
+            if held & 1:
+                self.settle_if_below(register, height)
+            held >>= 1
+            register += 1
+
+    def settle_if_below(self, register: i64, height: i64) -> None:
+        """Put the entry that holds a register into its slot if it is below a height."""
+        entry = self.owner_of(register)
+        if entry >= 0 and entry < height:
+            self.settle(entry)
 
     # The virtual stack
 

@@ -208,10 +208,6 @@ class Compiler(Accesses):
         self.free = self.temporaries
         self.float_free = self.float_temporaries
         self.has_calls = flags & _HAS_CALLS != 0
-        i: i64 = 0
-        while i < 32:
-            self.pinned_local[i] = -1
-            i += 1
         self.clear_labels()
         signature = read_i64_le(stream, _HEADER_TYPE) * 16
         params = self.number(signature, 4)

@@ -84,6 +84,8 @@ class Placing(Allocation):
                 self.move_entry[count] = entry
                 count += 1
             entry += 1
+        if count == 0:
+            return
         self.move_registers(count)
         i: i64 = 0
         while i < count:
