@@ -10,9 +10,11 @@ from wasmcore.compile.engine import Engine, default_engine
 from wasmcore.compile.module_code import ModuleCode
 from wasmcore.errors import DecodeError
 from wasmcore.runtime.locks import Lock
+from wasmcore.runtime.memory import can_be_guarded
 from wasmcore.runtime.plan import plan
 from wasmcore.runtime.stubs import machine
 from wasmcore.validation import validate as validate_module
+from wasmcore.validation import validate_declarations
 
 if TYPE_CHECKING:
     from wasmcore.types import ExternType
@@ -38,7 +40,7 @@ class ExportType(NamedTuple):
 class Module:
     """A WebAssembly module: `Module("gcd.wasm")`, from the path of a file or from bytes.
 
-    Decodes and validates (CompileError); compiles as its engine says. `backend` names the compiler where no engine is given. Can be
+    Decodes and validates (CompileError), and compiles now or later, as its engine says. `backend` names the compiler where no engine is given. Can be
     shared by threads and pickled; what is pickled is the WebAssembly, never machine code.
     """
 
@@ -52,9 +54,13 @@ class Module:
         self.engine = engine
         self.info = decode(_read(source))
         """What the module says: sections, index spaces, names."""
-        validate_module(self.info)
         self._codes: dict[tuple[bool, ...], ModuleCode] = {}
         self._lock = Lock()
+        if engine.lazy:
+            validate_module(self.info)
+        else:
+            validate_declarations(self.info)
+            self.code(tuple([can_be_guarded(memory.type, engine.guard) for memory in self.info.memories]))
 
     @property
     def name(self) -> str | None:
@@ -81,8 +87,10 @@ class Module:
             found = self._codes.get(guarded)
             if found is None:
                 engine = self.engine
-                found = ModuleCode(self.info, plan(self.info, guarded), engine.backend, engine.target, machine(engine.target))
-                if not engine.lazy:
+                found = ModuleCode(self.info, plan(self.info, guarded), engine.backend, engine.target)
+                if engine.lazy:
+                    found.make_lazy(machine(engine.target))
+                else:
                     found.compile_all(engine.progress)
                 self._codes[guarded] = found
             return found

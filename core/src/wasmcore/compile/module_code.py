@@ -33,7 +33,7 @@ UNIT_BYTES: Final = 1 << 18
 class ModuleCode:
     """Where the functions of a module are in memory. All methods are safe to call from several threads."""
 
-    def __init__(self, info: ModuleInfo, environment: Environment, backend: Backend, target: Target, machine: Machine) -> None:
+    def __init__(self, info: ModuleInfo, environment: Environment, backend: Backend, target: Target) -> None:
         self.info = info
         self.environment = environment
         self._backend = backend
@@ -45,8 +45,7 @@ class ModuleCode:
         self._instances: WeakSet[InstanceState] = WeakSet()
         self._defined = info.function_count - info.imported_functions
         self._first = environment.imported_functions
-        self._stubs = machine.lazy_stubs(self._defined)
-        self.entries = [self._stubs.address + self._stubs.step * number for number in range(self._defined)]
+        self.entries = [0] * self._defined
         """Address of each defined function: its code, or its lazy stub."""
         self._compiled = bytearray(self._defined)
         ids = [type_id(item.composite) if isinstance(item.composite, FuncType) else 0 for item in info.types]
@@ -69,6 +68,11 @@ class ModuleCode:
         with self._lock:
             self._instances.add(state)
 
+    def make_lazy(self, machine: Machine) -> None:
+        """Give all functions lazy stubs."""
+        self._stubs = machine.lazy_stubs(self._defined)
+        self.entries = [self._stubs.address + self._stubs.step * number for number in range(self._defined)]
+
     def compile_function(self, number: int) -> int:
         """Compile the n-th defined function, if it is not yet, and let all instances call its code; its address."""
         with self._lock:
@@ -77,13 +81,11 @@ class ModuleCode:
             return self.entries[number]
 
     def compile_all(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Compile what is not compiled yet; `progress(done, total)` counts functions."""
+        """Compile all functions, whose bodies need not have been validated; `progress(done, total)` counts them."""
         with self._lock:
             streams: list[bytes] = []
             size = 0
             for number in range(self._defined):
-                if self._compiled[number]:
-                    continue
                 stream = self._writer.stream(self._first + number)
                 streams.append(stream)
                 size += len(stream)
@@ -104,12 +106,13 @@ class ModuleCode:
     def _load(self, compiled: CompiledCode) -> None:
         loaded = LoadedCode(compiled, self)
         self._loaded.append(loaded)
+        instances = list(self._instances)
         for index, address in loaded.entries():
             number = index - self._first
             self.entries[number] = address
             self._compiled[number] = 1
             offset = self.environment.functions_offset + FUNCREF_SIZE * number
-            for state in self._instances:
+            for state in instances:
                 ctypes.c_uint64.from_address(state.address + offset).value = address
 
     def source_offset(self, index: int, offset: int) -> int | None:

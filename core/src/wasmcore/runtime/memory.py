@@ -19,6 +19,12 @@ MAXIMUM_PAGES: Final = 65536
 """Of a 32-bit memory with pages of 64 KiB."""
 
 
+def can_be_guarded(memory_type: MemoryType, wanted: bool | None = None) -> bool:
+    """Whether accesses to a memory of this type can be left to the hardware, and shall; `wanted` is `Engine(guard=…)`."""
+    possible = not memory_type.limits.index64 and memory_type.page_size_log2 == 16 and platform.signals_enabled()
+    return possible and wanted is not False
+
+
 class _Mapping(Resource):
     """Address space that is given back when nothing refers to it any more."""
 
@@ -68,20 +74,17 @@ class Memory:
         self._map(guarded)
 
     def _map(self, guarded: bool | None) -> None:
-        can_guard = not self._index64 and self._shift == 16 and platform.signals_enabled()
-        if guarded and not can_guard:
+        self.guarded = can_be_guarded(self.type, guarded)
+        if guarded and not self.guarded:
             raise ValueError("this memory can not be guarded: it has 64-bit addresses, small pages, or signals are switched off")
-        if guarded is not False and can_guard:
+        if self.guarded:
             try:
                 self._mapping = _Mapping(GUARDED_RESERVATION)
-                self.guarded = True
             except MemoryError:
                 if guarded:
                     raise
                 self.guarded = False
-                self._mapping = _Mapping(_pages(self._length))
-        else:
-            self.guarded = False
+        if not self.guarded:
             self._mapping = _Mapping(_pages(self._length))
         platform.make_writable(self._mapping.address, _pages(self._length))
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wasmcore.validation.module_rules import validate as validate
+from wasmcore.validation.module_rules import validate_declarations as validate_declarations
 from wasmcore.validation.stream_writer import StreamWriter as StreamWriter
 
 if TYPE_CHECKING:

@@ -29,6 +29,11 @@ def validate(module: ModuleInfo, features: frozenset[str] = DEFAULT_FEATURES) ->
     rules.check_bodies()
 
 
+def validate_declarations(module: ModuleInfo, features: frozenset[str] = DEFAULT_FEATURES) -> None:
+    """`validate` but for the bodies of functions, which writing their streams checks."""
+    _ModuleRules(module, features).check()
+
+
 @final
 class _ModuleRules:
     def __init__(self, module: ModuleInfo, features: frozenset[str]) -> None:
