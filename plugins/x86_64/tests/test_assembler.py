@@ -224,8 +224,9 @@ def test_no_operands() -> None:
 
 def test_state() -> None:
     for digit, name in ((x.DIGIT_FXSAVE, "fxsave"), (x.DIGIT_FXRSTOR, "fxrstor"), (x.DIGIT_XSAVE, "xsave"), (x.DIGIT_XRSTOR, "xrstor")):
-        assert text(lambda a: a.reg_mem(x.STATE, 0, digit, x.RSP, 64)) == f"{name} [rsp + 0x40]"
-        assert text(lambda a: a.reg_mem(x.STATE, 1, digit, x.R12, 0)) in (f"{name}64 [r12]", f"{name}64 ptr [r12]")
+        # capstone writes "ptr" without a size for some of these
+        assert text(lambda a: a.reg_mem(x.STATE, 0, digit, x.RSP, 64)).replace(" ptr", "") == f"{name} [rsp + 0x40]"
+        assert text(lambda a: a.reg_mem(x.STATE, 1, digit, x.R12, 0)).replace(" ptr", "") == f"{name}64 [r12]"
     assert text(lambda a: a.reg_mem(x.STATE, 0, x.DIGIT_LDMXCSR, x.RSP, 0)) == "ldmxcsr dword ptr [rsp]"
     assert text(lambda a: a.reg_mem(x.STATE, 0, x.DIGIT_STMXCSR, x.RSP, 0)) == "stmxcsr dword ptr [rsp]"
     assert text(lambda a: a.reg_mem(x.FLDCW, 0, 5, x.RSP, 0)) == "fldcw word ptr [rsp]"

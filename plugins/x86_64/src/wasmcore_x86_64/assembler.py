@@ -331,12 +331,15 @@ class Assembler:
     def reg_mem(self, instruction: i64, wide: i64, reg: i64, base: i64, displacement: i64) -> None:
         """An instruction on a register and `[base + displacement]`."""
         rex = (wide << 3) | ((reg >> 3) << 2) | (base >> 3)
-        if instruction & 0x1000000 and reg >= 4:
-            rex |= 0x40
-        self._opcode(instruction, rex)
         buffer = self.buffer
         low = base & 7
         modrm = ((reg & 7) << 3) | low
+        if instruction <= 0xFF and rex and displacement and low != 4 and -128 <= displacement <= 127:  # most slots: one write
+            write_i32_le(buffer, i32(_signed32(0x400040 | rex | (instruction << 8) | (modrm << 16) | (displacement << 24))))
+            return
+        if instruction & 0x1000000 and reg >= 4:
+            rex |= 0x40
+        self._opcode(instruction, rex)
         if -128 <= displacement <= 127:
             if displacement == 0 and low != 5:
                 buffer.append(u8(modrm))
@@ -356,12 +359,16 @@ class Assembler:
     def reg_index(self, instruction: i64, wide: i64, reg: i64, base: i64, index: i64, scale: i64, displacement: i64) -> None:
         """An instruction on a register and `[base + (index << scale) + displacement]`; the index may not be rsp."""
         rex = (wide << 3) | ((reg >> 3) << 2) | ((index >> 3) << 1) | (base >> 3)
-        if instruction & 0x1000000 and reg >= 4:
-            rex |= 0x40
-        self._opcode(instruction, rex)
         buffer = self.buffer
         modrm = ((reg & 7) << 3) | 4
         sib = (scale << 6) | ((index & 7) << 3) | (base & 7)
+        if instruction <= 0xFF and rex and displacement and -128 <= displacement <= 127:
+            write_i32_le(buffer, i32(_signed32(0x400040 | rex | (instruction << 8) | (modrm << 16) | (sib << 24))))
+            buffer.append(u8(displacement & 255))
+            return
+        if instruction & 0x1000000 and reg >= 4:
+            rex |= 0x40
+        self._opcode(instruction, rex)
         if displacement == 0 and base & 7 != 5:
             write_i16_le(buffer, i16(_signed16(modrm | (sib << 8))))
         elif -128 <= displacement <= 127:
@@ -680,3 +687,8 @@ class Assembler:
 def _signed16(value: i64) -> i64:
     """The same 16 bits as a signed number (plain Python does not wrap)."""
     return (value ^ 0x8000) - 0x8000
+
+
+def _signed32(value: i64) -> i64:
+    """The low 32 bits as a signed number."""
+    return ((value & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
