@@ -40,8 +40,8 @@ class ExportType(NamedTuple):
 class Module:
     """A WebAssembly module: `Module("gcd.wasm")`, from the path of a file or from bytes.
 
-    Decodes and validates (CompileError), and compiles now or later, as its engine says. `backend` names the compiler where no engine is given. Can be
-    shared by threads and pickled; what is pickled is the WebAssembly, never machine code.
+    Decodes and validates (CompileError), and compiles now or later, as its engine says. `backend` names the compiler where no engine is
+    given. Can be shared by threads and pickled; what is pickled is the WebAssembly, never machine code.
     """
 
     def __init__(
