@@ -38,7 +38,8 @@ class Singlepass:
     def __init__(self) -> None:
         self._lowerings: dict[str, Lowering] = {}
         self._kept: list[_ModuleCompiler] = []  # at most one; who uses it takes it out, so that threads do not share it
-        self.targets = frozenset(entry.name for entry in entries(ENTRY_POINT_GROUP))
+        self._entries = entries(ENTRY_POINT_GROUP)
+        self.targets = frozenset(entry.name for entry in self._entries)
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
         """Compile all functions of a unit."""
@@ -78,7 +79,7 @@ class Singlepass:
         found = self._lowerings.get(target)
         if found is not None:
             return found
-        for entry in entries(ENTRY_POINT_GROUP):
+        for entry in self._entries:
             if entry.name == target:
                 found = cast("Lowering", entry.load())
                 version = found.PROTOCOL
