@@ -8,6 +8,7 @@ from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import append, i64, vec
 from wasmcore_singlepass.allocation import BASE_BIT, CONSTANT, KIND_MASK, TYPE_SHIFT
 from wasmcore_singlepass.operators import Operators
+from wasmcore_singlepass.registers import RegisterFile
 
 # Bits of the description of a memory.
 MEMORY_INDEX64: Final = 1
@@ -15,14 +16,14 @@ MEMORY_GUARDED: Final = 2
 # Bits of the description of a global.
 GLOBAL_INDIRECT: Final = 1
 
-_BUILTIN_MEMORY_GROW = 2
-_BUILTIN_MEMORY_INIT = 3
-_BUILTIN_DATA_DROP = 4
-_BUILTIN_TABLE_GROW = 5
-_BUILTIN_TABLE_FILL = 6
-_BUILTIN_TABLE_COPY = 7
-_BUILTIN_TABLE_INIT = 8
-_BUILTIN_ELEM_DROP = 9
+_BUILTIN_MEMORY_GROW: Final = 2
+_BUILTIN_MEMORY_INIT: Final = 3
+_BUILTIN_DATA_DROP: Final = 4
+_BUILTIN_TABLE_GROW: Final = 5
+_BUILTIN_TABLE_FILL: Final = 6
+_BUILTIN_TABLE_COPY: Final = 7
+_BUILTIN_TABLE_INIT: Final = 8
+_BUILTIN_ELEM_DROP: Final = 9
 
 _LOAD_BYTES: Final = b"\x04\x08\x04\x08\x01\x01\x02\x02\x01\x01\x02\x02\x04\x04"
 _STORE_BYTES: Final = b"\x04\x08\x04\x08\x01\x02\x01\x02\x04"
@@ -40,35 +41,8 @@ def numbers(items: list[int]) -> vec[i64]:
 class Accesses(Operators):
     """Instructions that reach something through the context; the tables of its layout."""
 
-    def __init__(
-        self,
-        temporaries: i64,
-        float_temporaries: i64,
-        integers: bytes,
-        floats: bytes,
-        integer_results: bytes,
-        float_results: bytes,
-        call_index: i64,
-        native_arguments: bytes,
-        native_destroyed: i64,
-        shift_count: i64,
-        dividend: i64,
-        remainder: i64,
-    ) -> None:
-        super().__init__(
-            temporaries,
-            float_temporaries,
-            integers,
-            floats,
-            integer_results,
-            float_results,
-            call_index,
-            native_arguments,
-            native_destroyed,
-            shift_count,
-            dividend,
-            remainder,
-        )
+    def __init__(self, registers: RegisterFile) -> None:
+        super().__init__(registers)
         self.memory_offset: vec[i64] = vec[i64]()
         self.memory_bits: vec[i64] = vec[i64]()
         self.memory_page: vec[i64] = vec[i64]()

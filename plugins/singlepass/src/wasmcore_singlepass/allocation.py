@@ -11,6 +11,7 @@ from typing import Final
 
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import BytesWriter, append, i64, u8, vec, write_i64_le
+from wasmcore_singlepass.registers import RegisterFile
 
 IN_SLOT: Final = 0
 REGISTER: Final = 1
@@ -34,10 +35,10 @@ _LOCAL_TEE: Final = 0x22
 class Allocation:
     """State of one function, and how values get into registers and slots."""
 
-    def __init__(self, temporaries: i64, float_temporaries: i64) -> None:
+    def __init__(self, registers: RegisterFile) -> None:
         self.out = BytesWriter()
-        self.temporaries: i64 = temporaries
-        self.float_temporaries: i64 = float_temporaries
+        self.temporaries: i64 = registers.temporaries
+        self.float_temporaries: i64 = registers.float_temporaries
         self.free: i64 = 0
         self.float_free: i64 = 0
         # The stack entry that may hold each register, integer registers, then float registers; `owner_of` knows whether it does.

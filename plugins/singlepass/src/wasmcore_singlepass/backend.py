@@ -12,8 +12,10 @@ from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore_singlepass import __version__
 from wasmcore_singlepass.accesses import GLOBAL_INDIRECT, MEMORY_GUARDED, MEMORY_INDEX64
 from wasmcore_singlepass.allocation import FLOAT_PIN
-from wasmcore_singlepass.compiler import Compiler, Unsupported
+from wasmcore_singlepass.compiler import Compiler
+from wasmcore_singlepass.entry import Unsupported
 from wasmcore_singlepass.protocol import ENTRY_POINT_GROUP, PROTOCOL
+from wasmcore_singlepass.registers import RegisterFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -150,7 +152,7 @@ def _compiler(lowering: Lowering) -> Compiler:
     """The compiler for a target's registers."""
     convention = lowering.CONVENTION
     destroyed = (*lowering.NATIVE_DESTROYED, *(FLOAT_PIN + register for register in lowering.NATIVE_DESTROYED_FLOATS))
-    return Compiler(
+    registers = RegisterFile(
         _mask(lowering.TEMPORARIES),
         _mask(lowering.FLOAT_TEMPORARIES),
         bytes(lowering.PINNED),
@@ -166,6 +168,7 @@ def _compiler(lowering: Lowering) -> Compiler:
         lowering.DIVIDEND,
         lowering.REMAINDER,
     )
+    return Compiler(registers)
 
 
 def _set_up(compiler: Compiler, environment: Environment) -> None:

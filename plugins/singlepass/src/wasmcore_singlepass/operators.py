@@ -6,42 +6,17 @@ from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64
 from wasmcore_singlepass.allocation import COMPARISON, CONSTANT, KIND_MASK, TYPE_SHIFT
 from wasmcore_singlepass.placing import Placing
-
-_NO_COMPARISON = 0
+from wasmcore_singlepass.registers import RegisterFile
 
 
 class Operators(Placing):
     """Numeric instructions, comparisons and `select`."""
 
-    def __init__(
-        self,
-        temporaries: i64,
-        float_temporaries: i64,
-        integers: bytes,
-        floats: bytes,
-        integer_results: bytes,
-        float_results: bytes,
-        call_index: i64,
-        native_arguments: bytes,
-        native_destroyed: i64,
-        shift_count: i64,
-        dividend: i64,
-        remainder: i64,
-    ) -> None:
-        super().__init__(
-            temporaries,
-            float_temporaries,
-            integers,
-            floats,
-            integer_results,
-            float_results,
-            call_index,
-            native_arguments,
-            native_destroyed,
-        )
-        self.shift_count: i64 = shift_count
-        self.dividend: i64 = dividend
-        self.remainder: i64 = remainder
+    def __init__(self, registers: RegisterFile) -> None:
+        super().__init__(registers)
+        self.shift_count: i64 = registers.shift_count
+        self.dividend: i64 = registers.dividend
+        self.remainder: i64 = registers.remainder
         # The comparison that waits for its user: its operation (0: none), and the fields of its record.
         self.comparison: i64 = 0
         self.comparison_size: i64 = 0
@@ -356,7 +331,7 @@ class Operators(Placing):
             self.give(self.comparison_a)
             if operation == m.COMPARE or operation == m.TEST:
                 self.give(self.comparison_b)
-        self.comparison = _NO_COMPARISON
+        self.comparison = 0
 
     def pop_condition(self) -> None:
         """Pop an i32 used as a condition: afterwards a comparison waits."""

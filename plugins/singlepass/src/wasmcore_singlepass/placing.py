@@ -16,31 +16,21 @@ from wasmcore_singlepass.allocation import (
     Allocation,
     is_wide,
 )
+from wasmcore_singlepass.registers import RegisterFile
 
 
 class Placing(Allocation):
     """Calls and returns. Registers are bytes of hardware numbers, in the convention's order."""
 
-    def __init__(
-        self,
-        temporaries: i64,
-        float_temporaries: i64,
-        integers: bytes,
-        floats: bytes,
-        integer_results: bytes,
-        float_results: bytes,
-        call_index: i64,
-        native_arguments: bytes,
-        native_destroyed: i64,
-    ) -> None:
-        super().__init__(temporaries, float_temporaries)
-        self.integers = integers
-        self.floats = floats
-        self.integer_results = integer_results
-        self.float_results = float_results
-        self.call_index: i64 = call_index
-        self.native_arguments = native_arguments
-        self.native_destroyed: i64 = native_destroyed
+    def __init__(self, registers: RegisterFile) -> None:
+        super().__init__(registers)
+        self.integers = registers.integers
+        self.floats = registers.floats
+        self.integer_results = registers.integer_results
+        self.float_results = registers.float_results
+        self.call_index: i64 = registers.call_index
+        self.native_arguments = registers.native_arguments
+        self.native_destroyed: i64 = registers.native_destroyed
         self.moves: vec[i64] = vec[i64]([0] * 32)  # destinations that wait: integer registers, 16 + float registers
         self.move_entry: vec[i64] = vec[i64]([0] * 32)
         self.readers: vec[i64] = vec[i64]([0] * 32)
