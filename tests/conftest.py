@@ -11,8 +11,3 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         import wasmcore
 
         metafunc.parametrize("backend", sorted(wasmcore.backends()) or ["singlepass"])
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Name the markers of the tests here."""
-    config.addinivalue_line("markers", "cpython: runs CPython for WASI, a module of 26 MB")

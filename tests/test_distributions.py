@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -38,14 +40,25 @@ def test_build_files_are_the_same_everywhere() -> None:
         assert len({path.read_bytes() for path in (folder / name for folder in DISTRIBUTIONS) if path.exists()}) == 1, name
 
 
-def test_this_is_the_build_that_was_asked_for() -> None:
+def c_compiler_works(folder: Path) -> bool:
+    """Whether the C compiler that builds extension modules can."""
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC"))
+    (folder / "module.c").write_text("#include <Python.h>\n")
+    command = [*compiler, "-c", "-I", sysconfig.get_path("include"), "-o", "module.o", "module.c"]
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, timeout=100, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def test_this_is_the_build_that_was_asked_for(tmp_path: Path) -> None:
     wanted = os.environ.get("WASMCORE_EXPECT")
     if wanted is None:
         pytest.skip("WASMCORE_EXPECT is not set")
     from wasmcore._build import COMPILED
 
     if wanted == "compiled" and not COMPILED:
-        assert not shutil.which("cc") and not shutil.which("gcc"), "there is a C compiler, and still nothing is compiled"
+        assert not c_compiler_works(tmp_path), "there is a C compiler, and still nothing is compiled"
         pytest.skip("no C compiler: this environment tests the plain build")
     assert wanted == ("compiled" if COMPILED else "pure")
 
@@ -57,7 +70,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("dist")
     for folder in DISTRIBUTIONS:
         command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(output), str(folder)]
-        done = subprocess.run(command, env={**os.environ, "WASMCORE_PURE": "1"}, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env={**os.environ, "WASMCORE_PURE": "1"}, capture_output=True, text=True, check=False, timeout=100)
         assert done.returncode == 0, done.stdout + done.stderr
     return output
 
@@ -79,14 +92,14 @@ def test_sdist_and_wheel_hold_the_source_and_nothing_compiled(built: Path, folde
 
 @pytest.mark.wheels
 def test_wheels_work_outside_of_the_checkout(built: Path, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True, timeout=100)
     bin_folder = tmp_path / "venv/bin"
     wheels = [str(path) for path in built.glob("*.whl")]
-    subprocess.run([str(bin_folder / "python"), "-m", "pip", "install", "--quiet", *wheels], check=True, cwd=tmp_path)
+    subprocess.run([str(bin_folder / "python"), "-m", "pip", "install", "--quiet", *wheels], check=True, cwd=tmp_path, timeout=200)
     shutil.copy(ROOT / "examples/sieve.wasm", tmp_path)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [str(bin_folder / "wasmcore"), "run", "--backend=singlepass", "sieve.wasm", "100"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
     assert "97" in done.stdout
     assert "plain-Python build" in done.stderr

@@ -195,5 +195,5 @@ from wasmcore.cli import main
 main(["nothing-there.wasm"])
 print([name for name in ("click", "rich", "pluggy") if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100, cwd=tmp_path)
     assert done.stdout == "[]\n"

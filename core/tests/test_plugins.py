@@ -80,7 +80,7 @@ def ask(folder: Path, expression: str, before: str = "") -> object:
     """The value of an expression in an interpreter that has these distributions, and none of wasmcore's own."""
     code = f"import json, sys\nfrom wasmcore import _registry as registry\n{ONLY_OURS}\n{before}\nprint(json.dumps({expression}))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)]), "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

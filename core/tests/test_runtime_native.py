@@ -89,7 +89,7 @@ try:
 except MemoryError as error:
     print("refused")
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=100, env=os.environ)
     assert done.stdout == "100\nrefused\n"
 
 
@@ -270,7 +270,7 @@ def test_symbols() -> None:
 
 def test_locks_are_free_after_fork() -> None:
     script = """
-import os, threading
+import os, signal, threading
 from wasmcore.runtime.locks import Lock
 mine, other = Lock(), Lock()
 held = threading.Event()
@@ -285,6 +285,7 @@ held.wait()
 with mine:
     child = os.fork()
     if not child:
+        signal.alarm(60)
         with other, mine:
             pass
 if not child:
@@ -294,5 +295,5 @@ assert os.waitpid(child, 0)[1] == 0
 done.set()
 thread.join()
 """
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=30, env=os.environ)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=100, env=os.environ)
     assert (done.returncode, done.stderr) == (0, "")

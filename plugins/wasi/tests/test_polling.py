@@ -43,10 +43,8 @@ def test_sleeping(make_guest: MakeGuest) -> None:
         base = now() if callable(now) else now
         wanted = [clock(index, base + timeout, clock=which, flags=flags) for index, timeout in enumerate((10**18, 30_000_000))]
         assert poll(guest, *wanted) == [(1, 0, 0, 0, 0)]
-        assert 0.029 <= time.monotonic() - start < 2
-    start = time.monotonic()
+        assert time.monotonic() - start >= 0.029
     assert poll(guest, clock(1, 0), clock(2, 1, flags=1), clock(3, (1 << 64) - 1)) == [(1, 0, 0, 0, 0), (2, 0, 0, 0, 0)]
-    assert time.monotonic() - start < 1
     assert poll(guest, clock(1, 0, clock=9), clock(2, 0, clock=2)) == [(1, 28, 0, 0, 0), (2, 58, 0, 0, 0)]
 
 
@@ -74,7 +72,7 @@ def test_files(make_guest: MakeGuest, tmp_path: Path) -> None:
         assert poll(guest, file(1, 99, READ)) == [(1, 8, READ, 0, 0)]
         start = time.monotonic()
         assert poll(guest, file(1, 0, READ), clock(2, 30_000_000)) == [(2, 0, 0, 0, 0)]
-        assert 0.029 <= time.monotonic() - start < 2
+        assert time.monotonic() - start >= 0.029
         assert poll(guest, file(3, 1, WRITE), file(4, 0, READ)) == [(3, 0, WRITE, 0, 0)]
         timer = threading.Timer(0.03, os.write, (write_end, b"hello"))
         timer.start()

@@ -17,7 +17,6 @@ from wasmcore_wasi.functions import FUNCTIONS
 from wasmcore_wasi.plugin import wasmcore_host_module
 
 wasmtime = pytest.importorskip("wasmtime")
-pytest.importorskip("ziglang")
 
 PROGRAMS = Path(__file__).parent / "programs"
 INSTALLED = {point.name for point in entry_points(group="wasmcore")}
@@ -32,6 +31,7 @@ Runner = Callable[[Path, list[str], dict[str, str], Path, list[Path]], int]
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """The programs as WebAssembly."""
+    pytest.importorskip("ziglang")
     folder = tmp_path_factory.mktemp("programs")
     results = {}
     for source in PROGRAMS.glob("*.c"):
@@ -142,10 +142,12 @@ def check(runner: Runner, compiled: Mapping[str, Path], folder: Path) -> None:
         assert got == expected
 
 
+@pytest.mark.slow
 def test_programs_equal_wasmtimes(compiled: Mapping[str, Path], tmp_path: Path) -> None:
     check(run_with_ours, compiled, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not {"wasi", "singlepass"} <= INSTALLED, reason="wasmcore-wasi and wasmcore-singlepass are not installed")
 def test_programs_in_wasmcore_equal_wasmtimes(compiled: Mapping[str, Path], tmp_path: Path) -> None:
     check(run_with_wasmcore, compiled, tmp_path)

@@ -13,6 +13,7 @@ import pytest
 HERE = Path(__file__).parent
 PRELUDE = """
 import ctypes, faulthandler, os, signal, subprocess, sys, threading, time
+os.register_at_fork(after_in_child=lambda: signal.alarm(60))
 sys.path.insert(0, HERE)
 from handmade import *
 from test_stubs_traps import *
@@ -43,7 +44,7 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
     )
 
 
@@ -124,8 +125,8 @@ def test_interrupt_by_keyboard(release: bool) -> None:
 world = World()
 f = endless({release})
 for _ in range(3):
-    later(0.1, signal.SIGINT)
     try:
+        later(0.1, signal.SIGINT)
         f()
     except KeyboardInterrupt:
         assert world.store.activation == 0
@@ -189,9 +190,10 @@ class Alarm(Exception): pass
 def ring(*arguments): raise Alarm
 signal.signal(signal.SIGALRM, ring)
 the_machine()
-signal.setitimer(signal.ITIMER_REAL, 0.05)
+f = endless()
 try:
-    endless()()
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    f()
 except Alarm:
     print("alarm")
 """
@@ -218,8 +220,8 @@ def in_child():
     worker = threading.Thread(target=trap_once)
     worker.start()
     worker.join()
-    later(0.05, signal.SIGINT)
     try:
+        later(0.05, signal.SIGINT)
         endless()()
     except KeyboardInterrupt:
         pass
@@ -330,6 +332,6 @@ print("limited")
         ["bash", "-c", 'ulimit -s unlimited; exec "$0" -c "$1"', sys.executable, f"HERE = {str(HERE)!r}" + PRELUDE + script],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
     )
     assert done.stdout == "limited\n", done.stderr

@@ -1,0 +1,17 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
+
+
+def pytest_configure() -> None:
+    """No target knows the objects of Python 3.14 yet."""
+    if sys.version_info >= (3, 14):
+        pytest.exit(f"no tests: Python {sys.version.split()[0]} is not supported yet (3.10 to 3.13 are)", returncode=0)

@@ -1,0 +1,20 @@
+"""Keeps what these tests do to the machine of the process away from the tests of other folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from wasmcore.runtime import stubs
+
+HOOKS = ("compile_function", "box_reference", "unbox_reference")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hooks_of_the_machine() -> Iterator[None]:
+    """The hooks are what they were when a module of tests ends that sets its own."""
+    saved = [(machine, name, getattr(machine, name)) for machine in stubs._machines.values() for name in HOOKS]
+    yield
+    for machine, name, hook in saved:
+        setattr(machine, name, hook)
