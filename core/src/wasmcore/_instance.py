@@ -82,13 +82,10 @@ class Instance:
         linked = Linked()
         for item in module.info.imports:
             _add(linked, item, values.find(item))
-        guarded = [memory.guarded for memory in linked.memories]
-        defined = [
-            Memory.of_type(memory.type, guarded=module.engine.guard) for memory in module.info.memories[len(linked.memories) :]
-        ]
-        linked.memories += defined
-        code = module.code(tuple(guarded + [memory.guarded for memory in defined]))
-        self._state = InstanceState(code, module.info, linked, machine(module.engine.target), release_gil)
+        engine = module.engine
+        linked.memories += [Memory.of_type(memory.type, guarded=engine.guard) for memory in module.info.memories[len(linked.memories) :]]
+        code = module.code(tuple([memory.guarded and engine.signals for memory in linked.memories]))
+        self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil)
         self.exports = Exports(self._state)
         link.complete(self._state)
         self._state.initialize()

@@ -10,7 +10,6 @@ from wasmcore.compile.engine import Engine, default_engine
 from wasmcore.compile.module_code import ModuleCode
 from wasmcore.errors import DecodeError
 from wasmcore.runtime.locks import Lock
-from wasmcore.runtime.memory import can_be_guarded
 from wasmcore.runtime.plan import plan
 from wasmcore.runtime.stubs import machine
 from wasmcore.validation import validate as validate_module
@@ -60,7 +59,7 @@ class Module:
             validate_module(self.info)
         else:
             validate_declarations(self.info)
-            self.code(tuple([can_be_guarded(memory.type, engine.guard) for memory in self.info.memories]))
+            self.code(tuple([engine.can_be_guarded(memory.type) for memory in self.info.memories]))
 
     @property
     def name(self) -> str | None:
@@ -87,7 +86,7 @@ class Module:
             found = self._codes.get(guarded)
             if found is None:
                 engine = self.engine
-                found = ModuleCode(self.info, plan(self.info, guarded), engine.backend, engine.target)
+                found = ModuleCode(self.info, plan(self.info, guarded), engine.backend, engine.target, engine.signals)
                 if engine.lazy:
                     found.make_lazy(machine(engine.target))
                 else:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from wasmcore import _registry
 from wasmcore.errors import PluginError
+from wasmcore.runtime.memory import can_be_guarded
+from wasmcore.runtime.stubs import machine
 
 if TYPE_CHECKING:
     from wasmcore.plugin.hooks import Backend
     from wasmcore.plugin.target import Target
+    from wasmcore.types import MemoryType
 
 
 class Engine:
@@ -18,8 +21,10 @@ class Engine:
 
     backend: the name of an installed backend, or "auto".
     lazy: compile a function when it is first called, instead of the whole module at once.
-    guard: "auto" reserves 8 GiB of address space per memory where the system allows and lets the hardware check accesses; False
+    guard: None reserves 8 GiB of address space per memory where the system allows and lets the hardware check accesses; False
         checks every access in code.
+    signals: let faults become traps, where the system allows; False compiles code that needs no signal handlers, but checks
+        everything itself, which is slower. `WASMCORE_SIGNALS=0` in the environment does that for all engines.
     progress: called as `progress(done, total)` while a whole module is compiled, counting functions.
     """
 
@@ -29,16 +34,29 @@ class Engine:
         *,
         lazy: bool = True,
         guard: bool | None = None,
+        signals: bool = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.lazy = lazy
-        self.guard = guard
+        if guard and not signals:
+            raise ValueError("memories can not be guarded without signals")
+        self.guard = guard if signals else False
+        self._signals = signals
         self.progress = progress
         self.backend: Backend = _registry.default_backend() if backend == "auto" else _registry.backend(backend)
         self.target: Target = _registry.host_target()
         if self.target.name not in self.backend.targets:
             known = ", ".join(sorted(self.backend.targets)) or "nothing"
             raise PluginError(f"backend {self.backend.name!r} can not compile for {self.target.name}, only for {known}")
+
+    @property
+    def signals(self) -> bool:
+        """Whether its code needs signal handlers; found out once per process by trying them."""
+        return self._signals and machine(self.target).signals_work()
+
+    def can_be_guarded(self, memory_type: MemoryType) -> bool:
+        """Whether its code may leave the checks of a memory of this type to the hardware."""
+        return can_be_guarded(memory_type, self.guard) and self.signals
 
     def __repr__(self) -> str:
         return f"<wasmcore.Engine {self.backend.name} for {self.target.name}>"

@@ -33,9 +33,10 @@ UNIT_BYTES: Final = 1 << 18
 class ModuleCode:
     """Where the functions of a module are in memory. All methods are safe to call from several threads."""
 
-    def __init__(self, info: ModuleInfo, environment: Environment, backend: Backend, target: Target) -> None:
+    def __init__(self, info: ModuleInfo, environment: Environment, backend: Backend, target: Target, signals: bool = True) -> None:
         self.info = info
         self.environment = environment
+        self.signals = signals
         self._backend = backend
         self._target = target
         self._features = target.features()
@@ -101,7 +102,8 @@ class ModuleCode:
                 progress(self._defined, self._defined)
 
     def _compile(self, streams: tuple[bytes, ...], address_map: bool = False) -> CompiledCode:
-        return self._backend.compile(CompileUnit(self.environment, streams, self._target.name, self._features, address_map))
+        unit = CompileUnit(self.environment, streams, self._target.name, self._features, address_map, self.signals)
+        return self._backend.compile(unit)
 
     def _load(self, compiled: CompiledCode) -> None:
         loaded = LoadedCode(compiled, self)

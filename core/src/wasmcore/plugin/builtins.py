@@ -11,7 +11,8 @@ class Builtin(NamedTuple):
     """One built-in function.
 
     With `native`, it is a C function of the platform's C convention. Else it follows the WebAssembly calling convention, the
-    context register holding the caller's VMContext; it may trap and may call Python.
+    context register holding the caller's VMContext; it may trap and may call Python. `poll` is a stub of the target's: it keeps all
+    registers, but for the flags.
     """
 
     name: str
@@ -34,6 +35,8 @@ BUILTINS: Final = (
     Builtin("table_copy", _I32 * 2 + _I64 * 3, b"", False, "(to table, from table, to, from, elements)"),
     Builtin("table_init", _I32 * 2 + _I64 * 3, b"", False, "(table, segment, to, from, elements)"),
     Builtin("elem_drop", _I32, b"", False, "(segment)"),
+    Builtin("trap", _I32, b"", False, "(kind): does not return"),
+    Builtin("poll", b"", b"", False, "answers interrupts, keeps all registers but the flags"),
 )
 """All built-ins, in the order of the table. Sizes and offsets are zero-extended to 64 bits by the caller."""
 

@@ -52,6 +52,7 @@ STORE_FIELDS: Final = (
     Field("stack_limit", _u64, "the stack pointer may not go below"),
     Field("thread", _u64, "thread record of the thread that is or was last inside"),
     Field("number", _u64, "number of the store, for Python"),
+    Field("polls", _u32, "code that does without signals counts its polls down here, and calls the built-in `poll` below 0"),
 )
 POLL_OFFSET: Final = 4096
 """The poll page, from the store record: loaded at loop heads and function entries, protected to interrupt."""

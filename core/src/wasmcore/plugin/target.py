@@ -26,6 +26,8 @@ class HostInterface(NamedTuple):
       it or raises. The stub then looks again.
     - `trap(thread: int, pc: int, address: int, frame: int) -> None`: raises the exception of a fault, with what the thread record
       said about it; returns normally only for an interrupt that raised nothing, after which the code is resumed.
+    - `poll(store: int) -> None`: the polls of the store with this address are counted down: counts anew, and raises the exception of an
+      interrupt or returns.
     - `compile(context: int, index: int) -> int`: compiles a defined function (counted without the imports) that was called for the
       first time, patches its funcref records and returns the address of its code, or raises.
     - `wrong_count(self: object, given: int) -> None`: raises the TypeError of a call with so many arguments too few or too many.
@@ -65,6 +67,7 @@ class Target(Protocol):
         - `interrupt_handler`: the same for SIGINT: protects the poll page of the store the main thread is inside, then chains.
         - `trap`: unprotects the poll page if the fault is about it, calls the callback `trap` on the stack of the fault, then unwinds;
           or resumes with all registers as they were.
+        - `poll`: the built-in of that name: calls the callback `poll`, then unwinds, or returns with all registers as they were.
         - `unwind`: leaves the innermost activation of the current thread; its entry stub returns NULL to Python. Jumped to with a
           Python exception set and the interpreter lock held.
         - `lazy`: jumped to by `lazy_stubs`: saves the arguments, calls the callback `compile`, continues in the compiled code.

@@ -81,3 +81,6 @@ class CompileUnit(NamedTuple):
     """CPU features the code may use, in the target's names."""
     address_map: bool = False
     """Whether `CompiledCode.address_map` is wanted. The code must be the same with it and without."""
+    signals: bool = True
+    """Whether faults become traps and interrupts. If not, no instruction may fault: no memory is guarded, a trap is a call of the built-in
+    `trap`, everything that leads to one is compared, and a poll counts `store.polls` down, to call the built-in `poll` below 0."""

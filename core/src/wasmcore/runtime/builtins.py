@@ -67,6 +67,10 @@ def _elem_drop(context: int, segment: int) -> None:
     contexts[context].segments.drop_elements(segment)
 
 
+def _trap(context: int, kind: int) -> None:
+    raise Trap(TrapKind(kind))
+
+
 def _with_backtrace(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a trap of a built-in name the WebAssembly code that called it."""
 
@@ -88,6 +92,7 @@ BUILTINS: Final[dict[str, Callable[..., Any]]] = {
     "table_copy": _with_backtrace(_table_copy),
     "table_init": _with_backtrace(_table_init),
     "elem_drop": _elem_drop,
+    "trap": _with_backtrace(_trap),
 }
 """By their names in `wasmcore.plugin.builtins.BUILTINS`; called with the address of the caller's VMContext and the arguments."""
 

@@ -32,6 +32,8 @@ class Code(Protocol):
     """The code of a module, as an instance sees it."""
 
     environment: Environment
+    signals: bool
+    """Whether it needs signal handlers."""
     entries: list[int]
     function_type_ids: list[int]
     """Type id of each defined function."""
@@ -65,7 +67,8 @@ class InstanceState:
         self.info = info
         self.machine = machine
         self.release_gil = release_gil
-        machine.ensure_signals()
+        if code.signals:
+            machine.ensure_signals()
         self.imported = linked.functions
         self.tables = linked.tables
         self.memories = linked.memories

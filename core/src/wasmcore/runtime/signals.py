@@ -26,6 +26,11 @@ INTERRUPTS: Final = (
 ACTIONS_SIZE: Final = 16 * 64
 
 
+def blocked_faults() -> set[signal.Signals]:
+    """Signals of faults that this thread blocks: a fault would end the process."""
+    return {signal.Signals(number) for number in FAULTS} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 class Handlers(NamedTuple):
     """One copy of the handlers, with the table of actions it chains to."""
 
@@ -64,9 +69,7 @@ class SignalHandlers:
         self._lock = Lock()
 
     def ensure_installed(self) -> None:
-        """Install the handlers where they are not on top; PluginError if that is not allowed."""
-        if not platform.signals_enabled():
-            raise PluginError("WebAssembly code can not run with WASMCORE_SIGNALS=0: traps need signal handlers")
+        """Install the handlers where they are not on top; PluginError if that is refused."""
         for number in FAULTS + tuple(number for number in INTERRUPTS if callable(signal.getsignal(number))):
             handler, flags = platform.signal_action(number)
             if not any(copy.handler(number) == handler for copy in self._copies):
@@ -78,8 +81,11 @@ class SignalHandlers:
         flags = platform.SA_SIGINFO | platform.SA_ONSTACK | (flags & platform.SA_RESTART)
         try:
             platform.set_signal_action(number, copy.handler(number), flags)
+            installed = platform.signal_action(number)[0]
         except OSError as error:
-            raise PluginError(f"WebAssembly code can not run here: a handler for signal {number} is refused ({error})") from error
+            raise PluginError(f"a handler for signal {number} is refused ({error})") from error
+        if installed != copy.handler(number):
+            raise PluginError(f"a handler for signal {number} is refused")
 
     def _copy_for(self, number: int, handler: int, flags: int) -> Handlers:
         """A copy that passes this signal on to this handler: one that does already, one that is not used for the signal, a new one."""

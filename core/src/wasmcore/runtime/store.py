@@ -15,6 +15,8 @@ from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.resources import Resource
 from wasmcore.runtime.threads import StoreRecord, process
 
+POLLS: Final = 1 << 18
+"""Code that does without signals looks for interrupts at every so many of its polls: in a short loop about every 0.2 ms."""
 _OVERFLOW_SIZE: Final = OVERFLOW_SLOT * OVERFLOW_SLOTS
 _numbers: Final = count(1)
 _by_address: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
@@ -34,6 +36,7 @@ class Store(Resource):
         self._record = StoreRecord.from_address(self.address)
         self._record.thread = process.nobody
         self._record.number = self.number
+        self.count_polls()
         self._contexts: set[int] = set()
         self._interrupt: BaseException | None = None
         _by_address[self.address] = self
@@ -75,7 +78,12 @@ class Store(Resource):
 
     def request_poll(self) -> None:
         """Let code that runs in the store, or is the next to run, call back at its next poll."""
+        self._record.polls = 0
         platform.protect(self.address + POLL_OFFSET, platform.PAGE_SIZE, platform.NO_ACCESS)
+
+    def count_polls(self) -> None:
+        """Let code that does without signals make some polls before it calls back."""
+        self._record.polls = POLLS
 
     def take_interrupt(self) -> BaseException | None:
         """The exception that somebody asked for, once."""

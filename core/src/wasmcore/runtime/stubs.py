@@ -15,7 +15,7 @@ from wasmcore.runtime import store as stores
 from wasmcore.runtime.code_memory import CodeBlock, stub_code, wasm_code
 from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.resources import Resource
-from wasmcore.runtime.signals import Handlers, SignalHandlers
+from wasmcore.runtime.signals import Handlers, SignalHandlers, blocked_faults
 from wasmcore.runtime.threads import enter, process
 from wasmcore.types import FuncType
 
@@ -119,6 +119,7 @@ class Machine:
         self._callbacks: dict[str, Callable[..., Any]] = {
             "enter": enter,
             "trap": traps.trap,
+            "poll": traps.poll,
             "compile": self._compile,
             "wrong_count": _wrong_count,
             "box_reference": lambda kind, bits: self.box_reference(kind, bits),
@@ -136,10 +137,11 @@ class Machine:
         base = self._load(stub.code)
         labels = {name: base + offset for name, offset in stub.labels.items()}
         self._lazy = labels["lazy"]
+        self._poll = labels["poll"]
         process.set_stubs(labels["unwind"], labels["thread_exit"])
         first = Handlers(labels["signal_handler"], labels["interrupt_handler"], process.signal_actions)
         self._signals = SignalHandlers(first, self._more_handlers)
-        self._tested = False
+        self._signals_work: bool | None = None
 
     def _load(self, code: bytes) -> int:
         block = stub_code.allocate(code)
@@ -151,12 +153,25 @@ class Machine:
         base = self._load(stub.code)
         return Handlers(base + stub.labels["signal_handler"], base + stub.labels["interrupt_handler"], actions)
 
-    def ensure_signals(self) -> None:
-        """Call at each instantiation: handlers of ours are on top, and at the first time, they work. PluginError otherwise."""
-        self._signals.ensure_installed()
-        if not self._tested:
+    def signals_work(self) -> bool:
+        """Whether faults of generated code become traps in this process: found out once, by a fault."""
+        if self._signals_work is None:
+            self._signals_work = platform.signals_enabled() and not blocked_faults() and self._try_signals()
+        return self._signals_work
+
+    def _try_signals(self) -> bool:
+        try:
+            self._signals.ensure_installed()
             self_test(self)
-            self._tested = True
+        except PluginError:
+            return False
+        return True
+
+    def ensure_signals(self) -> None:
+        """Call at each instantiation of code that needs signals: handlers of ours are on top. PluginError otherwise."""
+        if not self.signals_work():
+            raise PluginError("this code needs signal handlers, which do not work here or are switched off by WASMCORE_SIGNALS=0")
+        self._signals.ensure_installed()
 
     def _compile(self, context: int, number: int) -> int:
         store = ctypes.c_uint64.from_address(context).value
@@ -198,6 +213,8 @@ class Machine:
         for number, builtin in enumerate(BUILTINS):
             if builtin.native:
                 table[number] = self.host.symbols[builtin.name]
+            elif builtin.name == "poll":
+                table[number] = self._poll
             else:
                 function = kept[builtin.name]
                 table[number] = self._load(self.target.builtin_stub(self.host, builtin.params, builtin.results, id(function)))

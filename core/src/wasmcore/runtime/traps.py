@@ -171,6 +171,14 @@ def trap(thread: int, pc: int, address: int, frame: int) -> None:
     raise Trap(_kind(pc, address), backtrace(thread, pc, frame))
 
 
+def poll(store: int) -> None:
+    """The callback `poll`: answer an interrupt if there is one, as `trap` does."""
+    found = stores.at_address(store)
+    if found is not None:
+        found.count_polls()
+        _interrupted(found)
+
+
 def _interrupted(store: stores.Store) -> None:
     overflow = stores.save_overflow(store.address)
     try:

@@ -80,6 +80,7 @@ _PASSED_THREAD: Final = 8
 _PUSHED: Final = (RAX, RCX, RDX, RBX, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15)
 _PUSHED_SIZE: Final = 8 * (1 + len(_PUSHED))
 """The flags and all registers but rsp."""
+_KEPT_BY_POLL: Final = tuple(register for register in _PUSHED if register != RBP)
 
 
 class ProcessWriter(StubWriter):
@@ -101,6 +102,7 @@ class ProcessWriter(StubWriter):
             "interrupt_handler": self._interrupt_handler,
             "chain": self._chain,
             "trap": self._trap,
+            "poll": self._poll,
             "unwind": self._unwind,
             "lazy": self._lazy,
             "thread_exit": self._thread_exit,
@@ -257,7 +259,7 @@ class ProcessWriter(StubWriter):
         released thread state.
         """
         a = self.a
-        not_poll, held, unwind, resume = (a.label() for _ in range(4))
+        not_poll = a.label()
         a.bind(self._trap_label)
         a.pushfq()
         for register in _PUSHED:
@@ -281,6 +283,46 @@ class ProcessWriter(StubWriter):
         a.jump_if(ABOVE_EQUAL, not_poll)
         self._protect_poll_page(_READ_WRITE)
         a.bind(not_poll)
+        self._take_lock()
+        a.mov(RDX, RBX)
+        a.load(RCX, RBP, 8)
+        a.mov(R8, R14)
+        a.load(R9, RBP, 0)
+        self.callback("trap", b"KKKK")
+        self._after_callback()
+        self._restore_state()
+        self._resume()
+
+    def _poll(self) -> None:
+        """A call from code that does without signals, with the context in r12; everything is kept but the flags.
+
+        r12 holds the activation then, r13 where the registers are, r14 the store, r15 the released thread state.
+        """
+        a = self.a
+        a.push(RBP)
+        a.mov(RBP, RSP)
+        for register in _KEPT_BY_POLL:
+            a.push(register)
+        a.mov(R13, RSP)
+        a.load(R14, R12, VMCONTEXT["store"])
+        a.load(R12, R14, STORE["activation"])
+        a.store(R12, ACTIVATION["host_frame"], RBP)
+        self._save_state()
+        self._take_lock()
+        a.mov(RDX, R14)
+        self.callback("poll", b"K")
+        self._after_callback()
+        self._restore_state()
+        a.mov(RSP, R13)
+        for register in reversed(_KEPT_BY_POLL):
+            a.pop(register)
+        a.pop(RBP)
+        a.ret()
+
+    def _take_lock(self) -> None:
+        """Have the interpreter lock; the activation is in r12, the thread state goes to r15, or 0 if the lock was held."""
+        a = self.a
+        held = a.label()
         a.load(R15, R12, ACTIVATION["thread_state"])
         a.test(R15, R15)
         a.jump_if(EQUAL, held)
@@ -288,24 +330,27 @@ class ProcessWriter(StubWriter):
         a.mov(RDI, R15)
         self.call("PyEval_RestoreThread")
         a.bind(held)
-        a.mov(RDX, RBX)
-        a.load(RCX, RBP, 8)
-        a.mov(R8, R14)
-        a.load(R9, RBP, 0)
-        self.callback("trap", b"KKKK")
+
+    def _after_callback(self) -> None:
+        """Unwind if it raised; else give the lock back if it was not held."""
+        a = self.a
+        unwind, held = a.label(), a.label()
         a.store_imm(R12, ACTIVATION["host_frame"], 0)
         a.jump_if(EQUAL, unwind)
         a.mov(RDI, RAX)
         self.call("Py_DecRef")
         a.test(R15, R15)
-        a.jump_if(EQUAL, resume)
+        a.jump_if(EQUAL, held)
         self.call("PyEval_SaveThread")
         a.store(R12, ACTIVATION["thread_state"], RAX)
-        a.bind(resume)
-        self._resume()
-        a.bind(unwind)
-        a.load(RSP, R12, ACTIVATION["stack"])
-        a.jump_mem(RSP, 0)
+        a.bind(held)
+
+        def write() -> None:
+            a.bind(unwind)
+            a.load(RSP, R12, ACTIVATION["stack"])
+            a.jump_mem(RSP, 0)
+
+        self.later(write)
 
     def _save_state(self) -> None:
         a = self.a
@@ -321,8 +366,7 @@ class ProcessWriter(StubWriter):
         a.zero(RDX)
         a.reg_mem(STATE, 1, DIGIT_XSAVE, RSP, 0)
 
-    def _resume(self) -> None:
-        """Restore everything. The pc is put below the red zone, for a `ret` that drops it with the zone."""
+    def _restore_state(self) -> None:
         a = self.a
         if self.state_size:
             a.mov_imm(RAX, SAVED_STATE)
@@ -330,6 +374,10 @@ class ProcessWriter(StubWriter):
             a.reg_mem(STATE, 1, DIGIT_XRSTOR, RSP, 0)
         else:
             a.reg_mem(STATE, 1, DIGIT_FXRSTOR, RSP, 0)
+
+    def _resume(self) -> None:
+        """Restore everything else. The pc is put below the red zone, for a `ret` that drops it with the zone."""
+        a = self.a
         a.load(RAX, RBP, 8)
         a.mov(RSP, R13)
         a.load(RCX, RSP, _PUSHED_SIZE)
