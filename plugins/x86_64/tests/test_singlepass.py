@@ -27,7 +27,15 @@ def record(operation: int, size: int = 0, d: int = 0, a: int = 0, b: int = 0, im
 
 
 def code_of(*records: bytes, features: frozenset[str] = frozenset()) -> bytes:
-    return singlepass.encoder(features).encode(b"".join(records), 0)
+    return encode(singlepass.encoder(features), b"".join(records))
+
+
+def encode(encoder: Encoder, records: bytes) -> bytes:
+    """The code of one function alone in its unit."""
+    code = encoder.encode_unit([records])
+    start, size = struct.unpack("<II", encoder.tables()[0])
+    assert start == 0 and set(code[size:]) <= {0xCC} and len(code) % 16 == 0
+    return code[:size]
 
 
 def text(*records: bytes, features: frozenset[str] = frozenset()) -> list[str]:
@@ -125,21 +133,22 @@ def test_large_frames_do_not_wrap() -> None:
 
 def test_traps_and_positions() -> None:
     encoder = Encoder()
-    code = encoder.encode(
-        b"".join([
+    records = b"".join(
+        [
             record(m.POSITION, immediate=8),
             record(m.DIVIDE, 0, 0, 0, 1),
             record(m.POSITION, immediate=9),
             record(m.TRAP, TrapKind.UNREACHABLE),
             record(m.END),
-        ]),
-        1000,
+        ]
     )
-    traps, positions = encoder.tables()
+    code = encoder.encode_unit([record(m.RETURN) + record(m.END), records])
+    extents, traps, positions = encoder.tables()
+    assert struct.unpack("<4I", extents)[::2] == (0, 16)
     entries = list(struct.iter_unpack("<II", traps))
     assert [kind for _, kind in entries] == [TrapKind.INTEGER_OVERFLOW, TrapKind.UNREACHABLE, TrapKind.INTEGER_DIVIDE_BY_ZERO]
     for offset, kind in entries:
-        instruction = next(_decoder.disasm(code[offset - 1000 :], 0)).mnemonic
+        instruction = next(_decoder.disasm(code[offset:], 0)).mnemonic
         assert instruction == ("idiv" if kind == TrapKind.INTEGER_OVERFLOW else "ud2")
     where = list(struct.iter_unpack("<II", positions))
     assert [word for _, word in where] == [8, 9, 8] and [at for at, _ in where] == sorted(at for at, _ in where)
@@ -180,9 +189,9 @@ def test_branch_table() -> None:
 def test_code_does_not_depend_on_what_was_encoded_before() -> None:
     program = record(m.FLOAT_CONSTANT, WIDE, 1, constant=1 << 62) + record(m.JUMP, immediate=3) + record(m.LABEL, immediate=3)
     encoder = Encoder()
-    first = encoder.encode(program + record(m.END), 0)
-    encoder.encode(record(m.ALU_CONSTANT, SUB, 0, 0, 0, 1) + record(m.FLOAT_CONSTANT, WIDE, 1, constant=5) + record(m.END), 0)
-    assert encoder.encode(program + record(m.END), 64) == first
+    first = encode(encoder, program + record(m.END))
+    encode(encoder, record(m.ALU_CONSTANT, SUB, 0, 0, 0, 1) + record(m.FLOAT_CONSTANT, WIDE, 1, constant=5) + record(m.END))
+    assert encode(encoder, program + record(m.END)) == first
 
 
 def test_register_file_is_disjoint() -> None:

@@ -7,6 +7,8 @@ gone while the `__del__` of somebody else still calls code in it. What is found 
 from __future__ import annotations
 
 import gc
+import sys
+from collections.abc import Callable
 from typing import Final
 
 _waiting: Final[list[Resource]] = []
@@ -31,8 +33,9 @@ class Resource:
         """What to do, once."""
         raise NotImplementedError
 
-    def __del__(self) -> None:
-        if getattr(self, "_freed", True):
+    def __del__(self, _is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        # The system takes everything back when the interpreter ends, and by then names of modules are gone.
+        if _is_finalizing() or getattr(self, "_freed", True):
             return
         if _collecting:
             _waiting.append(self)

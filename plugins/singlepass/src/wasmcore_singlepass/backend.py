@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from struct import pack
 from typing import TYPE_CHECKING, cast
 
 from wasmcore.errors import CompileError, PluginError
@@ -58,7 +57,8 @@ class Singlepass:
 
         result = []
         word = 0
-        for record in records(self._take(unit).records(unit.streams[0], True)):
+        unit = unit._replace(address_map=True)
+        for record in records(self._take(unit).records(unit)[0]):
             if record.operation == POSITION:
                 word = record.immediate
             else:
@@ -108,39 +108,24 @@ class _ModuleCompiler:
         """Whether this is what the unit needs."""
         return unit.environment is self._environment and unit.target == self._target and unit.features == self._features
 
-    def records(self, stream: bytes, positions: bool) -> bytes:
-        """The macro records of one function."""
+    def records(self, unit: CompileUnit) -> list[bytes]:
+        """The macro records of each function."""
         try:
-            return self._compiler.compile(stream, positions)
+            return self._compiler.compile_unit(unit.streams, unit.address_map)
         except Unsupported as error:
-            function = int.from_bytes(stream[:8], "little")
+            function = int.from_bytes(self._compiler.stream[:8], "little")
             raise CompileError(f"singlepass does not implement {_what(error.code)} yet (function {function})") from None
 
     def compile(self, unit: CompileUnit, version: str) -> CompiledCode:
         """All functions of a unit, one behind the other."""
-        code: list[bytes] = []
-        functions: list[bytes] = []
-        traps: list[bytes] = []
-        positions: list[bytes] = []
-        alignment = self._lowering.ALIGNMENT
-        padding = self._lowering.PADDING
-        encoder = self._encoder
-        offset = 0
-        for stream in unit.streams:
-            piece = encoder.encode(self.records(stream, unit.address_map), offset)
-            function_traps, function_positions = encoder.tables()
-            functions.append(pack("<III", int.from_bytes(stream[:4], "little"), offset, len(piece)))
-            traps.append(function_traps)
-            positions.append(function_positions)
-            fill = -len(piece) % alignment
-            code.append(piece)
-            code.append(padding * fill)
-            offset += len(piece) + fill
+        code = self._encoder.encode_unit(self.records(unit))
+        extents, traps, positions = self._encoder.tables()
+        indices = [stream[:4] for stream in unit.streams]
         return CompiledCode(
-            code=b"".join(code),
-            functions=b"".join(functions),
-            traps=b"".join(traps),
-            address_map=b"".join(positions),
+            code=code,
+            functions=b"".join([index + extents[8 * n : 8 * n + 8] for n, index in enumerate(indices)]),
+            traps=traps,
+            address_map=positions,
             target=self._target,
             features=self._features,
             backend="singlepass",

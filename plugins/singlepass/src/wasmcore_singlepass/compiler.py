@@ -19,6 +19,10 @@ _MEMORY_MASK: Final = 0x3FF
 class Compiler(Control):
     """Compiles functions of one module, one after the other, to macro records."""
 
+    def compile_unit(self, streams: tuple[bytes, ...], positions: bool) -> list[bytes]:
+        """The macro records of each function."""
+        return [self.compile(stream, positions) for stream in streams]
+
     def compile(self, stream: bytes, positions: bool) -> bytes:
         """The macro records of one function, with POSITION records if wanted; raises `Unsupported`."""
         self.out.truncate(0)

@@ -17,14 +17,14 @@ ENTRY_POINT_GROUP: Final = "wasmcore_singlepass.targets"
 
 
 class TargetEncoder(Protocol):
-    """Turns records (`wasmcore_singlepass.records`) into machine code; used for one function after the other."""
+    """Turns records (`wasmcore_singlepass.records`) into machine code; used for one unit after the other."""
 
-    def encode(self, records: bytes, code_base: int) -> bytes:
-        """The code of one function, which will stand at `code_base` in the code of its unit."""
+    def encode_unit(self, functions: list[bytes]) -> bytes:
+        """The code of the functions with these records, one behind the other."""
 
-    def tables(self) -> tuple[bytes, bytes]:
-        """Trap table and address map of that function, as `CompiledCode` has them: offsets in the unit. Every place has an entry in the
-        address map that POSITION records allow, trap sites and return addresses included."""
+    def tables(self) -> tuple[bytes, bytes, bytes]:
+        """Of that unit: offset and size of each function (little-endian u32), trap table and address map as `CompiledCode` has
+        them. Every place has an entry in the address map that POSITION records allow, trap sites and return addresses included."""
 
 
 class Lowering(Protocol):
@@ -37,14 +37,6 @@ class Lowering(Protocol):
     @property
     def CONVENTION(self) -> CallingConvention:
         """The calling convention of the target. All result registers are temporaries."""
-
-    @property
-    def ALIGNMENT(self) -> int:
-        """Boundary at which functions begin, a power of two."""
-
-    @property
-    def PADDING(self) -> bytes:
-        """What stands between functions."""
 
     @property
     def TEMPORARIES(self) -> tuple[int, ...]:

@@ -9,8 +9,6 @@ from wasmcore_x86_64.singlepass_encoder import Encoder
 from wasmcore_x86_64.target import CONVENTION as CONVENTION
 
 PROTOCOL: Final = (1, 0)
-ALIGNMENT: Final = 16
-PADDING: Final = b"\xcc"
 
 TEMPORARIES: Final = (RAX, RCX, RDX, RSI, RDI)
 PINNED: Final = (R13, R14, R15, R8, R9, R10)

@@ -1,11 +1,11 @@
-"""The encoder of macro records: one call per function, bytes to bytes. The records: `wasmcore_singlepass.records`."""
+"""The encoder of macro records: one call per unit, bytes to bytes. The records: `wasmcore_singlepass.records`."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from wasmcore_x86_64 import assembler as x
-from wasmcore_x86_64._native import append, i64, read_i64_le, u8, vec
+from wasmcore_x86_64._native import BytesWriter, append, i32, i64, read_i64_le, u8, vec, write_i32_le
 from wasmcore_x86_64.singlepass_floats import arithmetic
 from wasmcore_x86_64.singlepass_frame import (
     BASE_REGISTER,
@@ -28,6 +28,7 @@ from wasmcore_x86_64.singlepass_frame import (
     TRAP_UNINITIALIZED_ELEMENT,
     VMCONTEXT_BUILTINS,
     VMCONTEXT_TYPE_IDS,
+    signed32,
 )
 from wasmcore_x86_64.singlepass_integers import IntegerEncoder
 
@@ -112,6 +113,9 @@ _TAIL: Final = 1
 _FRAME_CALLS: Final = 1
 _FRAME_POLLS: Final = 2
 _PAGE: Final = 4096
+_ALIGNMENT_MASK: Final = 15
+_PADDING: Final = 0xCC
+"""What stands between functions: a breakpoint."""
 
 
 def _numbers(items: list[int]) -> vec[i64]:
@@ -131,11 +135,34 @@ _STORES: Final = _numbers(
 
 
 class Encoder(IntegerEncoder):
-    """Encodes functions one after the other; `traps` and `positions` hold the tables of the last one."""
+    """Encodes the functions of a unit; `extents`, `traps` and `positions` hold the tables of the last one."""
 
-    def encode(self, records: bytes, code_base: int) -> bytes:
-        """The code of one function that will stand at `code_base` in its unit."""
-        self.begin_function(i64(code_base))
+    def encode_unit(self, functions: list[bytes]) -> bytes:
+        """The code of the functions with these records, one behind the other."""
+        unit = BytesWriter()
+        extents = self.extents
+        extents.truncate(0)
+        self.traps.truncate(0)
+        self.positions.truncate(0)
+        for records in functions:
+            start: i64 = len(unit)
+            self.encode(records, start)
+            code = self.code()
+            unit.write(code)
+            write_i32_le(extents, i32(signed32(start)))
+            write_i32_le(extents, i32(signed32(i64(len(code)))))
+            while i64(len(unit)) & _ALIGNMENT_MASK:
+                unit.append(_PADDING)
+        return unit.getvalue()
+
+    def tables(self) -> tuple[bytes, bytes, bytes]:
+        """Extents (offset and size of each function), trap table and address map of the last unit (see
+        `wasmcore.plugin.code.CompiledCode`)."""
+        return self.extents.getvalue(), self.traps.getvalue(), self.positions.getvalue()
+
+    def encode(self, records: bytes, code_base: i64) -> None:
+        """Encode one function that will stand at `code_base` in its unit."""
+        self.begin_function(code_base)
         self.flags_position = -1
         position: i64 = 0
         end = i64(len(records))
@@ -160,11 +187,6 @@ class Encoder(IntegerEncoder):
                 self.frame_record(operation, size, d, a, immediate, constant)
             else:
                 self.float_record(operation, size, d, a, b, immediate, constant)
-        return self.code()
-
-    def tables(self) -> tuple[bytes, bytes]:
-        """The trap table and the address map of the last function (see `wasmcore.plugin.code.CompiledCode`)."""
-        return self.traps.getvalue(), self.positions.getvalue()
 
     def label_number(self, label: i64) -> i64:
         """A label of records; it exists from now on."""

@@ -46,6 +46,7 @@ class FrameEncoder(Assembler):
     def __init__(self) -> None:
         super().__init__()
         self.saved_bytes: i64 = 0  # of the saved context, above the slots
+        self.extents = BytesWriter()
         self.traps = BytesWriter()
         self.positions = BytesWriter()
         self.code_base: i64 = 0
@@ -65,8 +66,6 @@ class FrameEncoder(Assembler):
     def begin_function(self, code_base: i64) -> None:
         """Forget the function before; this one's code will stand at `code_base` in its unit."""
         self.reset()
-        self.traps.truncate(0)
-        self.positions.truncate(0)
         self.code_base = code_base
         self.word = -1
         self.cold_count = 0
