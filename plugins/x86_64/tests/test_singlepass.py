@@ -26,8 +26,8 @@ def record(operation: int, size: int = 0, d: int = 0, a: int = 0, b: int = 0, im
     return struct.pack("<Qq", word | 0x80, constant)
 
 
-def code_of(*records: bytes, features: frozenset[str] = frozenset()) -> bytes:
-    return encode(singlepass.encoder(features), b"".join(records))
+def code_of(*records: bytes, features: frozenset[str] = frozenset(), signals: bool = True) -> bytes:
+    return encode(singlepass.encoder(features, signals), b"".join(records))
 
 
 def encode(encoder: Encoder, records: bytes) -> bytes:

@@ -84,22 +84,13 @@ class ModuleCode:
     def compile_all(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Compile all functions, whose bodies need not have been validated; `progress(done, total)` counts them."""
         with self._lock:
-            streams: list[bytes] = []
-            size = 0
-            for number in range(self._defined):
-                stream = self._writer.stream(self._first + number)
-                streams.append(stream)
-                size += len(stream)
-                if size >= UNIT_BYTES:
-                    self._load(self._compile(tuple(streams)))
-                    streams.clear()
-                    size = 0
-                    if progress is not None:
-                        progress(number + 1, self._defined)
-            if streams:
+            done = 0
+            while done < self._defined:
+                streams = self._writer.streams(self._first + done, UNIT_BYTES)
                 self._load(self._compile(tuple(streams)))
-            if progress is not None:
-                progress(self._defined, self._defined)
+                done += len(streams)
+                if progress is not None:
+                    progress(done, self._defined)
 
     def _compile(self, streams: tuple[bytes, ...], address_map: bool = False) -> CompiledCode:
         unit = CompileUnit(self.environment, streams, self._target.name, self._features, address_map, self.signals)

@@ -36,6 +36,22 @@ class StreamWriter:
         self.validator.function(function_index, i64(read_i32_le(bodies, at)), i64(read_i32_le(bodies, at + 4)))
         return self.validator.stream_bytes()
 
+    def streams(self, function_index: i64, size: i64) -> list[bytes]:
+        """Streams of this and the following functions, until they have so many bytes together or there are no more functions."""
+        module = self.module
+        bodies = module.bodies
+        at: i64 = 8 * (function_index - i64(module.imported_functions))
+        end: i64 = len(bodies)
+        result: list[bytes] = []
+        while at < end and size > 0:
+            self.validator.function(function_index, i64(read_i32_le(bodies, at)), i64(read_i32_le(bodies, at + 4)))
+            stream = self.validator.stream_bytes()
+            result.append(stream)
+            size -= i64(len(stream))
+            function_index += 1
+            at += 8
+        return result
+
     def positions(self, function_index: int) -> bytes:
         """For each word of that stream the offset in the module of the instruction it was made from: one little-endian u32 each."""
         at = self.place(function_index)

@@ -99,14 +99,16 @@ class _ModuleCompiler:
         self._environment = unit.environment
         self._target = unit.target
         self._features = unit.features
+        self._signals = unit.signals
         self._lowering = lowering
-        self._encoder: TargetEncoder = lowering.encoder(unit.features)
+        self._encoder: TargetEncoder = lowering.encoder(unit.features, unit.signals)
         self._compiler = _compiler(lowering)
         _set_up(self._compiler, unit.environment)
 
     def fits(self, unit: CompileUnit) -> bool:
         """Whether this is what the unit needs."""
-        return unit.environment is self._environment and unit.target == self._target and unit.features == self._features
+        same_machine = unit.target == self._target and unit.features == self._features and unit.signals == self._signals
+        return same_machine and unit.environment is self._environment
 
     def records(self, unit: CompileUnit) -> list[bytes]:
         """The macro records of each function."""

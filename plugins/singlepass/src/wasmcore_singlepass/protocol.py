@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from wasmcore.plugin.convention import CallingConvention
 
-PROTOCOL: Final = (1, 0)
+PROTOCOL: Final = (2, 0)
 """Version of this protocol and of the records; a target works when the first number is equal and its second not greater."""
 ENTRY_POINT_GROUP: Final = "wasmcore_singlepass.targets"
 
@@ -82,5 +82,5 @@ class Lowering(Protocol):
     def NATIVE_DESTROYED_FLOATS(self) -> tuple[int, ...]:
         """Float registers that a C function does not keep."""
 
-    def encoder(self, features: frozenset[str]) -> TargetEncoder:
-        """An encoder that may use these CPU features."""
+    def encoder(self, features: frozenset[str], signals: bool) -> TargetEncoder:
+        """An encoder that may use these CPU features. Without `signals`, its code has no instruction that faults (`CompileUnit.signals`)."""

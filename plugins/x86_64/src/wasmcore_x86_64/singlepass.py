@@ -8,7 +8,7 @@ from wasmcore_x86_64.assembler import R8, R9, R10, R11, R13, R14, R15, RAX, RCX,
 from wasmcore_x86_64.singlepass_encoder import Encoder
 from wasmcore_x86_64.target import CONVENTION as CONVENTION
 
-PROTOCOL: Final = (1, 0)
+PROTOCOL: Final = (2, 0)
 
 TEMPORARIES: Final = (RAX, RCX, RDX, RSI, RDI)
 PINNED: Final = (R13, R14, R15, R8, R9, R10)
@@ -24,8 +24,9 @@ NATIVE_DESTROYED: Final = (RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11)
 NATIVE_DESTROYED_FLOATS: Final = tuple(range(16))
 
 
-def encoder(features: frozenset[str]) -> Encoder:
-    """An encoder for processors with these features."""
+def encoder(features: frozenset[str], signals: bool) -> Encoder:
+    """An encoder for processors with these features, of code whose faults become traps or that has none."""
     result = Encoder()
+    result.set_signals(signals)
     result.set_features("popcnt" in features, "lzcnt" in features, "bmi1" in features)
     return result

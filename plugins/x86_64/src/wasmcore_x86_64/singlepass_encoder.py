@@ -17,7 +17,6 @@ from wasmcore_x86_64.singlepass_frame import (
     FUNCREF_TYPE_ID,
     OVERFLOW_OFFSET,
     OVERFLOW_SLOT,
-    POLL_OFFSET,
     SCRATCH,
     STORE_STACK_LIMIT,
     TRAP_INDIRECT_CALL_TYPE_MISMATCH,
@@ -26,7 +25,6 @@ from wasmcore_x86_64.singlepass_frame import (
     TRAP_TABLE_OUT_OF_BOUNDS,
     TRAP_UNDEFINED_ELEMENT,
     TRAP_UNINITIALIZED_ELEMENT,
-    VMCONTEXT_BUILTINS,
     VMCONTEXT_TYPE_IDS,
     signed32,
 )
@@ -271,14 +269,13 @@ class Encoder(IntegerEncoder):
                 self.flags_position = -1
             elif operation == POLL:
                 self.load(SCRATCH, CONTEXT_REGISTER, 0)
-                self.reg_mem(x.TEST8, 0, 0, SCRATCH, POLL_OFFSET)
+                self.poll()
             elif operation == BRANCH_TABLE:
                 self.branch_table(a, immediate)
             elif operation == BRANCH_TARGET:
                 self.distance(self.label_number(immediate))
             else:
-                self.trap_site(size)
-                self.ud2()
+                self.trap(size)
         elif operation < MEMORY_BASE:
             kind = size & _KIND_MASK
             absolute = size & _ABSOLUTE
@@ -401,8 +398,7 @@ class Encoder(IntegerEncoder):
         elif operation == CALL_INDIRECT:
             self.call_indirect(a, immediate, constant, size & _TAIL)
         elif operation == CALL_BUILTIN:
-            self.load(SCRATCH, CONTEXT_REGISTER, VMCONTEXT_BUILTINS)
-            self.call_mem(SCRATCH, 8 * immediate)
+            self.call_table(immediate)
             self.load(CONTEXT_REGISTER, x.RBP, -8)
         elif operation == MEMORY_COPY:
             self.memory_copy(immediate, constant, size)
@@ -442,7 +438,7 @@ class Encoder(IntegerEncoder):
         if calls:
             self.store(x.RBP, -8, CONTEXT_REGISTER)
         if size & _FRAME_POLLS:
-            self.reg_mem(x.TEST8, 0, 0, SCRATCH, POLL_OFFSET)
+            self.poll()
 
     def call_funcref(self, funcref: i64, tail: i64) -> None:
         """Call the function of the record whose address is in a register."""
@@ -462,7 +458,11 @@ class Encoder(IntegerEncoder):
         self.reg_index(x.MOV, 1, index, SCRATCH, index, 3, 0)
         self.load(SCRATCH, CONTEXT_REGISTER, VMCONTEXT_TYPE_IDS)
         self.load32(SCRATCH, SCRATCH, 4 * type_index)
-        self.trap_site(TRAP_UNINITIALIZED_ELEMENT)
+        if self.signals:
+            self.trap_site(TRAP_UNINITIALIZED_ELEMENT)
+        else:
+            self.test(index, index)
+            self.trap_if(x.EQUAL, TRAP_UNINITIALIZED_ELEMENT)
         self.reg_mem(x.CMP, 0, SCRATCH, index, FUNCREF_TYPE_ID)
         self.trap_if(x.NOT_EQUAL, TRAP_INDIRECT_CALL_TYPE_MISMATCH)
         self.call_funcref(index, tail)
@@ -477,24 +477,19 @@ class Encoder(IntegerEncoder):
             self.trap_if(x.BELOW, TRAP_MEMORY_OUT_OF_BOUNDS)
         self.check_length(memory)
 
-    def call_native(self, builtin: i64) -> None:
-        """Call a C function; the stack is aligned in every frame."""
-        self.load(SCRATCH, CONTEXT_REGISTER, VMCONTEXT_BUILTINS)
-        self.call_mem(SCRATCH, 8 * builtin)
-
     def memory_copy(self, to: i64, source: i64, size: i64) -> None:
         """memory.copy of rdx bytes from rsi to rdi."""
         self.check_range(x.RDI, to, size & 1)
         self.check_range(x.RSI, source, size & 2)
         self.reg_mem(x.ADD, 1, x.RDI, CONTEXT_REGISTER, to)
         self.reg_mem(x.ADD, 1, x.RSI, CONTEXT_REGISTER, source)
-        self.call_native(BUILTIN_MEMMOVE)
+        self.call_table(BUILTIN_MEMMOVE)
 
     def memory_fill(self, memory: i64, size: i64) -> None:
         """memory.fill of rdx bytes at rdi with sil."""
         self.check_range(x.RDI, memory, size & 1)
         self.reg_mem(x.ADD, 1, x.RDI, CONTEXT_REGISTER, memory)
-        self.call_native(BUILTIN_MEMSET)
+        self.call_table(BUILTIN_MEMSET)
 
     # Floats
 

@@ -10,6 +10,7 @@ from wasmcore_x86_64.assembler import Assembler
 
 CONTEXT_REGISTER: Final = 12
 BASE_REGISTER: Final = 3
+FIRST_ARGUMENT: Final = 13
 SCRATCH: Final = 11
 FLOAT_SCRATCH: Final = 15
 """Registers of the encoder: no record names the scratch registers."""
@@ -33,11 +34,17 @@ FUNCREF_CODE: Final = 0
 FUNCREF_CONTEXT: Final = 8
 FUNCREF_TYPE_ID: Final = 16
 STORE_STACK_LIMIT: Final = 8
+STORE_POLLS: Final = 32
 POLL_OFFSET: Final = 4096
 OVERFLOW_OFFSET: Final = 8192
 OVERFLOW_SLOT: Final = 16
 BUILTIN_MEMMOVE: Final = 0
 BUILTIN_MEMSET: Final = 1
+BUILTIN_TRAP: Final = 10
+BUILTIN_POLL: Final = 11
+
+_COLD_POLL: Final = -1
+"""Among the kinds of places behind the code: a poll that calls back."""
 
 
 class FrameEncoder(Assembler):
@@ -51,6 +58,7 @@ class FrameEncoder(Assembler):
         self.positions = BytesWriter()
         self.code_base: i64 = 0
         self.word: i64 = -1  # the stream word of the current record, where wanted
+        self.signals = True  # faults become traps and interrupts; else built-ins are called
         # Jumps to trap sites that stand behind the code: where their distance is, the kind, the stream word.
         self.cold_at: vec[i64] = vec[i64]()
         self.cold_kind: vec[i64] = vec[i64]()
@@ -74,7 +82,11 @@ class FrameEncoder(Assembler):
             self.pool = {}
             self.pool_values = []
 
-    # Traps
+    def set_signals(self, signals: bool) -> None:
+        """Whether instructions may fault."""
+        self.signals = signals
+
+    # Traps and polls
 
     def trap_site(self, kind: i64) -> None:
         """The next instruction may fault, and that is a trap of this kind."""
@@ -89,6 +101,28 @@ class FrameEncoder(Assembler):
         """Add an entry to the address map."""
         write_i32_le(self.positions, i32(signed32(self.code_base + position)))
         write_i32_le(self.positions, i32(word))
+
+    def trap(self, kind: i64) -> None:
+        """Trap here."""
+        if self.signals:
+            self.trap_site(kind)
+            self.ud2()
+        else:
+            self.mov_imm(FIRST_ARGUMENT, kind)
+            self.call_table(BUILTIN_TRAP)
+
+    def call_table(self, builtin: i64) -> None:
+        """Call a built-in; the stack is aligned in every frame."""
+        self.load(SCRATCH, CONTEXT_REGISTER, VMCONTEXT_BUILTINS)
+        self.call_mem(SCRATCH, 8 * builtin)
+
+    def poll(self) -> None:
+        """Notice an interrupt; the scratch register holds the store."""
+        if self.signals:
+            self.reg_mem(x.TEST8, 0, 0, SCRATCH, POLL_OFFSET)
+        else:
+            self.alu_mem_imm(x.DIGIT_SUB, 0, SCRATCH, STORE_POLLS, 1)
+            self.trap_if(x.SIGN, _COLD_POLL)
 
     def trap_if(self, condition: i64, kind: i64) -> None:
         """Trap on a condition, at a place of its own behind the code."""
@@ -105,16 +139,20 @@ class FrameEncoder(Assembler):
         self.imm32(0)
 
     def write_cold_traps(self) -> None:
-        """The trap sites behind the code."""
+        """The trap sites behind the code, and the polls that call back."""
         i: i64 = 0
         while i < self.cold_count:
             at = self.cold_at[i]
             position = i64(len(self.buffer))
             self.patch32(at, position - at - 4)
-            self.note_trap(position, self.cold_kind[i])
             if self.cold_word[i] >= 0:
                 self.note_position(position, self.cold_word[i])
-            self.ud2()
+            if self.cold_kind[i] == _COLD_POLL:
+                self.call_table(BUILTIN_POLL)
+                self.imm8(0xE9)
+                self.imm32(at - i64(len(self.buffer)))
+            else:
+                self.trap(self.cold_kind[i])
             i += 1
 
     # Constants

@@ -127,7 +127,7 @@ class IntegerEncoder(FloatEncoder):
         if variant == 0:
             self.sign_to_dx(wide)
             if safe == 0:
-                self.trap_site(TRAP_INTEGER_OVERFLOW)
+                self.quotient_overflow(wide, b)
             self.unary(x.DIGIT_IDIV, wide, b)
             return
         if safe:
@@ -142,6 +142,18 @@ class IntegerEncoder(FloatEncoder):
         self.sign_to_dx(wide)
         self.unary(x.DIGIT_IDIV, wide, b)
         self.bind_short(done)
+
+    def quotient_overflow(self, wide: i64, b: i64) -> None:
+        """The division that follows traps where the least number is divided by -1."""
+        if self.signals:
+            self.trap_site(TRAP_INTEGER_OVERFLOW)
+            return
+        self.alu_imm(x.DIGIT_CMP, wide, b, -1)
+        other = self.short_jump_if(x.NOT_EQUAL)
+        self.reg_reg(x.MOV, wide, SCRATCH, x.RAX)
+        self.unary(x.DIGIT_NEG, wide, SCRATCH)
+        self.trap_if(x.OVERFLOW, TRAP_INTEGER_OVERFLOW)
+        self.bind_short(other)
 
     def integer_unary(self, wide: i64, variant: i64, d: i64, a: i64) -> None:
         """clz ctz popcnt, sign extensions."""
