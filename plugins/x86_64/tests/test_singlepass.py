@@ -38,9 +38,9 @@ def encode(encoder: Encoder, records: bytes) -> bytes:
     return code[:size]
 
 
-def text(*records: bytes, features: frozenset[str] = frozenset()) -> list[str]:
+def text(*records: bytes, features: frozenset[str] = frozenset(), signals: bool = True) -> list[str]:
     """The disassembly of some records."""
-    code = code_of(*records, features=features)
+    code = code_of(*records, features=features, signals=signals)
     found = list(_decoder.disasm(code, 0))
     assert sum(each.size for each in found) == len(code), code.hex()
     return [f"{each.mnemonic} {each.op_str}".strip() for each in found]
@@ -153,6 +153,53 @@ def test_traps_and_positions() -> None:
     where = list(struct.iter_unpack("<II", positions))
     assert [word for _, word in where] == [8, 9, 8] and [at for at, _ in where] == sorted(at for at, _ in where)
     assert where[-1][0] == entries[-1][0]
+
+
+CALL_TRAP = ["mov r11, qword ptr [r12 + 8]", "call qword ptr [r11 + 0x50]"]
+
+
+def test_without_signals_nothing_faults() -> None:
+    program = (
+        record(m.DIVIDE, 0, 0, 0, 1),
+        record(m.CALL_INDIRECT, 0, 0, 0, 0, 64, 0),
+        record(m.TRAP, TrapKind.UNREACHABLE),
+        record(m.END),
+    )
+    lines = text(*program, signals=False)
+    assert "ud2" not in lines
+    division = lines.index("idiv ecx")
+    jumps = lines[division - 4], lines[division - 1]
+    assert lines[division - 6 : division] == ["cdq", "cmp ecx, -1", jumps[0], "mov r11d, eax", "neg r11d", jumps[1]]
+    assert jumps[0].startswith("jne ") and jumps[1].startswith("jo ")
+    null_check = lines.index("test rax, rax")
+    assert lines[null_check + 1].startswith("je ") and lines[null_check + 2] == "cmp r11d, dword ptr [rax + 0x10]"
+    kinds = [int(line.split(", ")[1], 0) for line, call in zip(lines, lines[2:]) if line.startswith("mov r13d") and call == CALL_TRAP[1]]
+    assert kinds == [
+        TrapKind.UNREACHABLE,
+        TrapKind.INTEGER_DIVIDE_BY_ZERO,
+        TrapKind.INTEGER_OVERFLOW,
+        TrapKind.UNDEFINED_ELEMENT,
+        TrapKind.UNINITIALIZED_ELEMENT,
+        TrapKind.INDIRECT_CALL_TYPE_MISMATCH,
+    ]
+
+
+def test_polls_without_signals() -> None:
+    encoder = singlepass.encoder(frozenset(), False)
+    code = encode(encoder, record(m.POSITION, immediate=8) + record(m.POLL) + record(m.RETURN) + record(m.END))
+    found = [(each.address, f"{each.mnemonic} {each.op_str}".strip()) for each in _decoder.disasm(code, 0)]
+    names = [name for _, name in found]
+    assert names[:2] == ["mov r11, qword ptr [r12]", "sub dword ptr [r11 + 0x20], 1"]
+    assert names[2:] == [
+        f"js {found[5][0]:#x}",
+        "leave",
+        "ret",
+        "mov r11, qword ptr [r12 + 8]",
+        "call qword ptr [r11 + 0x58]",
+        f"jmp {found[3][0]:#x}",
+    ]
+    _, traps, positions = encoder.tables()
+    assert traps == b"" and list(struct.iter_unpack("<II", positions)) == [(0, 8), (found[5][0], 8)]
 
 
 def test_float_constants_stand_once_behind_the_code() -> None:

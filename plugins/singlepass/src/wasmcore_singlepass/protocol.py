@@ -83,4 +83,4 @@ class Lowering(Protocol):
         """Float registers that a C function does not keep."""
 
     def encoder(self, features: frozenset[str], signals: bool) -> TargetEncoder:
-        """An encoder that may use these CPU features. Without `signals`, its code has no instruction that faults (`CompileUnit.signals`)."""
+        """An encoder that may use these CPU features; without `signals`, its code has no instruction that faults (`CompileUnit`)."""

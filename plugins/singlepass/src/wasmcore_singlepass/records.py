@@ -178,7 +178,7 @@ TAIL: Final = 1
 FRAME_CALLS: Final = 1
 """Bit of the size of PROLOGUE: the context register is saved for use after calls."""
 FRAME_POLLS: Final = 2
-"""Bit of the size of PROLOGUE: load from the poll page, too."""
+"""Bit of the size of PROLOGUE: poll, too."""
 
 OPERATIONS: Final = {
     MOVE: ("move", "d, a: integer registers"),
@@ -205,7 +205,7 @@ OPERATIONS: Final = {
     FLOAT_SELECT_IF: ("float_select_if", "d = a on the condition, else b; float registers"),
     JUMP: ("jump", "jump to label immediate"),
     LABEL: ("label", "label immediate is here"),
-    POLL: ("poll", "load from the poll page"),
+    POLL: ("poll", "notice an interrupt"),
     BRANCH_TABLE: ("branch_table", "go to the target number a, or to the last; destroys a; as many branch_target follow as immediate says"),
     BRANCH_TARGET: ("branch_target", "label immediate"),
     TRAP: ("trap", "trap of the kind `size`"),
