@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wasmcore._named_tuple import NamedTuple
 from wasmcore.binary import decode
 from wasmcore.compile.engine import Engine, default_engine
 from wasmcore.compile.module_code import ModuleCode

@@ -6,7 +6,9 @@ reference (specification, section 2.3 "Types").
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+from wasmcore._named_tuple import NamedTuple
 
 ValueType: TypeAlias = int
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
 
-from wasmcore.cli.options import COMMANDS, parse_run
-from wasmcore.cli.report import exit_code
+TYPE_CHECKING = False  # `typing` is imported when no time goes into looking for garbage any more
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 __all__ = ["console", "main"]
 
@@ -32,18 +32,21 @@ def console() -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
-        words.insert(0, "run")
-    request = parse_run(words[1:]) if words and words[0] == "run" else None
-    if request is None:
-        from wasmcore.cli.commands import run_command
-
-        return exit_code(lambda: run_command(words))
-    # Until the program runs nothing is garbage, and looking for it costs 6 ms.
+    # Until the program runs nothing is garbage, and looking for it costs 8 ms.
     gc.disable()
     try:
-        from wasmcore.cli.run import run
+        from wasmcore.cli.options import COMMANDS, parse_run
+        from wasmcore.cli.report import exit_code
 
-        return exit_code(lambda: run(request))
+        if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
+            words.insert(0, "run")
+        request = parse_run(words[1:]) if words and words[0] == "run" else None
+        if request is not None:
+            from wasmcore.cli.run import run
+
+            return exit_code(lambda: run(request))
     finally:
         gc.enable()
+    from wasmcore.cli.commands import run_command
+
+    return exit_code(lambda: run_command(words))

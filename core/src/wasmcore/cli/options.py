@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from wasmcore._named_tuple import NamedTuple
 
 COMMANDS: Final = ("run", "validate", "inspect", "objdump", "backends")
 """Names of the commands; a first word that is none of them is a file to run."""

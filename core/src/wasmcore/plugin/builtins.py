@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from wasmcore._named_tuple import NamedTuple
 from wasmcore.stream import CLASS_I32, CLASS_I64, CLASS_REF
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import iter_unpack
-from typing import NamedTuple
+
+from wasmcore._named_tuple import NamedTuple
 
 CONTRACT = (1, 0)
 """Version of this contract; a plugin works when the first number is equal and the second not greater."""

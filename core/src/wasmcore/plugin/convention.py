@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from wasmcore._named_tuple import NamedTuple
 from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_V128
 
 

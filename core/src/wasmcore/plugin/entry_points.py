@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
+from typing import TypeAlias
+
+from wasmcore._named_tuple import NamedTuple
 
 _OWN_FINDERS = frozenset({"_frozen_importlib_external", "importlib_metadata"})
 """Modules of the finders on `sys.meta_path` that look for distributions only in the folders of `sys.path`."""
@@ -36,7 +38,7 @@ class Entry(NamedTuple):
 def entries(group: str) -> list[Entry]:
     """All entry points of a group, sorted; of several distributions of one name, those of the first on `sys.path`."""
     if _only_folders():
-        return sorted(_scan(group))
+        return sorted(_in_folders().get(group, ()))
     from importlib.metadata import entry_points
 
     return sorted({Entry(point.name, point.dist.name if point.dist else "?", point.value) for point in entry_points(group=group)})
@@ -50,8 +52,30 @@ def _only_folders() -> bool:
     return not any(path.endswith(".egg") or (os.path.isfile(path) and not path.endswith(_LIBRARY_ARCHIVE)) for path in sys.path)
 
 
-def _scan(group: str) -> list[Entry]:
-    found: list[Entry] = []
+_Groups: TypeAlias = dict[str, list[Entry]]
+_scanned: dict[tuple[tuple[str, int], ...], _Groups] = {}
+"""What was found the last time, by the folders and when they were changed."""
+
+
+def _in_folders() -> _Groups:
+    """All entry points by their group."""
+    state = tuple([(path, _changed(path)) for path in sys.path])
+    found = _scanned.get(state)
+    if found is None:
+        _scanned.clear()
+        found = _scanned[state] = _scan()
+    return found
+
+
+def _changed(path: str) -> int:
+    try:
+        return os.stat(path or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _scan() -> _Groups:
+    found: _Groups = {}
     seen: set[str] = set()
     for path in sys.path:
         try:
@@ -64,24 +88,22 @@ def _scan(group: str) -> list[Entry]:
             distribution = name.rpartition(".")[0].partition("-")[0].lower().replace("_", "-").replace(".", "-")
             if distribution not in seen:
                 seen.add(distribution)
-                found += _read(os.path.join(path, name, "entry_points.txt"), f"[{group}]", distribution)
+                _read(os.path.join(path, name, "entry_points.txt"), distribution, found)
     return found
 
 
-def _read(path: str, head: str, distribution: str) -> list[Entry]:
-    """The entry points below one head of an `entry_points.txt`."""
+def _read(path: str, distribution: str, found: _Groups) -> None:
+    """Add the entry points of an `entry_points.txt`."""
     try:
         with open(path, encoding="utf-8") as stream:
-            lines = [line.strip() for line in stream]
+            lines = stream.read().splitlines()
     except (OSError, UnicodeDecodeError):
-        return []
-    found = []
-    inside = False
-    for line in lines:
+        return
+    group = ""
+    for line in map(str.strip, lines):
         if line.startswith("["):
-            inside = line == head
-        elif inside and not line.startswith(("#", ";")):
+            group = line.strip("[]")
+        elif not line.startswith(("#", ";")):
             name, equals, value = line.partition("=")
             if equals:
-                found.append(Entry(name.strip(), distribution, value.strip()))
-    return found
+                found.setdefault(group, []).append(Entry(name.strip(), distribution, value.strip()))

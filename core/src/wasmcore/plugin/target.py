@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from wasmcore._named_tuple import NamedTuple
 from wasmcore.plugin.convention import CallingConvention
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 from io import RawIOBase
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from wasmcore_wasi import rights as right
 from wasmcore_wasi.errors import BADF, ISDIR, NOTCAPABLE, NOTDIR, Failure
@@ -38,12 +38,15 @@ def filetype_of(mode: int) -> int:
     return _FILETYPES.get(S_IFMT(mode), FILETYPE_UNKNOWN)
 
 
-class Entry(NamedTuple):
+class Entry:
     """One entry of a directory."""
 
-    name: bytes
-    inode: int
-    filetype: int
+    __slots__ = ("filetype", "inode", "name")
+
+    def __init__(self, name: bytes, inode: int, filetype: int) -> None:
+        self.name = name
+        self.inode = inode
+        self.filetype = filetype
 
 
 class Descriptor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Final, NamedTuple
+from typing import Final
 
 from wasmcore_wasi import rights as right
 from wasmcore_wasi.descriptors import Descriptor
@@ -34,14 +34,17 @@ _PIECE: Final = 3_600_000_000_000
 """Longest single wait in ns, within the limits of every system call."""
 
 
-class Event(NamedTuple):
+class Event:
     """What a subscription gives."""
 
-    user_data: int
-    error: int
-    event_type: int
-    available: int = 0
-    flags: int = 0
+    __slots__ = ("available", "error", "event_type", "flags", "user_data")
+
+    def __init__(self, user_data: int, error: int, event_type: int, available: int = 0) -> None:
+        self.user_data = user_data
+        self.error = error
+        self.event_type = event_type
+        self.available = available
+        self.flags = 0
 
 
 class _Wait:
@@ -75,7 +78,8 @@ def poll_oneoff(guest: Guest, subscriptions: int, events: int, count: int, resul
     _finish(wait)
     memory = guest.memory()
     for index, event in enumerate(wait.events):
-        EVENT.pack_into(memory, (events & U32_MASK) + index * EVENT.size, *event)
+        address = (events & U32_MASK) + index * EVENT.size
+        EVENT.pack_into(memory, address, event.user_data, event.error, event.event_type, event.available, event.flags)
     U32.pack_into(memory, result & U32_MASK, len(wait.events))
 
 
@@ -142,10 +146,12 @@ def _poll_files(wait: _Wait, timeout: int) -> None:
         found = ready.get(descriptor.host, 0)
         reads = event.event_type == EVENTTYPE_FD_READ
         if found & select.POLLNVAL:
-            wait.events.append(event._replace(error=BADF))
+            event.error = BADF
+            wait.events.append(event)
         elif found & ((select.POLLIN if reads else select.POLLOUT) | select.POLLHUP | select.POLLERR):
-            hangup = EVENTRWFLAGS_HANGUP if found & (select.POLLHUP | select.POLLERR) else 0
-            wait.events.append(event._replace(available=_waiting(descriptor.host) if reads else 0, flags=hangup))
+            event.available = _waiting(descriptor.host) if reads else 0
+            event.flags = EVENTRWFLAGS_HANGUP if found & (select.POLLHUP | select.POLLERR) else 0
+            wait.events.append(event)
 
 
 def _waiting(host: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wasmcore_x86_64.assembler import (
     CMP_STORED,
@@ -25,15 +25,20 @@ if TYPE_CHECKING:
     from wasmcore.plugin.target import HostInterface
 
 
-class ObjectLayout(NamedTuple):
-    """Offsets in the objects of one version of Python (bytes)."""
+class ObjectLayout:
+    """How one version of Python lays out its objects.
 
-    tagged_int: bool
-    """An int has a tag (digits << 3 | sign) at 16, else its signed number of digits."""
-    immortal: bool
-    """Objects whose reference count is negative, seen as 32 bits, are not counted."""
-    vectorcall: str
-    """The exported function with the arguments (callable, array, count, NULL)."""
+    tagged_int: an int has a tag (digits << 3 | sign) at 16, else its signed number of digits.
+    immortal: objects whose reference count is negative, seen as 32 bits, are not counted.
+    vectorcall: the exported function with the arguments (callable, array, count, NULL).
+    """
+
+    __slots__ = ("immortal", "tagged_int", "vectorcall")
+
+    def __init__(self, tagged_int: bool, immortal: bool, vectorcall: str) -> None:
+        self.tagged_int = tagged_int
+        self.immortal = immortal
+        self.vectorcall = vectorcall
 
 
 OB_TYPE: Final = 8
