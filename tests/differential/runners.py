@@ -146,12 +146,12 @@ def run_on_wasmtime(program: Program) -> Outcome:
     return outcome
 
 
-def run_on_wasmcore(program: Program, backend: str) -> Outcome:
-    """The outcome on one of wasmcore's backends."""
+def run_on_wasmcore(program: Program, backend: str, signals: bool = True) -> Outcome:
+    """The outcome on one of wasmcore's backends, by code that needs signals or does without."""
     import wasmcore
 
     outcome = Outcome()
-    module = wasmcore.Module(program.to_bytes(), backend=backend)
+    module = wasmcore.Module(program.to_bytes(), engine=wasmcore.Engine(backend, signals=signals))
     try:
         exports = wasmcore.Instance(module, {"env": {"log": outcome.host_log}}).exports
     except wasmcore.Trap as trap:

@@ -15,14 +15,14 @@ LONG_BATCHES = int(os.environ.get("WASMCORE_DIFFERENTIAL_BATCHES", "400"))
 """How many batches the long run adds."""
 
 
-def check(seeds: range, backend: str) -> None:
+def check(seeds: range, backend: str, signals: bool = True) -> None:
     """Run programs on both engines; all differences are in the message."""
     failures: list[str] = []
     for seed in seeds:
         program = generate(seed)
         expected = run_on_wasmtime(program)
         try:
-            differences = run_on_wasmcore(program, backend).differences(expected)
+            differences = run_on_wasmcore(program, backend, signals).differences(expected)
         except Exception as error:
             differences = [f"{type(error).__name__}: {error}"]
         failures += [f"seed {seed}: {difference[:300]}" for difference in differences[:2]]

@@ -7,9 +7,10 @@ import wasmtime
 import wasmcore
 
 
-def instance(text: str, backend: str, imports: wasmcore._instance.Imports | None = None) -> wasmcore.Instance:
+def instance(text: str, backend: str, imports: wasmcore._instance.Imports | None = None, *, signals: bool = True) -> wasmcore.Instance:
     """An instance of a module in the text format."""
-    return wasmcore.Instance(wasmcore.Module(bytes(wasmtime.wat2wasm(text)), backend=backend), imports)
+    engine = wasmcore.Engine(backend, signals=signals)
+    return wasmcore.Instance(wasmcore.Module(bytes(wasmtime.wat2wasm(text)), engine=engine), imports)
 
 
 TRAPS = """(module

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from itertools import count
+from time import monotonic
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -15,8 +16,12 @@ from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.resources import Resource
 from wasmcore.runtime.threads import StoreRecord, process
 
-POLLS: Final = 1 << 18
-"""Code that does without signals looks for interrupts at every so many of its polls: in a short loop about every 0.2 ms."""
+FIRST_POLLS: Final = 1 << 10
+MOST_POLLS: Final = 1 << 18
+"""Code that does without signals looks for interrupts after so many of its polls; how many, its own speed decides."""
+SOON: Final = 0.005
+LATE: Final = 0.05
+"""Seconds between two looks."""
 _OVERFLOW_SIZE: Final = OVERFLOW_SLOT * OVERFLOW_SLOTS
 _numbers: Final = count(1)
 _by_address: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
@@ -27,7 +32,7 @@ _lock: Final = Lock()
 class Store(Resource):
     """A store record, its poll page and its overflow area. Freed with the last reference; contexts do not keep it alive."""
 
-    __slots__ = ("_contexts", "_interrupt", "_record", "address", "number")
+    __slots__ = ("_contexts", "_interrupt", "_looked", "_polls", "_record", "address", "number")
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +41,8 @@ class Store(Resource):
         self._record = StoreRecord.from_address(self.address)
         self._record.thread = process.nobody
         self._record.number = self.number
-        self.count_polls()
+        self._polls = self._record.polls = FIRST_POLLS
+        self._looked = monotonic()
         self._contexts: set[int] = set()
         self._interrupt: BaseException | None = None
         _by_address[self.address] = self
@@ -82,8 +88,15 @@ class Store(Resource):
         platform.protect(self.address + POLL_OFFSET, platform.PAGE_SIZE, platform.NO_ACCESS)
 
     def count_polls(self) -> None:
-        """Let code that does without signals make some polls before it calls back."""
-        self._record.polls = POLLS
+        """Let code that does without signals make some polls before it looks again: more than before if that was soon, less if late."""
+        now = monotonic()
+        elapsed = now - self._looked
+        self._looked = now
+        if elapsed < SOON:
+            self._polls = min(2 * self._polls, MOST_POLLS)
+        elif elapsed > LATE:
+            self._polls = max(self._polls // 8, 1)
+        self._record.polls = self._polls
 
     def take_interrupt(self) -> BaseException | None:
         """The exception that somebody asked for, once."""
