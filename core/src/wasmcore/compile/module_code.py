@@ -6,7 +6,7 @@ import ctypes
 from bisect import bisect_right
 from struct import iter_unpack
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakSet
+from weakref import ref
 
 from wasmcore.plugin.code import CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
@@ -43,7 +43,7 @@ class ModuleCode:
         self._lock = Lock()
         self._writer = StreamWriter(info)
         self._loaded: list[LoadedCode] = []
-        self._instances: WeakSet[InstanceState] = WeakSet()
+        self._instances: list[ref[InstanceState]] = []
         self._defined = info.function_count - info.imported_functions
         self._first = environment.imported_functions
         self.entries = [0] * self._defined
@@ -53,6 +53,8 @@ class ModuleCode:
         self._type_ids: Any = (ctypes.c_uint32 * max(1, len(ids)))(*ids)
         self.function_type_ids = [ids[index] for index in memoryview(info.function_types).cast("I")[self._first :]]
         """Type id of each defined function."""
+        self.most_params = max([len(item.composite.params) for item in info.types if isinstance(item.composite, FuncType)], default=0)
+        """No function has more."""
         self.type_ids_address = ctypes.addressof(self._type_ids)
 
     @property
@@ -67,7 +69,7 @@ class ModuleCode:
     def attach(self, state: InstanceState) -> None:
         """Patch the funcref records of this instance, too, from now on."""
         with self._lock:
-            self._instances.add(state)
+            self._instances.append(ref(state, self._instances.remove))
 
     def make_lazy(self, machine: Machine) -> None:
         """Give all functions lazy stubs."""
@@ -99,13 +101,13 @@ class ModuleCode:
     def _load(self, compiled: CompiledCode) -> None:
         loaded = LoadedCode(compiled, self)
         self._loaded.append(loaded)
-        instances = list(self._instances)
+        instances = [instance() for instance in tuple(self._instances)]
         for index, address in loaded.entries():
             number = index - self._first
             self.entries[number] = address
             self._compiled[number] = 1
             offset = self.environment.functions_offset + FUNCREF_SIZE * number
-            for state in instances:
+            for state in filter(None, instances):
                 ctypes.c_uint64.from_address(state.address + offset).value = address
 
     def source_offset(self, index: int, offset: int) -> int | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from wasmcore.errors import Trap, TrapKind
 from wasmcore.runtime import references, traps
+from wasmcore.runtime import store as stores
 from wasmcore.runtime.group import group_of
 
 if TYPE_CHECKING:
@@ -99,7 +101,12 @@ BUILTINS: Final[dict[str, Callable[..., Any]]] = {
 
 def _compile_function(context: int, number: int) -> int:
     """Compile the n-th defined function of the instance with this VMContext; the address of its code."""
-    return contexts[context].code.compile_function(number)
+    code = contexts[context].code
+    store = ctypes.c_uint64.from_address(context).value
+    arguments = stores.save_overflow(store, code.most_params)
+    address = code.compile_function(number)
+    stores.restore_overflow(store, arguments)
+    return address
 
 
 def _unbox_reference(value_type: int, value: Any, store: int) -> int:

@@ -28,6 +28,9 @@ _V128_CONST: Final = 0x20C
 
 def evaluate(expression: ConstantExpression, global_bits: Callable[[int], int], function_bits: Callable[[int], int]) -> int:
     """The bits of a validated constant expression, unsigned; references as the machine interface has them."""
+    code, immediate = expression.operations[0]
+    if len(expression.operations) == 1 and isinstance(immediate, int) and code in _CONSTANT_MASK:  # most often it is one constant
+        return immediate & _CONSTANT_MASK[code]
     stack: list[int] = []
     for code, immediate in expression.operations:
         if code in _CONSTANT_MASK:

@@ -38,6 +38,8 @@ class Code(Protocol):
     function_type_ids: list[int]
     """Type id of each defined function."""
     type_ids_address: int
+    most_params: int
+    """No function has more."""
 
     def attach(self, state: InstanceState) -> None:
         """Patch the funcref records of this instance when functions are compiled."""

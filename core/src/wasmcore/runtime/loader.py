@@ -35,16 +35,14 @@ class LoadedCode(Resource):
     def __init__(self, compiled: CompiledCode, names: CodeNames) -> None:
         super().__init__()
         self._names = ref(names)
-        table = list(compiled.function_table())
-        self._starts = [item.offset for item in table]
-        self._indices = [item.function for item in table]
+        self._indices, self._starts, sizes = zip(*iter_unpack("<III", compiled.functions), strict=True)
         self._traps = compiled.traps
         self._block = code_memory.allocate(_relocated(compiled))
         self.address = self._block.address
         traps.register(self.address, self.address + len(compiled.code), self)
         if perf_map.ENABLED:
-            for item in table:
-                perf_map.add(self.address + item.offset, item.size, names.function_name(item.function), item.function)
+            for index, start, size in zip(self._indices, self._starts, sizes, strict=True):
+                perf_map.add(self.address + start, size, names.function_name(index), index)
 
     def entries(self) -> zip[tuple[int, int]]:
         """(function index, address) of each function."""

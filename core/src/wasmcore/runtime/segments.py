@@ -17,7 +17,8 @@ class Segments:
     """Which segments an instance still has; a dropped one has length 0."""
 
     def __init__(self, info: ModuleInfo) -> None:
-        self._data = [(segment.start, segment.end) for segment in info.data_segments]
+        self._dropped: set[int] = set()
+        """Numbers of data segments."""
         self._elements: list[Any] = [None] * len(info.elements)
 
     def initialize(self, state: InstanceState) -> None:
@@ -29,20 +30,35 @@ class Segments:
                 self.table_init(state, segment.table, number, state.evaluate(segment.offset), 0, len(segment))
             if segment.mode in (ACTIVE, DECLARATIVE):
                 self.drop_elements(number)
-        for number, data in enumerate(info.data_segments):
-            if data.mode == ACTIVE:
-                assert data.offset is not None
-                self.memory_init(state, data.memory, number, state.evaluate(data.offset), 0, data.end - data.start)
-                self.drop_data(number)
+        self._initialize_memories(state)
+
+    def _initialize_memories(self, state: InstanceState) -> None:
+        """A module can have tens of thousands of active data segments, so little is done for each."""
+        source = memoryview(state.info.data)
+        views = [memory.view() for memory in state.memories]
+        evaluate = state.evaluate
+        dropped = self._dropped
+        for number, segment in enumerate(state.info.data_segments):
+            if segment.mode == ACTIVE:
+                assert segment.offset is not None
+                to = evaluate(segment.offset)
+                end = to + segment.end - segment.start
+                view = views[segment.memory]
+                if end > len(view):
+                    raise Trap(TrapKind.MEMORY_OUT_OF_BOUNDS)
+                view[to:end] = source[segment.start : segment.end]
+                dropped.add(number)
 
     def memory_init(self, state: InstanceState, memory: int, segment: int, to: int, start: int, size: int) -> None:
         """Copy bytes of a data segment into a memory."""
         target = state.memories[memory]
-        first, end = self._data[segment]
-        if start + size > end - first or to + size > len(target):
+        content = state.info.data_segments[segment]
+        length = 0 if segment in self._dropped else content.end - content.start
+        if start + size > length or to + size > len(target):
             raise Trap(TrapKind.MEMORY_OUT_OF_BOUNDS)
         if size:
-            target.write(to, memoryview(state.info.data)[first + start : first + start + size])
+            first = content.start + start
+            target.write(to, memoryview(state.info.data)[first : first + size])
 
     def table_init(self, state: InstanceState, table: int, segment: int, to: int, start: int, size: int) -> None:
         """Copy references of an element segment into a table."""
@@ -66,7 +82,7 @@ class Segments:
 
     def drop_data(self, segment: int) -> None:
         """Forget a data segment."""
-        self._data[segment] = (0, 0)
+        self._dropped.add(segment)
 
     def drop_elements(self, segment: int) -> None:
         """Forget an element segment."""

@@ -66,7 +66,7 @@ class _TrampolineBatch:
         size = 16 * TRAMPOLINES
         self._data = platform.allocate(platform.round_up(size))
         self._slots = (ctypes.c_uint64 * (2 * TRAMPOLINES)).from_address(self._data)
-        length = len(target.trampolines(TRAMPOLINES, self._data, self._data))
+        length = TRAMPOLINES * len(target.trampolines(1, self._data, self._data))
         self._code = stub_code.allocate_at(length, lambda address: target.trampolines(TRAMPOLINES, address, self._data))
         self._step = length // TRAMPOLINES
         self.free = list(range(TRAMPOLINES))
@@ -111,7 +111,8 @@ class Machine:
             raise PluginError(reason)
         self.target = target
         self.compile_function: Callable[[int, int], int] = _not_set
-        """Hook: (address of the VMContext, number of the defined function) -> address of its code. Raises what the caller is to see."""
+        """Hook: (address of the VMContext, number of the defined function) -> address of its code. Raises what the caller is to see.
+        Arguments in the overflow area must be there still when it returns."""
         self.box_reference: Callable[[int, int], Any] = _not_set
         """Hook: (packed value type, bits) -> object."""
         self.unbox_reference: Callable[[int, Any, int], int] = _not_set
@@ -120,7 +121,7 @@ class Machine:
             "enter": enter,
             "trap": traps.trap,
             "poll": traps.poll,
-            "compile": self._compile,
+            "compile": lambda context, number: self.compile_function(context, number),
             "wrong_count": _wrong_count,
             "box_reference": lambda kind, bits: self.box_reference(kind, bits),
             "unbox_reference": lambda kind, value, store: self.unbox_reference(kind, value, store),
@@ -172,13 +173,6 @@ class Machine:
         if not self.signals_work():
             raise PluginError("this code needs signal handlers, which do not work here or are switched off by WASMCORE_SIGNALS=0")
         self._signals.ensure_installed()
-
-    def _compile(self, context: int, number: int) -> int:
-        store = ctypes.c_uint64.from_address(context).value
-        overflow = stores.save_overflow(store)
-        address = self.compile_function(context, number)
-        stores.restore_overflow(store, overflow)
-        return address
 
     def entry(self, func_type: FuncType, release_gil: bool) -> int:
         """Address of the entry stub for exported functions of a type."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from typing import Any, Final, Protocol, overload
 from weakref import ref
@@ -43,7 +43,7 @@ class _Ranges:
         insort(self._starts, start)
 
     def remove(self, start: int) -> None:
-        self._starts.remove(start)
+        del self._starts[bisect_left(self._starts, start)]
         del self._found[start]
 
     def find(self, address: int) -> tuple[int, Any] | None:
