@@ -22,7 +22,6 @@ MOST_POLLS: Final = 1 << 18
 SOON: Final = 0.005
 LATE: Final = 0.05
 """Seconds between two looks."""
-_OVERFLOW_SIZE: Final = OVERFLOW_SLOT * OVERFLOW_SLOTS
 _numbers: Final = count(1)
 _by_address: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
 _by_number: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
@@ -121,9 +120,9 @@ def by_number(number: int) -> Store | None:
     return _by_number.get(number)
 
 
-def save_overflow(store: int) -> bytes:
-    """What is in the overflow area of the store record at an address, before Python code runs that may use it."""
-    return ctypes.string_at(store + OVERFLOW_OFFSET, _OVERFLOW_SIZE)
+def save_overflow(store: int, slots: int = OVERFLOW_SLOTS) -> bytes:
+    """What is in the overflow area of the store record at an address, or its first slots, before Python code runs that may use it."""
+    return ctypes.string_at(store + OVERFLOW_OFFSET, OVERFLOW_SLOT * slots)
 
 
 def restore_overflow(store: int, data: bytes) -> None:
