@@ -32,6 +32,8 @@ class HostInterface(NamedTuple):
     - `compile(context: int, index: int) -> int`: compiles a defined function (counted without the imports) that was called for the
       first time, patches its funcref records and returns the address of its code, or raises.
     - `wrong_count(self: object, given: int) -> None`: raises the TypeError of a call with so many arguments too few or too many.
+    - `wrong_argument(self: object, number: int, value: object) -> None`: raises the TypeError or OverflowError of an argument (counted
+      from 0) that is not of its type.
     - `box_reference(kind: int, value: int) -> object` and `unbox_reference(kind: int, value: object, store: int) -> int`: references,
       where kind is the packed value type and store the address of the store record the reference goes to; value 0 (`None`) never
       gets there.

@@ -17,7 +17,7 @@ from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.resources import Resource
 from wasmcore.runtime.signals import Handlers, SignalHandlers, blocked_faults
 from wasmcore.runtime.threads import enter, process
-from wasmcore.types import FuncType
+from wasmcore.types import FuncType, value_type_name
 
 if TYPE_CHECKING:
     from wasmcore.errors import Frame
@@ -81,12 +81,12 @@ class _TrampolineBatch:
 class Trampoline(Resource):
     """One trampoline in use: the C function of a builtin, with its name."""
 
-    __slots__ = ("_batch", "_number", "count", "method", "name")
+    __slots__ = ("_batch", "_number", "method", "name", "type")
 
-    def __init__(self, batch: _TrampolineBatch, funcref: int, entry: int, name: str, doc: str, count: int) -> None:
+    def __init__(self, batch: _TrampolineBatch, funcref: int, entry: int, name: str, doc: str, func_type: FuncType) -> None:
         super().__init__()
         self.name = name
-        self.count = count
+        self.type = func_type
         self._batch = batch
         self._number = batch.free.pop()
         address = batch.point(self._number, funcref, entry)
@@ -123,6 +123,7 @@ class Machine:
             "poll": traps.poll,
             "compile": lambda context, number: self.compile_function(context, number),
             "wrong_count": _wrong_count,
+            "wrong_argument": _wrong_argument,
             "box_reference": lambda kind, bits: self.box_reference(kind, bits),
             "unbox_reference": lambda kind, value, store: self.unbox_reference(kind, value, store),
         }
@@ -227,7 +228,7 @@ class Machine:
             if batch is None:
                 batch = _TrampolineBatch(self.target)
                 self._batches.append(batch)
-            trampoline = Trampoline(batch, funcref, entry, name, text, len(func_type.params))
+            trampoline = Trampoline(batch, funcref, entry, name, text, func_type)
         owner.trampoline = trampoline
         return _new_builtin(trampoline.method, owner, None)
 
@@ -247,8 +248,21 @@ def _check_counts(func_type: FuncType) -> None:
 def _wrong_count(owner: BuiltinOwner, given: int) -> None:
     """The callback `wrong_count`."""
     trampoline: Trampoline = owner.trampoline
-    wanted = trampoline.count
+    wanted = len(trampoline.type.params)
     raise TypeError(f"{trampoline.name}() takes {wanted} argument{'' if wanted == 1 else 's'} ({given} given)")
+
+
+def _wrong_argument(owner: BuiltinOwner, number: int, value: Any) -> None:
+    """The callback `wrong_argument`; exceptions of the value's own conversion come out as they are."""
+    from wasmcore.runtime.values import pack_value
+
+    trampoline: Trampoline = owner.trampoline
+    value_type = trampoline.type.params[number]
+    try:
+        pack_value(value_type, value)
+    except (TypeError, OverflowError) as error:
+        raise type(error)(f"{trampoline.name}() argument {number + 1}: {error}") from None
+    raise TypeError(f"{trampoline.name}() argument {number + 1}: {value_type_name(value_type)} expected")
 
 
 def _not_set(*arguments: Any) -> Any:

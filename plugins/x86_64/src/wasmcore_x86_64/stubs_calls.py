@@ -53,7 +53,8 @@ KEPT: Final = (R13, R14, R15)
 _UNWOUND: Final = 0
 _MXCSR: Final = 8
 _MXCSR_CHANGED: Final = 12
-_ACTIVATION: Final = 16
+_SELF: Final = 16
+_ACTIVATION: Final = 32
 _ENTRY_SLOTS: Final = _ACTIVATION + ACTIVATION_SIZE
 
 _NORMAL_MXCSR: Final = 0x1F80
@@ -145,7 +146,7 @@ class EntryWriter(ValueWriter):
         self._begin()
         for number, value_type in enumerate(self.params):
             a.load(RDI, RBX, 8 * number)
-            self.unbox(value_type, self.slot(number), self.failed)
+            self.unbox(value_type, self.slot(number), self._wrong_argument(number))
             place = self.arguments[number]
             if place.register in KEPT and not place.float:
                 a.mov(place.register, RAX)
@@ -173,6 +174,8 @@ class EntryWriter(ValueWriter):
         a.jump_if(NOT_EQUAL, wrong_count)
         a.mov(R12, RAX)
         a.mov(RBX, RSI)
+        if self.params:
+            a.store(RSP, _SELF, RDI)
 
         def write() -> None:
             a.bind(wrong_count)
@@ -182,6 +185,23 @@ class EntryWriter(ValueWriter):
             a.jump(self.failed)
 
         self.later(write)
+
+    def _wrong_argument(self, number: int) -> int:
+        """Where to go when an argument does not fit: another exception is raised then, which names it."""
+        a = self.a
+        wrong = a.label()
+
+        def write() -> None:
+            a.bind(wrong)
+            self.call("PyErr_Clear")
+            a.load(RDX, RSP, _SELF)
+            a.mov_imm(RCX, number)
+            a.load(R8, RBX, 8 * number)
+            self.callback("wrong_argument", b"OnO")
+            a.jump(self.failed)
+
+        self.later(write)
+        return wrong
 
     def _link(self) -> None:
         """Make the activation: the innermost of the thread and of the store, whose address is then in rcx."""
