@@ -38,7 +38,7 @@ def digests(file: str) -> dict[str, str]:
 
     with open(file, "rb") as source:
         data = source.read()
-    stages = {name: sha256() for name in ("streams", "positions", "guarded", "checked")}
+    stages = {name: sha256() for name in ("streams", "positions", "guarded", "checked", "without signals")}
     try:
         info = decode(data)
         validate(info)
@@ -50,9 +50,9 @@ def digests(file: str) -> dict[str, str]:
         stream = writer.stream(index)
         stages["streams"].update(stream)
         stages["positions"].update(writer.positions(index))
-        for name, guarded in (("guarded", True), ("checked", False)):
+        for name, guarded, signals in (("guarded", True, True), ("checked", False, True), ("without signals", False, False)):
             environment = plan(info, [guarded] * len(info.memories))
-            unit = CompileUnit(environment, (stream,), engine.target.name, engine.target.features(), True)
+            unit = CompileUnit(environment, (stream,), engine.target.name, engine.target.features(), True, signals)
             compiled = engine.backend.compile(unit)
             for part in (compiled.code, compiled.functions, compiled.traps, compiled.relocations, compiled.address_map):
                 stages[name].update(part)
