@@ -24,6 +24,12 @@ PROGRAM = """
 """
 
 
+def test_results_of_vectors_are_refused() -> None:
+    text = '(module (import "e" "f" (func $f (result i32 v128))) (func (call $f) drop drop))'
+    with pytest.raises(CompileError, match="results of type v128"):
+        compiled(text)
+
+
 def test_tables() -> None:
     code = compiled(PROGRAM)
     functions = list(code.function_table())

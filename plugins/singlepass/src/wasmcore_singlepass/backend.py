@@ -192,7 +192,7 @@ def _mask(registers: Iterable[int]) -> int:
 def _what(code: int) -> str:
     """The name of an instruction (0: of a type) that is not implemented."""
     if code == 0:
-        return "locals of type v128"
+        return "locals and results of type v128"
     from wasmcore.opcodes import OPCODES
 
     opcode = OPCODES.get(code)

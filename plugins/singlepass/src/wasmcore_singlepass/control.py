@@ -7,7 +7,7 @@ from typing import Final
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64, read_i64_le
 from wasmcore_singlepass.allocation import CONSTANT, FLOAT_REGISTER, IN_SLOT, KIND_MASK, REGISTER, TYPE_SHIFT, is_wide
-from wasmcore_singlepass.entry import read_u32
+from wasmcore_singlepass.entry import Unsupported, read_u32
 from wasmcore_singlepass.variables import Variables
 
 # The stream's format (`wasmcore.stream`).
@@ -51,7 +51,13 @@ class Control(Variables):
         """The results of a call of this signature."""
         count = self.number(signature, 12)
         if count:
-            self.push_results(self.types, self.number(signature, 8), count)
+            first = self.number(signature, 8)
+            at = first
+            while at < first + count:
+                if self.types[at] == 5:
+                    raise Unsupported(0, (self.position >> 3) - 1)
+                at += 1
+            self.push_results(self.types, first, count)
 
     def edge(self, label: i64) -> None:
         """There is a jump to the label from here: what is current there is what is current on every edge; a loop's set is fixed."""
