@@ -30,8 +30,7 @@ else:
             if named or len(values) != len(fields):
                 rest = fields[len(values) :]
                 if len(named) != len(rest):
-                    defaults = cls._field_defaults
-                    named = {**{field: defaults[field] for field in rest if field in defaults}, **named}
+                    named = {**{field: value for field, value in cls._field_defaults.items() if field in rest}, **named}
                 try:
                     values += tuple(map(named.__getitem__, rest))
                 except KeyError as error:

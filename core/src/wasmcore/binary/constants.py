@@ -21,9 +21,7 @@ _ALLOWED: Final = {
 }
 """Instructions of constant expressions, by the feature that allows them there."""
 
-_FEATURE_OF: Final = {
-    opcode.code: feature for feature, names in _ALLOWED.items() for opcode in OPCODES.values() if opcode.name in names.split()
-}
+_FEATURE_OF: Final = {name: feature for feature, names in _ALLOWED.items() for name in names.split()}
 
 
 def read_constant_expression(reader: Reader) -> ConstantExpression:
@@ -48,9 +46,10 @@ def read_constant_expression(reader: Reader) -> ConstantExpression:
             return ConstantExpression(start, reader.position, tuple(operations))
         if code not in OPCODES:
             raise DecodeError(f"illegal opcode {reader.data[at]:02x}", at)
-        if code not in _FEATURE_OF or _FEATURE_OF[code] not in reader.features:
-            raise ValidationError(f"constant expression required, found {OPCODES[code].name}", at)
-        operations.append((code, _immediate(reader, OPCODES[code].immediates)))
+        opcode = OPCODES[code]
+        if _FEATURE_OF.get(opcode.name) not in reader.features:
+            raise ValidationError(f"constant expression required, found {opcode.name}", at)
+        operations.append((code, _immediate(reader, opcode.immediates)))
 
 
 def _immediate(reader: Reader, kind: int) -> Immediate:
