@@ -26,7 +26,8 @@ from .test_interrupts import LOOPS, SPIN
 from .test_traps import on_a_thread
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-SWITCHED_OFF = {**os.environ, "WASMCORE_SIGNALS": "0"}
+USUAL = {name: value for name, value in os.environ.items() if name != "WASMCORE_SIGNALS"}
+SWITCHED_OFF = {**USUAL, "WASMCORE_SIGNALS": "0"}
 HANDLERS = "import signal, ctypes\nfrom wasmcore.runtime import platform\nprint([platform.signal_action(n)[0] for n in (4, 7, 8, 11)])\n"
 RUN_TRAPS = """
 import sys, wasmcore
@@ -45,7 +46,7 @@ print(instance.exports.memory.guarded, module.engine.signals)
 """
 
 
-def run_traps(backend: str, before: str = "", lazy: bool = True, environment: dict[str, str] | None = None) -> str:
+def run_traps(backend: str, before: str = "", lazy: bool = True, environment: dict[str, str] = USUAL) -> str:
     """What a process prints in which every trap happens after some preparations: whether memories are guarded, whether signals work."""
     script = RUN_TRAPS.format(before=before, lazy=lazy, kinds=TRAP_KINDS)
     command = [sys.executable, "-c", script, bytes(wasmtime.wat2wasm(TRAPS)).hex(), backend]
