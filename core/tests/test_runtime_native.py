@@ -297,3 +297,32 @@ thread.join()
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=100, env=os.environ)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ranges_of_code_on_many_threads() -> None:
+    ranges = traps._Ranges()
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for step in range(1_000):
+                start = 1_000 * number + 10 * (step % 100)
+                ranges.add(start, start + 10, step)
+                assert ranges.find(start + 9) == (start, step)
+                ranges.remove(start)
+        except BaseException as error:
+            failures.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not failures
+    assert not ranges._starts
+    assert not ranges._found

@@ -401,7 +401,9 @@ class FunctionGenerator:
     def tail_call(self) -> Node:
         """Ends the function by a tail call in an `if`."""
         found = [i for i, function in enumerate(self.program.functions) if function.signature[1] == self.function.signature[1]]
-        return Node((), [self.value(I32, 2), b"\x04\x40", *self.call(self.random.choice(found), 2, tail=True).parts, END])
+        condition = self.value(I32, 2)
+        call = self.inside(Label((), False), lambda: self.call(self.random.choice(found), 2, tail=True))
+        return Node((), [condition, b"\x04\x40", *call.parts, END])
 
     # Blocks
 

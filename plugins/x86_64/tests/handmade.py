@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -107,6 +108,7 @@ class World:
         owner.traps = write(a) or {}
         block = wasm_code.allocate(a.code())
         traps.register(block.address, block.address + block.size, owner)
+        weakref.finalize(owner, traps.unregister, block.address)
         funcref = self.funcref(block.address, self.context(*imports))
         owner.kept = [self, block, funcref]
         self.kept.append(block)

@@ -10,6 +10,7 @@ from weakref import ref
 
 from wasmcore.errors import Frame, Trap, TrapKind
 from wasmcore.runtime import store as stores
+from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.threads import ActivationRecord, ThreadRecord, process
 
 MAXIMUM_FRAMES: Final = 100
@@ -32,28 +33,31 @@ class CodeOwner(Protocol):
 
 
 class _Ranges:
-    """Address ranges that do not overlap, each with something."""
+    """Address ranges that do not overlap, each with something. Safe to use from several threads."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._starts: list[int] = []
         self._found: dict[int, tuple[int, Any]] = {}
 
     def add(self, start: int, end: int, what: Any) -> None:
-        self._found[start] = end, what
-        insort(self._starts, start)
+        with self._lock:
+            self._found[start] = end, what
+            insort(self._starts, start)
 
     def remove(self, start: int) -> None:
-        del self._starts[bisect_left(self._starts, start)]
-        del self._found[start]
+        with self._lock:
+            del self._starts[bisect_left(self._starts, start)]
+            del self._found[start]
 
     def find(self, address: int) -> tuple[int, Any] | None:
         """(start, what) of the range an address is in."""
-        starts = self._starts
-        at = bisect_right(starts, address)
-        if not at:
-            return None
-        start = starts[at - 1]
-        end, what = self._found[start]
+        with self._lock:
+            at = bisect_right(self._starts, address)
+            if not at:
+                return None
+            start = self._starts[at - 1]
+            end, what = self._found[start]
         return (start, what) if address < end else None
 
 
