@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import threading
+import time
 import weakref
 
 import pytest
@@ -327,3 +329,26 @@ def test_references_given_to_another_instance_join_its_group() -> None:
     with pytest.raises(wasmcore.Trap, match="call stack exhausted"):
         caller.exports.call(deep.exports.f)
     assert caller.exports.call(wasmcore.Func([], ["i32"], lambda: 5)) == 5
+
+
+def test_growing_what_another_thread_uses() -> None:
+    memory, table = wasmcore.Memory(1, guarded=False), wasmcore.Table(1)
+    text = """(module (import "env" "memory" (memory 1)) (import "env" "table" (table $t 1 funcref))
+      (global $stop (export "stop") (mut i32) (i32.const 0))
+      (func (export "spin") (loop $again
+        (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1)))
+        (drop (table.get $t (i32.const 0)))
+        (br_if $again (i32.eqz (global.get $stop))))))"""
+    engine = wasmcore.Engine("singlepass", guard=False)
+    made = wasmcore.Instance(wasmcore.Module(wat2wasm(text), engine=engine), {"env": {"memory": memory, "table": table}}, release_gil=True)
+    thread = threading.Thread(target=made.exports.spin)
+    thread.start()
+    try:
+        for _ in range(30):
+            memory.grow(1)
+            table.grow(1000)
+            time.sleep(0.001)
+    finally:
+        made.exports.stop.value = 1
+        thread.join(60)
+    assert not thread.is_alive() and memory.size == 31 and len(table) == 30001

@@ -70,6 +70,8 @@ class Memory:
         self._mirrors: WeakKeyDictionary[InstanceState, list[int]] = WeakKeyDictionary()
         self._largest = largest if limits.maximum is None else min(limits.maximum, largest)
         self._length = limits.minimum << self._shift
+        self._left: list[_Mapping] = []
+        """Where it was before it moved, as long as code of another thread may still look there."""
         self.guarded: bool
         self._map(guarded)
 
@@ -122,6 +124,10 @@ class Memory:
         mapping = _Mapping(_pages(length))
         platform.make_writable(mapping.address, mapping.size)
         ctypes.memmove(mapping.address, self._mapping.address, self._length)
+        if any(state.group.store.busy_elsewhere for state in self._mirrors):
+            self._left.append(self._mapping)
+        else:
+            self._left.clear()
         self._mapping = mapping
 
     def attach(self, state: InstanceState, address: int) -> None:

@@ -52,6 +52,11 @@ class Store(Resource):
         """Address of the innermost activation, 0 at rest."""
         return 0 if self._freed else int(self._record.activation)
 
+    @property
+    def busy_elsewhere(self) -> bool:
+        """Whether another thread than the current one is running code of the store."""
+        return bool(self.activation) and not process.is_current(self._record.thread)
+
     def adopt(self, context: int) -> None:
         """Write the store's address into a context, now and whenever stores are merged, until `disown`."""
         self._contexts.add(context)

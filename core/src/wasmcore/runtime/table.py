@@ -39,6 +39,8 @@ class Table:
         self._declared_maximum = limits.maximum
         self._index64 = limits.index64
         self._cells: Any = (ctypes.c_uint64 * limits.minimum)()
+        self._left: list[Any] = []
+        """Where it was before it moved, as long as code of another thread may still look there."""
         self._mirrors: WeakKeyDictionary[InstanceState, list[int]] = WeakKeyDictionary()
         self._group: Group | None = None
 
@@ -79,6 +81,10 @@ class Table:
             raise MemoryError(f"a table of {before} elements can not grow by {elements}: its maximum is {largest}")
         cells = (ctypes.c_uint64 * (before + elements))()
         ctypes.memmove(cells, self._cells, before * 8)
+        if any(state.group.store.busy_elsewhere for state in self._mirrors):
+            self._left.append(self._cells)
+        else:
+            self._left.clear()
         self._cells = cells
         self.fill_bits(before, bits, elements)
         for addresses in self._mirrors.values():
