@@ -85,6 +85,8 @@ class Accesses(Operators):
         """Load; kind is the opcode less 0x28."""
         loaded_type = i64(_LOAD_TYPES[kind])
         size = kind
+        reuse: i64 = -1
+        a: i64 = m.NO_REGISTER
         if memory == 0 and self.based:
             if self.valid & BASE_BIT == 0:
                 self.load_base()
@@ -92,21 +94,22 @@ class Accesses(Operators):
             if self.shape[top] & KIND_MASK == CONSTANT and (self.value[top] & 0xFFFFFFFF) + offset <= 0x7FFFFFFF:
                 offset += self.value[top] & 0xFFFFFFFF
                 self.forget_top()
-                a: i64 = m.NO_REGISTER
             else:
                 a = self.pop()
+                reuse = a
         else:
             a = self.pop_address(memory, offset, i64(_LOAD_BYTES[kind]))
             offset = 0
+            reuse = a
             size |= m.ABSOLUTE
         if loaded_type == 3 or loaded_type == 4:
             d = self.destination_float(-1)
             self.emit_constant(m.FLOAT_LOAD, size, d, a, 0, offset)
-            if a != m.NO_REGISTER:
-                self.give(a)
+            if reuse >= 0:
+                self.give(reuse)
             self.push_float(d, loaded_type)
             return
-        d = self.destination(-1 if a == m.NO_REGISTER else a)
+        d = self.destination(reuse)
         self.emit_constant(m.LOAD, size, d, a, 0, offset)
         self.push_register(d, loaded_type)
 
@@ -155,7 +158,9 @@ class Accesses(Operators):
 
     def store_offset(self, offset: i64, based: bool) -> i64:
         """What is still to be added to the address register."""
-        return offset + self.folded if based else 0
+        if based:
+            return offset + self.folded
+        return 0
 
     def memory_size(self, memory: i64) -> None:
         """Push the size in pages."""

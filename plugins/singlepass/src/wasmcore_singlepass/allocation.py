@@ -36,13 +36,14 @@ class Allocation:
     """State of one function, and how values get into registers and slots."""
 
     def __init__(self, registers: RegisterFile) -> None:
-        self.out = BytesWriter()
+        # Final, so that using them counts no references (as an assignment's target they are arguments of `put`).
+        self.out: Final = BytesWriter()
         self.temporaries: i64 = registers.temporaries
         self.float_temporaries: i64 = registers.float_temporaries
         self.free: i64 = 0
         self.float_free: i64 = 0
         # The stack entry that may hold each register, integer registers, then float registers; `owner_of` knows whether it does.
-        self.owner: vec[i64] = vec[i64]([0] * 32)
+        self.owner: Final = vec[i64]([0] * 32)
         # Kind of each entry, and above `TYPE_SHIFT` its machine class.
         self.shape: vec[u8] = vec[u8]()
         self.value: vec[i64] = vec[i64]()
@@ -74,10 +75,12 @@ class Allocation:
 
     def emit_constant(self, operation: i64, size: i64, d: i64, a: i64, b: i64, constant: i64) -> None:
         """Write a record whose only number is a constant, in the shorter form if it fits."""
+        word = operation | (size << 8) | (d << 15) | (a << 20) | (b << 25)
         if -0x80000000 <= constant <= 0x7FFFFFFF:
-            self.emit(operation, size, d, a, b, constant)
+            write_i64_le(self.out, word | (constant << 32))
         else:
-            self.emit_long(operation, size, d, a, b, 0, constant)
+            write_i64_le(self.out, word | m.EXTENDED)
+            write_i64_le(self.out, constant)
 
     # Free registers
 
@@ -104,8 +107,11 @@ class Allocation:
             return -1
         kind = i64(self.shape[entry]) & KIND_MASK
         if register < 16:
-            return entry if kind == REGISTER and self.value[entry] == register else -1
-        return entry if kind == FLOAT_REGISTER and self.value[entry] == register - 16 else -1
+            if kind == REGISTER and self.value[entry] == register:
+                return entry
+        elif kind == FLOAT_REGISTER and self.value[entry] == register - 16:
+            return entry
+        return -1
 
     def spill_deepest(self, file: i64) -> None:
         """Free a temporary of the file that begins at `file` in `owner`."""
@@ -131,7 +137,7 @@ class Allocation:
                 other = self.take_any()
                 self.emit(m.MOVE, m.WIDE, other, register, 0, 0)
                 self.value[entry] = other
-                self.owner[other] = entry
+                put(self.owner, other, entry)
             else:
                 self.settle(entry)
         self.free &= ~bit
@@ -146,7 +152,7 @@ class Allocation:
                 other = self.take_any_float()
                 self.emit(m.FLOAT_MOVE, m.WIDE, other, register, 0, 0)
                 self.value[entry] = other
-                self.owner[16 + other] = entry
+                put(self.owner, 16 + other, entry)
             else:
                 self.settle(entry)
         self.float_free &= ~bit
@@ -230,7 +236,7 @@ class Allocation:
             register = self.take_any_float()
             self.read_local_float(register, local)
             self.shape[entry] = u8(FLOAT_REGISTER | (value_type << TYPE_SHIFT))
-            self.owner[16 + register] = entry
+            put(self.owner, 16 + register, entry)
         else:
             if self.free == 0:
                 self.settle(entry)
@@ -238,7 +244,7 @@ class Allocation:
             register = self.take_any()
             self.read_local(register, local)
             self.shape[entry] = u8(REGISTER | (value_type << TYPE_SHIFT))
-            self.owner[register] = entry
+            put(self.owner, register, entry)
         self.value[entry] = register
 
     def read_local(self, register: i64, local: i64) -> None:
@@ -371,14 +377,14 @@ class Allocation:
     def push_register(self, register: i64, value_type: i64) -> None:
         """Push an integer register."""
         top = self.top
-        self.owner[register] = top
+        put(self.owner, register, top)
         self.shape[top] = u8(REGISTER | (value_type << TYPE_SHIFT))
         self.value[top] = register
         self.top = top + 1
 
     def push_float(self, register: i64, value_type: i64) -> None:
         """Push a float register."""
-        self.owner[16 + register] = self.top
+        put(self.owner, 16 + register, self.top)
         self.push(FLOAT_REGISTER, register, value_type)
 
     def forget_top(self) -> None:
@@ -519,7 +525,14 @@ class Allocation:
 
 def is_wide(value_type: i64) -> i64:
     """1 for the classes of 64 bits, 0 for i32 and f32."""
-    return 0 if value_type == 1 or value_type == 3 else 1
+    if value_type == 1 or value_type == 3:
+        return 0
+    return 1
+
+
+def put(items: vec[i64], index: i64, value: i64) -> None:
+    """`items[index] = value`."""
+    items[index] = value
 
 
 def lowest_bit(mask: i64) -> i64:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from wasmcore_singlepass import records as m
-from wasmcore_singlepass._native import i64, read_i64_le
-from wasmcore_singlepass.allocation import CONSTANT
+from wasmcore_singlepass._native import i64, read_i64_le, u8
+from wasmcore_singlepass.allocation import CONSTANT, KIND_MASK, LOCAL, TYPE_SHIFT
 from wasmcore_singlepass.control import Control
 from wasmcore_singlepass.entry import Unsupported
 
@@ -39,20 +39,36 @@ class Compiler(Control):
         """Compile all records. Reads of locals and constants, nearly half of them, only go on the stack."""
         stream = self.stream
         end = self.end
+        shapes = self.shape
+        values = self.value
+        links = self.link
+        pending = self.pending
         at = self.position
         while at < end:
             word = read_i64_le(stream, at)
             at += 8
             code = word & 0xFFFF
-            if code == 0x20:
-                self.push_local(word >> 32, (word >> 16) & 0x7FFF)
+            if code == 0x20:  # `push_local`
+                local = word >> 32
+                top = self.top
+                below = pending[local]
+                if below < self.settled or below >= top or shapes[below] & KIND_MASK != LOCAL or values[below] != local:
+                    below = -1
+                links[top] = below
+                pending[local] = top
+                shapes[top] = u8(LOCAL | (((word >> 16) & 31) << TYPE_SHIFT))
+                values[top] = local
+                self.top = top + 1
                 continue
             value = word >> 32
             if word & _EXTENDED:
                 value = read_i64_le(stream, at)
                 at += 8
-            if code >= 0x41 and code <= 0x44:
-                self.push(CONSTANT, value, code - 0x40)
+            if code >= 0x41 and code <= 0x44:  # `push`
+                top = self.top
+                shapes[top] = u8(CONSTANT | ((code - 0x40) << TYPE_SHIFT))
+                values[top] = value
+                self.top = top + 1
                 continue
             self.position = at
             if at < end:
