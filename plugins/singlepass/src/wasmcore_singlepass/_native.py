@@ -11,6 +11,7 @@ from mypy_extensions import u8 as u8
 
 if TYPE_CHECKING:
     from librt.strings import BytesWriter as BytesWriter
+    from librt.strings import read_i32_le as read_i32_le
     from librt.strings import read_i64_le as read_i64_le
     from librt.strings import write_i16_le as write_i16_le
     from librt.strings import write_i32_le as write_i32_le
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from librt.vecs import vec as vec
 else:
     try:
-        from librt.strings import BytesWriter, read_i64_le, write_i16_le, write_i32_le, write_i64_le
+        from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i16_le, write_i32_le, write_i64_le
         from librt.vecs import append, vec
     except (ImportError, AttributeError, ValueError):
 
@@ -34,6 +35,9 @@ else:
 
             def truncate(self, size):
                 del self[size:]
+
+        def read_i32_le(data, position):
+            return int.from_bytes(data[position : position + 4], "little", signed=True)
 
         def read_i64_le(data, position):
             return int.from_bytes(data[position : position + 8], "little", signed=True)

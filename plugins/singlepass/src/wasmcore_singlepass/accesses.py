@@ -27,7 +27,6 @@ _BUILTIN_ELEM_DROP: Final = 9
 
 _LOAD_BYTES: Final = b"\x04\x08\x04\x08\x01\x01\x02\x02\x01\x01\x02\x02\x04\x04"
 _STORE_BYTES: Final = b"\x04\x08\x04\x08\x01\x02\x01\x02\x04"
-_LOAD_TYPES: Final = b"\x01\x02\x03\x04\x01\x01\x01\x01\x02\x02\x02\x02\x02\x02"
 
 
 def numbers(items: list[int]) -> vec[i64]:
@@ -52,6 +51,7 @@ class Accesses(Operators):
         self.global_bits: vec[i64] = vec[i64]()
         self.based = False  # memory 0 is reached through the base register
         self.folded: i64 = 0
+        self.load_types: Final = vec[i64]([1, 2, 3, 4, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2])
 
     def set_layout(self, memories: list[list[int]], tables: list[list[int]], globals_: list[list[int]]) -> None:
         """Memories: offsets, bits, logarithms of the page size; tables: offsets, index64; globals: offsets, bits."""
@@ -83,7 +83,7 @@ class Accesses(Operators):
 
     def load(self, kind: i64, memory: i64, offset: i64) -> None:
         """Load; kind is the opcode less 0x28."""
-        loaded_type = i64(_LOAD_TYPES[kind])
+        loaded_type = self.load_types[kind]
         size = kind
         reuse: i64 = -1
         a: i64 = m.NO_REGISTER

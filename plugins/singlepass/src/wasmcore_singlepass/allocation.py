@@ -424,7 +424,12 @@ class Allocation:
                 self.top = top
                 self.pending[value] = self.link[top]
                 return pin
+        return self.load_top(kind, value)
+
+    def load_top(self, kind: i64, value: i64) -> i64:
+        """Pop an integer that is in no register into a temporary."""
         self.forget_top()
+        top = self.top
         register = self.take_any()
         wide = is_wide(i64(self.shape[top]) >> TYPE_SHIFT)
         if kind == CONSTANT:
@@ -462,7 +467,12 @@ class Allocation:
                 self.top = top
                 self.pending[value] = self.link[top]
                 return pin - FLOAT_PIN
+        return self.load_top_float(kind, value)
+
+    def load_top_float(self, kind: i64, value: i64) -> i64:
+        """Pop a float that is in no register into a temporary."""
         self.forget_top()
+        top = self.top
         register = self.take_any_float()
         wide = is_wide(i64(self.shape[top]) >> TYPE_SHIFT)
         if kind == CONSTANT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasmcore_singlepass import records as m
-from wasmcore_singlepass._native import append, i64, read_i64_le, u8, vec
+from wasmcore_singlepass._native import append, i64, read_i32_le, read_i64_le, u8, vec
 from wasmcore_singlepass.accesses import Accesses
 from wasmcore_singlepass.allocation import BASE_BIT, FLOAT_PIN, NOT_PINNED, is_wide
 from wasmcore_singlepass.registers import RegisterFile
@@ -125,44 +125,47 @@ class Entry(Accesses):
     def clear_labels(self) -> None:
         """No label has been seen."""
         count = self.stream_labels
-        have = i64(len(self.label_valid))
+        while i64(len(self.label_valid)) < count:
+            self.label_valid = append(self.label_valid, _UNSEEN)
+            self.else_valid = append(self.else_valid, 0)
+        label_valid = self.label_valid
         i: i64 = 0
         while i < count:
-            if i < have:
-                self.label_valid[i] = _UNSEEN
-            else:
-                self.label_valid = append(self.label_valid, _UNSEEN)
-                self.else_valid = append(self.else_valid, 0)
+            label_valid[i] = _UNSEEN
             i += 1
 
     def read_locals(self, run: i64, params: i64) -> None:
         """Types of all locals: parameters from the signature, the others from the records in front."""
         types = self.types
+        stream = self.stream
+        local_types = self.local_type
         local: i64 = 0
         while local < params:
-            self.local_type[local] = types[run + local]
+            local_types[local] = types[run + local]
             local += 1
         at: i64 = _HEADER_BYTES
         while at < self.end:
-            word = read_i64_le(self.stream, at)
+            word = read_i64_le(stream, at)
             if word & 0xFFFF != _LOCALS:
                 break
             at += 8
             count = word >> 32
             if word & _EXTENDED:
-                count = read_i64_le(self.stream, at)
+                count = read_i64_le(stream, at)
                 at += 8
             local_type = u8((word >> 16) & 0x7FFF)
             while count:
-                self.local_type[local] = local_type
+                local_types[local] = local_type
                 local += 1
                 count -= 1
         self.position = at
+        pins = self.pin
+        pending = self.pending
         local = 0
         while local < self.locals:
-            self.pin[local] = NOT_PINNED
-            self.pending[local] = -1
-            if self.local_type[local] == 5:
+            pins[local] = NOT_PINNED
+            pending[local] = -1
+            if local_types[local] == 5:
                 raise Unsupported(0, 0)
             local += 1
 
@@ -344,7 +347,7 @@ class Entry(Accesses):
 
 def read_u32(data: bytes, at: i64) -> i64:
     """The unsigned 32-bit number at a position."""
-    return i64(data[at]) | (i64(data[at + 1]) << 8) | (i64(data[at + 2]) << 16) | (i64(data[at + 3]) << 24)
+    return i64(read_i32_le(data, at)) & 0xFFFFFFFF
 
 
 def contains(registers: bytes, register: i64) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64, vec
 from wasmcore_singlepass.allocation import (
@@ -15,6 +17,7 @@ from wasmcore_singlepass.allocation import (
     TYPE_SHIFT,
     Allocation,
     is_wide,
+    put,
 )
 from wasmcore_singlepass.registers import RegisterFile
 
@@ -31,9 +34,11 @@ class Placing(Allocation):
         self.call_index: i64 = registers.call_index
         self.native_arguments = registers.native_arguments
         self.native_destroyed: i64 = registers.native_destroyed
-        self.moves: vec[i64] = vec[i64]([0] * 32)  # destinations that wait: integer registers, 16 + float registers
-        self.move_entry: vec[i64] = vec[i64]([0] * 32)
-        self.readers: vec[i64] = vec[i64]([0] * 32)
+        # Moves that wait: destination (integer registers, 16 + float registers), entry, and the register it is in, or -1.
+        self.moves: Final = vec[i64]([0] * 32)
+        self.move_entry: Final = vec[i64]([0] * 32)
+        self.move_source: Final = vec[i64]([0] * 32)
+        self.readers: Final = vec[i64]([0] * 32)
 
     def register_of(self, entry: i64) -> i64:
         """The register an entry's value is in (floats: plus 16), or -1."""
@@ -70,8 +75,8 @@ class Placing(Allocation):
                 self.place_in_overflow(entry, overflow)
                 overflow += 1
             else:
-                self.moves[count] = target
-                self.move_entry[count] = entry
+                put(self.moves, count, target)
+                put(self.move_entry, count, entry)
                 count += 1
             entry += 1
         if count == 0:
@@ -86,13 +91,16 @@ class Placing(Allocation):
     def move_registers(self, count: i64) -> None:
         """Make those moves whose source is a register, as if all at once; a finished one becomes -1."""
         readers = self.readers  # all zero before and after
+        moves = self.moves
+        sources = self.move_source
         waiting: i64 = 0
         i: i64 = 0
         while i < count:
             source = self.register_of(self.move_entry[i])
+            sources[i] = source
             if source >= 0:
-                if source == self.moves[i]:
-                    self.moves[i] = -1
+                if source == moves[i]:
+                    moves[i] = -1
                 else:
                     readers[source] += 1
                     waiting += 1
@@ -102,21 +110,21 @@ class Placing(Allocation):
             i = 0
             blocked: i64 = 0
             while i < count:
-                target = self.moves[i]
-                if target >= 0:
-                    source = self.register_of(self.move_entry[i])
-                    if source >= 0:
-                        if readers[target] == 0:
-                            self.move_register(target, source, self.move_entry[i])
-                            readers[source] -= 1
-                            self.moves[i] = -1
-                            waiting -= 1
-                        else:
-                            blocked = i
+                target = moves[i]
+                source = sources[i]
+                if target >= 0 and source >= 0:
+                    if readers[target] == 0:
+                        self.move_register(target, source, self.move_entry[i])
+                        readers[source] -= 1
+                        moves[i] = -1
+                        waiting -= 1
+                    else:
+                        blocked = i
                 i += 1
             if waiting == left:  # a cycle: one of its values waits in its slot
                 entry = self.move_entry[blocked]
-                readers[self.register_of(entry)] -= 1
+                readers[sources[blocked]] -= 1
+                sources[blocked] = -1
                 self.forget_read(entry)
                 self.settle(entry)
                 waiting -= 1
