@@ -38,12 +38,10 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-@pytest.mark.parametrize("gil", ["held", "released"])
-@pytest.mark.parametrize("loop", LOOPS)
-def test_ctrl_c_ends_an_endless_loop(loop: str, gil: str, backend: str) -> None:
-    command = [sys.executable, "-c", SPIN, bytes(wasmtime.wat2wasm(LOOPS[loop])).hex(), backend, gil]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def check_ctrl_c(loop: str, gil: str, backend: str, environment: dict[str, str] | None = None) -> None:
+    """Ctrl-C ends the function `spin` of a module in a process of its own."""
+    command = [sys.executable, "-c", SPIN, bytes(wasmtime.wat2wasm(loop)).hex(), backend, gil]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         killer = threading.Timer(100, process.kill)
         killer.start()
         try:
@@ -56,6 +54,13 @@ def test_ctrl_c_ends_an_endless_loop(loop: str, gil: str, backend: str) -> None:
             killer.cancel()
             process.kill()
         assert (output, process.returncode) == ("interrupted\n", 0), errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+@pytest.mark.parametrize("gil", ["held", "released"])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_ctrl_c_ends_an_endless_loop(loop: str, gil: str, backend: str) -> None:
+    check_ctrl_c(LOOPS[loop], gil, backend)
 
 
 def test_other_python_threads_run_while_the_gil_is_released(backend: str) -> None:
