@@ -240,6 +240,8 @@ class BodyValidator(Instructions):
         stack = self.stack
         capacity = self.capacity
         locals_ = self.locals
+        local_words = self.local_words
+        weights = self.weights
         near_locals = self.near_locals
         buffer = self.buffer
         plain_memory = self.plain_memory
@@ -269,8 +271,8 @@ class BodyValidator(Instructions):
                     stack[sp] = self.far_local(index)
                 sp += 1
                 if live:
-                    write_i64_le(buffer, self.local_words[index] | _LOCAL_GET)
-                    self.weights[index] += self.weight
+                    write_i64_le(buffer, local_words[index] | _LOCAL_GET)
+                    weights[index] += self.weight
                     if sp > self.peak:
                         self.peak = sp
                 continue
@@ -381,8 +383,8 @@ class BodyValidator(Instructions):
                     stack[sp] = value
                     sp += 1
                 if live:
-                    write_i64_le(buffer, self.local_words[index] | code)
-                    self.weights[index] += self.weight
+                    write_i64_le(buffer, local_words[index] | code)
+                    weights[index] += self.weight
                 continue
             self.at = at
             self.position = position

@@ -41,7 +41,9 @@ _LANE_SHIFT: Final = 10
 def class_of(value_type: i64) -> i64:
     """Machine class of a value type."""
     kind = value_type & 7
-    return _FUNCREF if kind == _REFERENCE else kind
+    if kind == _REFERENCE:
+        return _FUNCREF
+    return kind
 
 
 class Instructions(Control):

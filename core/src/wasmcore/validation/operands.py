@@ -156,6 +156,8 @@ class Operands:
 
     def pop_run(self, offset: i64, count: i64) -> None:
         """Pop operands of a run of types."""
+        if count == 0:
+            return
         sp = self.sp
         height = self.height
         stack = self.stack
