@@ -122,10 +122,9 @@ class _ModuleCompiler:
         """All functions of a unit, one behind the other."""
         code = self._encoder.encode_unit(self.records(unit))
         extents, traps, positions = self._encoder.tables()
-        indices = [stream[:4] for stream in unit.streams]
         return CompiledCode(
             code=code,
-            functions=b"".join([index + extents[8 * n : 8 * n + 8] for n, index in enumerate(indices)]),
+            functions=self._compiler.function_table(unit.streams, extents),
             traps=traps,
             address_map=positions,
             target=self._target,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasmcore_singlepass import records as m
-from wasmcore_singlepass._native import i64, read_i64_le, u8
+from wasmcore_singlepass._native import BytesWriter, i64, read_i32_le, read_i64_le, u8, write_i32_le
 from wasmcore_singlepass.allocation import CONSTANT, KIND_MASK, LOCAL, TYPE_SHIFT
 from wasmcore_singlepass.control import Control
 from wasmcore_singlepass.entry import Unsupported
@@ -22,6 +22,17 @@ class Compiler(Control):
     def compile_unit(self, streams: tuple[bytes, ...], positions: bool) -> list[bytes]:
         """The macro records of each function."""
         return [self.compile(stream, positions) for stream in streams]
+
+    def function_table(self, streams: tuple[bytes, ...], extents: bytes) -> bytes:
+        """Index, offset and size of each function (`CompiledCode.functions`), from the offsets and sizes alone."""
+        result = BytesWriter()
+        at: i64 = 0
+        for stream in streams:
+            write_i32_le(result, read_i32_le(stream, 0))
+            write_i32_le(result, read_i32_le(extents, at))
+            write_i32_le(result, read_i32_le(extents, at + 4))
+            at += 8
+        return result.getvalue()
 
     def compile(self, stream: bytes, positions: bool) -> bytes:
         """The macro records of one function, with POSITION records if wanted; raises `Unsupported`."""
