@@ -199,7 +199,7 @@ class Assembler:
     """Machine code in the making; `code()` is the result when all labels are bound."""
 
     def __init__(self) -> None:
-        self.buffer = BytesWriter()
+        self.buffer: Final = BytesWriter()
         # Position of each label once bound; before that the last place that wants it, the others chained through their fields.
         self._bound: vec[i64] = vec[i64]()
         self._wanted: vec[i64] = vec[i64]()

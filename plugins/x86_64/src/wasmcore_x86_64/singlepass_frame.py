@@ -53,9 +53,9 @@ class FrameEncoder(Assembler):
     def __init__(self) -> None:
         super().__init__()
         self.saved_bytes: i64 = 0  # of the saved context, above the slots
-        self.extents = BytesWriter()
-        self.traps = BytesWriter()
-        self.positions = BytesWriter()
+        self.extents: Final = BytesWriter()
+        self.traps: Final = BytesWriter()
+        self.positions: Final = BytesWriter()
         self.code_base: i64 = 0
         self.word: i64 = -1  # the stream word of the current record, where wanted
         self.signals = True  # faults become traps and interrupts; else built-ins are called
