@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wasmcore.errors import LinkError as LinkError
     from wasmcore.errors import PluginError as PluginError
     from wasmcore.errors import StoreBusyError as StoreBusyError
+    from wasmcore.errors import TextError as TextError
     from wasmcore.errors import Trap as Trap
     from wasmcore.errors import TrapKind as TrapKind
     from wasmcore.errors import ValidationError as ValidationError
@@ -56,6 +57,7 @@ _HOMES = {
         "LinkError",
         "PluginError",
         "StoreBusyError",
+        "TextError",
         "Trap",
         "TrapKind",
         "ValidationError",
@@ -93,6 +95,7 @@ __all__ = [
     "StoreBusyError",
     "Table",
     "TableType",
+    "TextError",
     "Trap",
     "TrapKind",
     "ValidationError",

@@ -29,6 +29,20 @@ class DecodeError(CompileError):
     """The bytes are not a WebAssembly module (malformed, in the specification's word)."""
 
 
+class TextError(DecodeError):
+    """The text is not a WebAssembly module or script; `line` and `column` count from 1, columns in characters."""
+
+    def __init__(self, message: str, line: int, column: int, source_line: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+        self.source_line = source_line
+
+    def __str__(self) -> str:
+        blank = "".join("\t" if character == "\t" else " " for character in self.source_line[: self.column - 1])
+        return f"{self.message} (line {self.line}, column {self.column})\n  {self.source_line}\n  {blank}^"
+
+
 class ValidationError(CompileError):
     """The module is well-formed but breaks a rule of the type system (invalid, in the specification's word)."""
 
