@@ -27,7 +27,7 @@ _HEADER: Final = {
     "HEADER_LOCALS": "number of locals, parameters included",
     "HEADER_HEIGHT": "greatest height of the operand stack",
     "HEADER_LABELS": "number of labels",
-    "HEADER_FLAGS": "`HAS_CALLS`, `USES_MEMORY`, `HAS_LOOPS`",
+    "HEADER_FLAGS": "`HAS_CALLS`, `USES_MEMORY`, `HAS_LOOPS`, `HAS_VECTORS`",
     "HEADER_RECORDS_END": "byte offset where the records end and the weights of the locals begin",
     "HEADER_VERSION": "version of the format",
 }

@@ -10,7 +10,7 @@ from module_samples import SAMPLES, module
 from wasmcore.binary import ModuleInfo
 from wasmcore.plugin.unit import Environment
 from wasmcore.runtime.plan import plan
-from wasmcore.stream import HAS_CALLS, HAS_LOOPS, HEADER_FLAGS, HEADER_WORDS, USES_MEMORY
+from wasmcore.stream import HAS_CALLS, HAS_LOOPS, HAS_VECTORS, HEADER_FLAGS, HEADER_WORDS, USES_MEMORY
 from wasmcore.validation import StreamWriter, check_stream, stream_text
 from wasmcore.validation.records import header, records, weights
 
@@ -118,7 +118,7 @@ def test_accesses() -> None:
     )
     assert "i32.load8_u offset=4294967295 memory=1\ni32.store offset=4\n" in text(made)
     assert "v128.load8_lane offset=3 lane=7" in text(made)
-    assert header(made)[HEADER_FLAGS] == USES_MEMORY
+    assert header(made)[HEADER_FLAGS] == USES_MEMORY | HAS_VECTORS
 
 
 def test_flags_of_the_header_and_of_loops() -> None:
@@ -185,3 +185,16 @@ def test_checker_refuses_what_is_cut_off() -> None:
     for size in range(0, len(made), 8):
         with pytest.raises(ValueError):
             check_stream(environment(module("(module (func))")), made[:size])
+
+
+def test_vectors_flag() -> None:
+    def flags(body: str, head: str = "", before: str = "") -> int:
+        return header(stream(body, head, before))[HEADER_FLAGS]
+
+    assert flags("v128.const i64x2 0 0 drop") == HAS_VECTORS
+    assert flags("return v128.const i64x2 0 0 drop") == 0
+    assert flags("", "(local v128)") == HAS_VECTORS
+    assert flags("", before="(type (func (param v128)))") == HAS_VECTORS
+    assert flags("", before="(type (func (result i32 v128)))") == HAS_VECTORS
+    assert flags("", before="(global (mut v128) (v128.const i64x2 0 0))") == HAS_VECTORS
+    assert flags("loop end", before="(global i32 (i32.const 0))") == HAS_LOOPS

@@ -53,6 +53,8 @@ HAS_CALLS: Final = 1
 USES_MEMORY: Final = 2
 """Header flag: the function reads or writes memory 0."""
 HAS_LOOPS: Final = 4
+HAS_VECTORS: Final = 8
+"""Header flag: the function has SIMD instructions or a local of type v128, or a signature or global of its module has type v128."""
 
 # Operations that are no opcodes of the binary format. The others keep their opcode: 0x00-0xFF as they are, and
 # 0x100 + n, 0x200 + n, 0x400 + n, 0x600 + n for the n-th after the prefixes 0xFC, 0xFD, 0xFB, 0xFE.

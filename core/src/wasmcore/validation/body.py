@@ -8,6 +8,7 @@ from wasmcore._native import BytesWriter, append, i32, i64, read_i32_le, u8, vec
 from wasmcore.binary.reader import signed, unsigned_rest
 from wasmcore.errors import DecodeError, ValidationError
 from wasmcore.opcodes import PREFIXES
+from wasmcore.types import FuncType
 from wasmcore.validation.instructions import Instructions, class_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,17 @@ _EXTENDED: Final = 0x80000000
 _HEADER_SIZE: Final = 64
 _STREAM_VERSION: Final = 1
 _USES_MEMORY: Final = 2
+_HAS_VECTORS: Final = 8
+_V128: Final = 5
+_VECTOR_PREFIX: Final = 0xFD
+
+
+def _has_vectors(module: ModuleInfo) -> bool:
+    """Whether a signature or global has type v128."""
+    if any(item.type.value == _V128 for item in module.globals):
+        return True
+    composites = [item.composite for item in module.types]
+    return any(isinstance(each, FuncType) and (_V128 in each.params or _V128 in each.results) for each in composites)
 
 
 @final
@@ -40,6 +52,7 @@ class BodyValidator(Instructions):
     def __init__(self, module: ModuleInfo, features: frozenset[str], streaming: bool) -> None:
         super().__init__(module, features)
         self.streaming: i64 = 1 if streaming else 0
+        self.module_flags: i64 = _HAS_VECTORS if streaming and _has_vectors(module) else 0
         self.locals = vec[i64]([0] * 64)
         self.local_words = vec[i64]([0] * 64)
         self.weights = vec[i64]([0] * 64)
@@ -66,6 +79,7 @@ class BodyValidator(Instructions):
         self.begin_function(type_index, self.streaming)
         if self.streaming:
             self.buffer.truncate(0)
+            self.flags = self.module_flags
             self.header(index, type_index)
         self.declare_locals(type_index)
         self.reserve(0)
@@ -106,6 +120,8 @@ class BodyValidator(Instructions):
                 self.add_locals(number, value_type, limit)
                 if self.streaming:
                     self.value_record(_OP_LOCALS, class_of(value_type), number)
+                    if value_type == _V128:
+                        self.flags |= _HAS_VECTORS
 
     def local_type(self) -> i64:
         """Read the type of locals."""
@@ -488,6 +504,8 @@ class BodyValidator(Instructions):
         kind = signature >> 24
         if kind <= 9:
             self.by_signature(code, signature)
+            if prefix == _VECTOR_PREFIX and self.live:
+                self.flags |= _HAS_VECTORS
         elif kind == _ILLEGAL:
             self.refuse(code)
         elif 0x108 <= code <= 0x111:

@@ -11,6 +11,7 @@ from wasmcore.stream import (
     CLASS_I32,
     CLASS_I64,
     CLASS_REF,
+    CLASS_V128,
     COUNT_MASK,
     END_ELSE,
     END_IF,
@@ -18,6 +19,7 @@ from wasmcore.stream import (
     END_LOOP,
     HAS_CALLS,
     HAS_LOOPS,
+    HAS_VECTORS,
     HEADER_FLAGS,
     HEADER_FUNCTION,
     HEADER_HEIGHT,
@@ -53,6 +55,7 @@ _CALLING: Final = {
     ).split()
 }
 _MAX_LOCALS: Final = 50_000
+_VECTOR_PREFIX: Final = 0xFD
 _ENDING: Final = {_CODES[name] for name in "unreachable br return return_call return_call_indirect".split()}
 
 
@@ -75,6 +78,14 @@ def check_stream(environment: Environment, stream: bytes) -> None:
     _Checker(environment, stream).check()
 
 
+def _has_vectors(environment: Environment) -> bool:
+    """Whether a signature or global has type v128."""
+    if any(plan.machine_class == CLASS_V128 for plan in environment.globals):
+        return True
+    types = range(len(environment.signatures) // 16)
+    return any(CLASS_V128 in environment.params(index) + environment.results(index) for index in types)
+
+
 class _Checker:
     def __init__(self, environment: Environment, stream: bytes) -> None:
         self.environment = environment
@@ -91,7 +102,7 @@ class _Checker:
         self.reachable = True
         self.highest = 0
         self.next_label = 0
-        self.flags = 0
+        self.flags = HAS_VECTORS if _has_vectors(environment) else 0
         self.targets = 0
         self.in_declarations = True
         self.accesses: Counter[int] = Counter()
@@ -157,6 +168,7 @@ class _Checker:
         if operation == LOCALS:
             self.require(CLASS_I32 <= record.flags <= CLASS_REF and 0 < record.value <= _MAX_LOCALS, "class or count")
             self.locals += bytes([record.flags]) * record.value
+            self.flags |= HAS_VECTORS if record.flags == CLASS_V128 else 0
         elif operation == TARGET:
             self.targets -= 1
             self.branch()
@@ -186,6 +198,7 @@ class _Checker:
             self.require(record.flags >> LANE_SHIFT < max(1, 16 >> opcode.alignment), "lane")
         else:
             self.require(record.flags == 0, "flags")
+        self.flags |= HAS_VECTORS if opcode.binary[0] == _VECTOR_PREFIX else 0
         self.require(not record.extension or len(record.extension) == 2 or not -(2**31) <= record.value < 2**31, "extension not needed")
         self.pop(bytes(address if value_type == ADDRESS else value_type for value_type in opcode.params or ()))
         self.push(bytes(opcode.results or ()))
