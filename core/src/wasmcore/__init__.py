@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from wasmcore.runtime.global_ import Global as Global
     from wasmcore.runtime.memory import Memory as Memory
     from wasmcore.runtime.table import Table as Table
+    from wasmcore.opcodes import DEFAULT_FEATURES as DEFAULT_FEATURES
+    from wasmcore.opcodes import FEATURES as FEATURES
     from wasmcore.types import FuncType as FuncType
     from wasmcore.types import GlobalType as GlobalType
     from wasmcore.types import Limits as Limits
@@ -63,6 +65,7 @@ _HOMES = {
         "ValidationError",
         "WasmcoreError",
     ),
+    "wasmcore.opcodes": ("DEFAULT_FEATURES", "FEATURES"),
     "wasmcore.runtime.func": ("Func",),
     "wasmcore.runtime.global_": ("Global",),
     "wasmcore.runtime.memory": ("Memory",),
@@ -73,6 +76,8 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "DEFAULT_FEATURES",
+    "FEATURES",
     "CompileError",
     "DecodeError",
     "Engine",

@@ -10,6 +10,7 @@ from wasmcore.binary import decode
 from wasmcore.compile.engine import Engine, default_engine
 from wasmcore.compile.module_code import ModuleCode
 from wasmcore.errors import DecodeError
+from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.plan import plan
 from wasmcore.runtime.stubs import machine
@@ -17,6 +18,8 @@ from wasmcore.validation import validate as validate_module
 from wasmcore.validation import validate_declarations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wasmcore.types import ExternType
 
 _MAGIC = b"\0asm"
@@ -52,14 +55,14 @@ class Module:
         if engine is None:
             engine = default_engine() if backend is None else Engine(backend)
         self.engine = engine
-        self.info = decode(_read(source))
+        self.info = decode(_read(source), engine.features)
         """What the module says: sections, index spaces, names."""
         self._codes: dict[tuple[bool, ...], ModuleCode] = {}
         self._lock = Lock()
         if engine.lazy:
-            validate_module(self.info)
+            validate_module(self.info, engine.features)
         else:
-            validate_declarations(self.info)
+            validate_declarations(self.info, engine.features)
             self.code(tuple([engine.can_be_guarded(memory.type) for memory in self.info.memories]))
 
     @property
@@ -87,7 +90,7 @@ class Module:
             found = self._codes.get(guarded)
             if found is None:
                 engine = self.engine
-                found = ModuleCode(self.info, plan(self.info, guarded), engine.backend, engine.target, engine.signals)
+                found = ModuleCode(self.info, plan(self.info, guarded), engine, engine.signals)
                 if engine.lazy:
                     found.make_lazy(machine(engine.target))
                 else:
@@ -95,20 +98,23 @@ class Module:
                 self._codes[guarded] = found
             return found
 
-    def __reduce__(self) -> tuple[object, tuple[bytes, str]]:
-        return _unpickle, (self.info.data, self.engine.backend.name)
+    def __reduce__(self) -> tuple[object, tuple[bytes, str, frozenset[str]]]:
+        return _unpickle, (self.info.data, self.engine.backend.name, self.engine.features)
 
     def __repr__(self) -> str:
         return f"<wasmcore.Module {self.name or ''}{len(self.info.data)} bytes, {len(self.info.exports)} exports>"
 
 
-def validate(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> None:
+def validate(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, features: Iterable[str] = DEFAULT_FEATURES
+) -> None:
     """Raise DecodeError or ValidationError unless the file or bytes are a valid module. Needs no backend."""
-    validate_module(decode(_read(source)))
+    enabled = frozenset(features)
+    validate_module(decode(_read(source), enabled), enabled)
 
 
-def _unpickle(data: bytes, backend: str) -> Module:
-    return Module(data, backend=backend)
+def _unpickle(data: bytes, backend: str, features: frozenset[str]) -> Module:
+    return Module(data, engine=Engine(backend, features=features))
 
 
 def _read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> bytes:

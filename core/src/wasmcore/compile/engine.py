@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from wasmcore import _registry
 from wasmcore.errors import PluginError
+from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES
 from wasmcore.runtime.memory import can_be_guarded
 from wasmcore.runtime.stubs import machine
 
@@ -25,6 +26,8 @@ class Engine:
         checks every access in code.
     signals: let faults become traps, where the system allows; False compiles code that needs no signal handlers, but checks
         everything itself, which is slower. `WASMCORE_SIGNALS=0` in the environment does that for all engines.
+    features: names of the WebAssembly features that modules may use (`wasmcore.FEATURES`); all of 3.0 unless told otherwise. What a
+        backend does not implement is a CompileError once it is compiled.
     progress: called as `progress(done, total)` while a whole module is compiled, counting functions.
     """
 
@@ -35,6 +38,7 @@ class Engine:
         lazy: bool = True,
         guard: bool | None = None,
         signals: bool = True,
+        features: Iterable[str] = DEFAULT_FEATURES,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.lazy = lazy
@@ -42,6 +46,10 @@ class Engine:
             raise ValueError("memories can not be guarded without signals")
         self.guard = guard if signals else False
         self._signals = signals
+        self.features = frozenset(features)
+        unknown = self.features.difference(FEATURES)
+        if unknown:
+            raise ValueError(f"no such feature: {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
         self.progress = progress
         self.backend: Backend = _registry.default_backend() if backend == "auto" else _registry.backend(backend)
         self.target: Target = _registry.host_target()

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wasmcore.binary import ModuleInfo
-    from wasmcore.plugin.hooks import Backend
-    from wasmcore.plugin.target import Target
+    from wasmcore.compile.engine import Engine
     from wasmcore.runtime.instance import InstanceState
     from wasmcore.runtime.stubs import Machine
 
@@ -33,15 +32,15 @@ UNIT_BYTES: Final = 1 << 18
 class ModuleCode:
     """Where the functions of a module are in memory. All methods are safe to call from several threads."""
 
-    def __init__(self, info: ModuleInfo, environment: Environment, backend: Backend, target: Target, signals: bool = True) -> None:
+    def __init__(self, info: ModuleInfo, environment: Environment, engine: Engine, signals: bool) -> None:
         self.info = info
         self.environment = environment
         self.signals = signals
-        self._backend = backend
-        self._target = target
-        self._features = target.features()
+        self._backend = engine.backend
+        self._target = engine.target
+        self._features = engine.target.features()
         self._lock = Lock()
-        self._writer = StreamWriter(info)
+        self._writer = StreamWriter(info, engine.features)
         self._loaded: list[LoadedCode] = []
         self._instances: list[ref[InstanceState]] = []
         self._defined = info.function_count - info.imported_functions
