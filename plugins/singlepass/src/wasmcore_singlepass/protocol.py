@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from wasmcore.plugin.convention import CallingConvention
 
-PROTOCOL: Final = (2, 0)
+PROTOCOL: Final = (3, 0)
 """Version of this protocol and of the records; a target works when the first number is equal and its second not greater."""
 ENTRY_POINT_GROUP: Final = "wasmcore_singlepass.targets"
 
@@ -53,6 +53,10 @@ class Lowering(Protocol):
     @property
     def FLOAT_PINNED(self) -> tuple[int, ...]:
         """Float registers for locals (numbers below 16)."""
+
+    @property
+    def VECTOR_TEMPORARIES(self) -> bytes:
+        """1 for each vector instruction whose record is to name a free float temporary; by opcode of the stream less 0x200, 0x120 bytes."""
 
     @property
     def CALL_INDEX(self) -> int:

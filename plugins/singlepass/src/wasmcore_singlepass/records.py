@@ -1,6 +1,6 @@
 """Macro records: what the compiler writes and a target encodes.
 
-A record is one little-endian 8-byte word and, where bit 7 is set, one extension word:
+A record is one little-endian 8-byte word and, where bit 7 is set, one extension word (VECTOR_CONSTANT and VECTOR_SHUFFLE: two):
 
     bits  0-6   operation
     bit   7     extended
@@ -15,6 +15,14 @@ numbers of the integer or of the float file, as the operation says; `NO_REGISTER
 numbered from 0; a slot of an i32 or f32 holds 32 bits. i32 values in registers are zero-extended, and every operation with a
 32-bit result zero-extends it. The destination may be any source. Only comparisons set flags; the record behind a comparison is
 the one that uses them.
+
+Vectors live in the float file. In a frame with `FRAME_VECTORS` every slot is 16 bytes, aligned, and FLOAT_MOVE, FLOAT_SELECT_IF,
+COPY_SLOT and ZERO_SLOTS concern whole registers and slots. The immediate of VECTOR_UNARY to VECTOR_SHUFFLE is
+
+    bits  0-8   the instruction: opcode of the stream less 0x200
+    bits  9-13  c: third source register
+    bits 14-18  t: a float temporary to destroy, different from d, a, b and c, where the target's `VECTOR_TEMPORARIES` asks for one
+    bits 24-31  lane, or shift count
 """
 
 from __future__ import annotations
@@ -96,6 +104,34 @@ BITS_TO_FLOAT: Final = 66
 FLOAT_TO_BITS: Final = 67
 POSITION: Final = 68
 ZERO_SLOTS: Final = 69
+VECTOR_CONSTANT: Final = 70
+VECTOR_LOAD_SLOT: Final = 71
+VECTOR_STORE_SLOT: Final = 72
+VECTOR_LOAD_CONTEXT: Final = 73
+VECTOR_STORE_CONTEXT: Final = 74
+VECTOR_LOAD_OVERFLOW: Final = 75
+VECTOR_STORE_OVERFLOW: Final = 76
+VECTOR_LOAD: Final = 77
+VECTOR_STORE: Final = 78
+VECTOR_LOAD_LANE: Final = 79
+VECTOR_STORE_LANE: Final = 80
+VECTOR_UNARY: Final = 81
+VECTOR_BINARY: Final = 82
+VECTOR_TERNARY: Final = 83
+VECTOR_SHIFT: Final = 84
+VECTOR_SHIFT_CONSTANT: Final = 85
+VECTOR_TO_INTEGER: Final = 86
+VECTOR_FROM_INTEGER: Final = 87
+VECTOR_REPLACE: Final = 88
+VECTOR_SHUFFLE: Final = 89
+CALL_REFERENCE: Final = 90
+TRAP_IF: Final = 91
+ALU_CARRY_OUT: Final = 92
+ALU_CARRY_IN: Final = 93
+MULTIPLY_WIDE: Final = 94
+ATOMIC_UPDATE: Final = 95
+ATOMIC_COMPARE_EXCHANGE: Final = 96
+FENCE: Final = 97
 
 # Variants of ALU (above `WIDE`).
 ADD: Final = 0
@@ -146,6 +182,14 @@ INTEGER_WIDE: Final = 2
 UNSIGNED: Final = 4
 SATURATING: Final = 8
 
+# Variants of ATOMIC_UPDATE, above the logarithm of the bytes (two bits).
+ATOMIC_ADD: Final = 0
+ATOMIC_SUB: Final = 1
+ATOMIC_AND: Final = 2
+ATOMIC_OR: Final = 3
+ATOMIC_XOR: Final = 4
+ATOMIC_EXCHANGE: Final = 5
+
 # Conditions: the size of JUMP_IF and SET_IF; in SELECT_IF and FLOAT_SELECT_IF above `WIDE`.
 EQUAL: Final = 0
 NOT_EQUAL: Final = 1
@@ -179,6 +223,12 @@ FRAME_CALLS: Final = 1
 """Bit of the size of PROLOGUE: the context register is saved for use after calls."""
 FRAME_POLLS: Final = 2
 """Bit of the size of PROLOGUE: poll, too."""
+FRAME_VECTORS: Final = 4
+"""Bit of the size of PROLOGUE: slots are 16 bytes."""
+
+VECTOR_C_SHIFT: Final = 9
+VECTOR_T_SHIFT: Final = 14
+VECTOR_LANE_SHIFT: Final = 24
 
 OPERATIONS: Final = {
     MOVE: ("move", "d, a: integer registers"),
@@ -250,5 +300,39 @@ OPERATIONS: Final = {
     FLOAT_TO_BITS: ("float_to_bits", "d integer = bits of a float"),
     POSITION: ("position", "what follows is made from stream word immediate"),
     ZERO_SLOTS: ("zero_slots", "clear constant slots from immediate on; all temporaries are free"),
+    VECTOR_CONSTANT: ("vector_constant", "d = the 16 bytes of two extension words"),
+    VECTOR_LOAD_SLOT: ("vector_load_slot", "d = slot immediate, 128 bits"),
+    VECTOR_STORE_SLOT: ("vector_store_slot", "slot immediate = a, 128 bits"),
+    VECTOR_LOAD_CONTEXT: ("vector_load_context", "d = [context + immediate], 128 bits"),
+    VECTOR_STORE_CONTEXT: ("vector_store_context", "[context + immediate] = a, 128 bits"),
+    VECTOR_LOAD_OVERFLOW: ("vector_load_overflow", "d = overflow slot immediate, 128 bits"),
+    VECTOR_STORE_OVERFLOW: ("vector_store_overflow", "overflow slot immediate = a, 128 bits"),
+    VECTOR_LOAD: ("vector_load", "d = [a + constant]; size: kind (opcode of the load less 0x200; 11, 12: load32_zero, load64_zero), ABSOLUTE"),
+    VECTOR_STORE: ("vector_store", "[a + constant] = b; size: ABSOLUTE"),
+    VECTOR_LOAD_LANE: ("vector_load_lane", "d = b with lane immediate from [a + extension word]; size: log2 of the bytes, ABSOLUTE"),
+    VECTOR_STORE_LANE: ("vector_store_lane", "[a + extension word] = lane immediate of b; size: log2 of the bytes, ABSOLUTE"),
+    VECTOR_UNARY: ("vector_unary", "d = op a; splat and extract_lane of floats, too"),
+    VECTOR_BINARY: ("vector_binary", "d = a op b; replace_lane with float b, too"),
+    VECTOR_TERNARY: ("vector_ternary", "d = op(a, b, c)"),
+    VECTOR_SHIFT: ("vector_shift", "d = a shifted by integer register b, modulo the lane's width"),
+    VECTOR_SHIFT_CONSTANT: ("vector_shift_constant", "d = a shifted by the count (already modulo the lane's width)"),
+    VECTOR_TO_INTEGER: ("vector_to_integer", "d integer = op a vector"),
+    VECTOR_FROM_INTEGER: ("vector_from_integer", "d vector = splat of a integer"),
+    VECTOR_REPLACE: ("vector_replace", "d = a with the lane replaced by integer b"),
+    VECTOR_SHUFFLE: ("vector_shuffle", "d = bytes of a and b as the 16 bytes of two extension words choose"),
+    CALL_REFERENCE: ("call_reference", "call the function whose funcref record is at a, or trap if a is null; destroys a"),
+    TRAP_IF: ("trap_if", "trap of the kind immediate on the condition (no FLOAT_*)"),
+    ALU_CARRY_OUT: ("alu_carry_out", "d = a op b (ADD, SUB, 64 bits); the carry is for the alu_carry_in that follows"),
+    ALU_CARRY_IN: ("alu_carry_in", "d = a op b with the carry (ADD, SUB, 64 bits)"),
+    MULTIPLY_WIDE: (
+        "multiply_wide",
+        "d = low, register immediate = high half of a * b (64 bits; size: UNSIGNED); registers as those of divide",
+    ),
+    ATOMIC_UPDATE: ("atomic_update", "d = value at machine address a, which becomes value op b; d is the target's dividend register"),
+    ATOMIC_COMPARE_EXCHANGE: (
+        "atomic_compare_exchange",
+        "d = value at machine address a, which becomes b if it equals d; size: log2 of the bytes; d is the target's dividend register",
+    ),
+    FENCE: ("fence", "all accesses before come before all behind"),
 }
 """Name and meaning of each operation."""
