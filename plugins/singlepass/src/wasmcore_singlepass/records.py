@@ -307,7 +307,10 @@ OPERATIONS: Final = {
     VECTOR_STORE_CONTEXT: ("vector_store_context", "[context + immediate] = a, 128 bits"),
     VECTOR_LOAD_OVERFLOW: ("vector_load_overflow", "d = overflow slot immediate, 128 bits"),
     VECTOR_STORE_OVERFLOW: ("vector_store_overflow", "overflow slot immediate = a, 128 bits"),
-    VECTOR_LOAD: ("vector_load", "d = [a + constant]; size: kind (opcode of the load less 0x200; 11, 12: load32_zero, load64_zero), ABSOLUTE"),
+    VECTOR_LOAD: (
+        "vector_load",
+        "d = [a + constant]; size: kind (opcode of the load less 0x200; 11, 12: load32_zero, load64_zero), ABSOLUTE",
+    ),
     VECTOR_STORE: ("vector_store", "[a + constant] = b; size: ABSOLUTE"),
     VECTOR_LOAD_LANE: ("vector_load_lane", "d = b with lane immediate from [a + extension word]; size: log2 of the bytes, ABSOLUTE"),
     VECTOR_STORE_LANE: ("vector_store_lane", "[a + extension word] = lane immediate of b; size: log2 of the bytes, ABSOLUTE"),
