@@ -12,6 +12,7 @@ from wasmcore_x86_64.singlepass_frame import (
     BUILTIN_MEMMOVE,
     BUILTIN_MEMSET,
     CONTEXT_REGISTER,
+    FLOAT_SCRATCH,
     FUNCREF_CODE,
     FUNCREF_CONTEXT,
     FUNCREF_TYPE_ID,
@@ -110,6 +111,7 @@ _INDEX64: Final = 64
 _TAIL: Final = 1
 _FRAME_CALLS: Final = 1
 _FRAME_POLLS: Final = 2
+_FRAME_VECTORS: Final = 4
 _PAGE: Final = 4096
 _ALIGNMENT_MASK: Final = 15
 _PADDING: Final = 0xCC
@@ -211,8 +213,7 @@ class Encoder(IntegerEncoder):
                 self.reg_mem(x.MOV_IMMEDIATE, wide, 0, x.RBP, at)
                 self.imm32(constant)
             else:
-                self.load(SCRATCH, x.RBP, self.slot(constant))
-                self.store(x.RBP, self.slot(immediate), SCRATCH)
+                self.copy_slot(immediate, constant)
         elif operation < COMPARE:
             if operation == ALU:
                 self.alu(wide, size >> 1, d, a, b)
@@ -249,6 +250,15 @@ class Encoder(IntegerEncoder):
             self.select_on(wide, size >> 1, d, a, b)
         else:
             self.select_float_on(size >> 1, d, a, b)
+
+    def copy_slot(self, to: i64, source: i64) -> None:
+        """Copy a whole slot."""
+        if self.slot_bytes == 16:
+            self.reg_mem(x.MOVAPS, 0, FLOAT_SCRATCH, x.RBP, self.slot(source))
+            self.reg_mem(x.MOVAPS_STORE, 0, FLOAT_SCRATCH, x.RBP, self.slot(to))
+        else:
+            self.load(SCRATCH, x.RBP, self.slot(source))
+            self.store(x.RBP, self.slot(to), SCRATCH)
 
     def integer_constant(self, wide: i64, d: i64, value: i64) -> None:
         """d = value; an i32 is zero-extended."""
@@ -420,8 +430,10 @@ class Encoder(IntegerEncoder):
     def prologue(self, size: i64, slots: i64) -> None:
         """Make the frame; the stack may not go below the store's limit."""
         calls = size & _FRAME_CALLS
-        self.saved_bytes = 8 if calls else 0
-        frame = (8 * slots + self.saved_bytes + 15) & ~15
+        if size & _FRAME_VECTORS:
+            self.slot_bytes = 16
+        self.saved_bytes = self.slot_bytes if calls else 0
+        frame = (self.slot_bytes * slots + self.saved_bytes + 15) & ~15
         self.push(x.RBP)
         self.mov(x.RBP, x.RSP)
         self.load(SCRATCH, CONTEXT_REGISTER, 0)
@@ -537,6 +549,6 @@ class Encoder(IntegerEncoder):
     def zero_slots(self, first: i64, count: i64) -> None:
         """Clear slots."""
         self.lea(x.RDI, x.RBP, self.slot(first + count - 1))
-        self.mov_imm(x.RCX, count)
+        self.mov_imm(x.RCX, count * (self.slot_bytes >> 3))
         self.zero(x.RAX)
         self.rep_stosq()

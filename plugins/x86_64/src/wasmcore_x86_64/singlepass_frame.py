@@ -53,6 +53,7 @@ class FrameEncoder(Assembler):
     def __init__(self) -> None:
         super().__init__()
         self.saved_bytes: i64 = 0  # of the saved context, above the slots
+        self.slot_bytes: i64 = 8
         self.extents: Final = BytesWriter()
         self.traps: Final = BytesWriter()
         self.positions: Final = BytesWriter()
@@ -75,6 +76,7 @@ class FrameEncoder(Assembler):
         """Forget the function before; this one's code will stand at `code_base` in its unit."""
         self.reset()
         self.code_base = code_base
+        self.slot_bytes = 8
         self.word = -1
         self.cold_count = 0
         self.use_count = 0
@@ -214,7 +216,7 @@ class FrameEncoder(Assembler):
 
     def slot(self, number: i64) -> i64:
         """Distance of a slot from the frame pointer."""
-        return -8 * (number + 1) - self.saved_bytes
+        return -self.slot_bytes * (number + 1) - self.saved_bytes
 
     def copy(self, wide: i64, d: i64, a: i64) -> None:
         """d = a, if they differ."""
