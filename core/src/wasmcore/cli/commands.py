@@ -100,6 +100,21 @@ def objdump(file: str, backend: str | None, function: str | None) -> int:
 
 
 @main.command()
+@click.option("--backend", metavar="NAME", help="Compile with this backend.")
+@click.option("--enable", metavar="FEATURE", multiple=True, help="Enable a feature that is no part of WebAssembly 3.0, such as threads.")
+@click.option("--verbose", is_flag=True, help="Show each failure, with its line.")
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+def wast(backend: str | None, enable: tuple[str, ...], verbose: bool, files: tuple[str, ...]) -> int:
+    """Run scripts of the official test suite.
+
+    Writes one line per file, then what passed and failed by feature; the exit code is 0 if everything passed.
+    """
+    from wasmcore.cli.wast import wast
+
+    return wast(files, backend, enable, verbose)
+
+
+@main.command()
 def backends() -> int:
     """List backends, targets and host modules, and plugins that can not be used."""
     from wasmcore.cli.plugins import show_plugins
