@@ -26,7 +26,9 @@ _BUILTIN_TABLE_INIT: Final = 8
 _BUILTIN_ELEM_DROP: Final = 9
 
 _LOAD_BYTES: Final = b"\x04\x08\x04\x08\x01\x01\x02\x02\x01\x01\x02\x02\x04\x04"
-_STORE_BYTES: Final = b"\x04\x08\x04\x08\x01\x02\x01\x02\x04"
+_STORE_BYTES: Final = b"\x04\x08\x04\x08\x01\x02\x01\x02\x04\x01\x02\x04\x08\x10"
+PLAIN_ACCESS: Final = 9
+"""Added to the logarithm of the bytes: the kind of an access of that size."""
 
 
 def numbers(items: list[int]) -> vec[i64]:
@@ -120,30 +122,31 @@ class Accesses(Operators):
         based = memory == 0 and self.based
         if kind == 2 or kind == 3:
             x = self.pop_float()
-            a = self.pop_store_address(memory, offset, kind)
+            a = self.pop_access_address(memory, offset, kind)
             if not based:
                 size |= m.ABSOLUTE
-            self.emit_constant(m.FLOAT_STORE, size, 0, a, x, self.store_offset(offset, based))
+            self.emit_constant(m.FLOAT_STORE, size, 0, a, x, self.access_offset(offset, based))
             self.give_float(x)
         elif self.shape[top] & KIND_MASK == CONSTANT and -0x80000000 <= self.value[top] <= 0x7FFFFFFF and 0 <= offset <= 0x7FFFFFFF:
             value = self.value[top]
             self.forget_top()
-            a = self.pop_store_address(memory, offset, kind)
+            a = self.pop_access_address(memory, offset, kind)
             if not based:
                 size |= m.ABSOLUTE
-            self.emit_long(m.STORE_CONSTANT, size, 0, a, 0, self.store_offset(offset, based), value)
+            self.emit_long(m.STORE_CONSTANT, size, 0, a, 0, self.access_offset(offset, based), value)
         else:
             b = self.pop()
-            a = self.pop_store_address(memory, offset, kind)
+            a = self.pop_access_address(memory, offset, kind)
             if not based:
                 size |= m.ABSOLUTE
-            self.emit_constant(m.STORE, size, 0, a, b, self.store_offset(offset, based))
+            self.emit_constant(m.STORE, size, 0, a, b, self.access_offset(offset, based))
             self.give(b)
         if a != m.NO_REGISTER:
             self.give(a)
 
-    def pop_store_address(self, memory: i64, offset: i64, kind: i64) -> i64:
-        """Pop the address of a store; afterwards `folded` is what a constant address adds to the offset."""
+    def pop_access_address(self, memory: i64, offset: i64, kind: i64) -> i64:
+        """Pop the address of an access (kind: as of `store`, or PLAIN_ACCESS plus the logarithm of the bytes); afterwards `folded` is
+        what a constant address adds to the offset."""
         self.folded = 0
         if memory != 0 or not self.based:
             return self.pop_address(memory, offset, i64(_STORE_BYTES[kind]))
@@ -156,7 +159,7 @@ class Accesses(Operators):
             return m.NO_REGISTER
         return self.pop()
 
-    def store_offset(self, offset: i64, based: bool) -> i64:
+    def access_offset(self, offset: i64, based: bool) -> i64:
         """What is still to be added to the address register."""
         if based:
             return offset + self.folded
@@ -176,6 +179,9 @@ class Accesses(Operators):
 
     def global_get(self, index: i64, value_type: i64) -> None:
         """Push a global."""
+        if value_type == 5:
+            self.global_get_vector(index)
+            return
         offset = self.global_offset[index]
         is_float = value_type == 3 or value_type == 4
         wide: i64 = 0 if value_type == 1 or value_type == 3 else 1
@@ -203,6 +209,9 @@ class Accesses(Operators):
 
     def global_set(self, index: i64, value_type: i64) -> None:
         """Pop a global's new value."""
+        if value_type == 5:
+            self.global_set_vector(index)
+            return
         offset = self.global_offset[index]
         is_float = value_type == 3 or value_type == 4
         wide: i64 = 0 if value_type == 1 or value_type == 3 else 1
@@ -221,6 +230,33 @@ class Accesses(Operators):
             self.give_float(source)
         else:
             self.give(source)
+
+    def global_get_vector(self, index: i64) -> None:
+        """Push a global of type v128."""
+        offset = self.global_offset[index]
+        if self.global_bits[index] & GLOBAL_INDIRECT == 0:
+            d = self.destination_float(-1)
+            self.emit(m.VECTOR_LOAD_CONTEXT, 0, d, 0, 0, offset)
+        else:
+            cell = self.take_any()
+            self.emit(m.LOAD_CONTEXT, m.WIDE, cell, 0, 0, offset)
+            d = self.destination_float(-1)
+            self.emit(m.VECTOR_LOAD, m.ABSOLUTE, d, cell, 0, 0)
+            self.give(cell)
+        self.push_float(d, 5)
+
+    def global_set_vector(self, index: i64) -> None:
+        """Pop the new value of a global of type v128."""
+        offset = self.global_offset[index]
+        source = self.pop_float()
+        if self.global_bits[index] & GLOBAL_INDIRECT == 0:
+            self.emit(m.VECTOR_STORE_CONTEXT, 0, 0, source, 0, offset)
+        else:
+            cell = self.take_any()
+            self.emit(m.LOAD_CONTEXT, m.WIDE, cell, 0, 0, offset)
+            self.emit(m.VECTOR_STORE, m.ABSOLUTE, 0, cell, source, 0)
+            self.give(cell)
+        self.give_float(source)
 
     # Tables
 

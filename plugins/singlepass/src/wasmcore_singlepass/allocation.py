@@ -48,6 +48,7 @@ class Allocation:
         self.shape: vec[u8] = vec[u8]()
         self.value: vec[i64] = vec[i64]()
         # Of a LOCAL entry: the next lower one of the same local (it may be stale, see `pending_read`).
+        # Of a constant vector: its upper half.
         self.link: vec[i64] = vec[i64]()
         self.top: i64 = 0
         self.settled: i64 = 0  # all entries below are in slots or constants
@@ -81,6 +82,35 @@ class Allocation:
         else:
             write_i64_le(self.out, word | m.EXTENDED)
             write_i64_le(self.out, constant)
+
+    # The float file holds floats and vectors; their type says which record it takes.
+
+    def load_float_slot(self, register: i64, value_type: i64, slot: i64) -> None:
+        """Load a float register from a slot."""
+        if value_type == 5:
+            self.emit(m.VECTOR_LOAD_SLOT, 0, register, 0, 0, slot)
+        else:
+            self.emit(m.FLOAT_LOAD_SLOT, is_wide(value_type), register, 0, 0, slot)
+
+    def store_float_slot(self, register: i64, value_type: i64, slot: i64) -> None:
+        """Store a float register to a slot."""
+        if value_type == 5:
+            self.emit(m.VECTOR_STORE_SLOT, 0, 0, register, 0, slot)
+        else:
+            self.emit(m.FLOAT_STORE_SLOT, is_wide(value_type), 0, register, 0, slot)
+
+    def float_constant(self, register: i64, entry: i64) -> None:
+        """Load the constant of an entry (it may be popped already) into a float register."""
+        value_type = i64(self.shape[entry]) >> TYPE_SHIFT
+        if value_type == 5:
+            self.vector_constant(register, self.value[entry], self.link[entry])
+        else:
+            self.emit_constant(m.FLOAT_CONSTANT, is_wide(value_type), register, 0, 0, self.value[entry])
+
+    def vector_constant(self, register: i64, low: i64, high: i64) -> None:
+        """Load a vector constant."""
+        self.emit_long(m.VECTOR_CONSTANT, 0, register, 0, 0, 0, low)
+        write_i64_le(self.out, high)
 
     # Free registers
 
@@ -186,7 +216,7 @@ class Allocation:
         if pin < FLOAT_PIN:
             self.emit(m.LOAD_SLOT, wide, pin, 0, 0, local)
         else:
-            self.emit(m.FLOAT_LOAD_SLOT, wide, pin - FLOAT_PIN, 0, 0, local)
+            self.load_float_slot(pin - FLOAT_PIN, i64(self.local_type[local]), local)
 
     def load_base(self) -> None:
         """Make the memory base register current."""
@@ -229,7 +259,7 @@ class Allocation:
     def read_now(self, entry: i64, local: i64) -> None:
         """Turn a pending read into a register, or a slot if no register is free."""
         value_type = i64(self.shape[entry]) >> TYPE_SHIFT
-        if value_type == 3 or value_type == 4:
+        if 3 <= value_type <= 5:
             if self.float_free == 0:
                 self.settle(entry)
                 return
@@ -262,7 +292,7 @@ class Allocation:
         """Copy a local of a float class to a register."""
         pin = i64(self.pin[local])
         if pin == NOT_PINNED:
-            self.emit(m.FLOAT_LOAD_SLOT, is_wide(i64(self.local_type[local])), register, 0, 0, local)
+            self.load_float_slot(register, i64(self.local_type[local]), local)
         else:
             if (self.valid >> pin) & 1 == 0:
                 self.load_pinned(pin)
@@ -290,14 +320,14 @@ class Allocation:
         if kind == REGISTER:
             self.emit(m.STORE_SLOT, wide, 0, value, 0, slot)
         elif kind == FLOAT_REGISTER:
-            self.emit(m.FLOAT_STORE_SLOT, wide, 0, value, 0, slot)
+            self.store_float_slot(value, entry_type, slot)
         elif kind == CONSTANT:
-            if wide == 0 or -0x80000000 <= value <= 0x7FFFFFFF:
+            if entry_type == 5:
+                self.store_vector_constant(slot, value, self.link[entry])
+            elif wide == 0 or -0x80000000 <= value <= 0x7FFFFFFF:
                 self.emit_long(m.STORE_SLOT_CONSTANT, wide, 0, 0, 0, slot, value)
             else:
-                low = ((value & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
-                self.emit_long(m.STORE_SLOT_CONSTANT, 0, 0, 0, 0, slot, low)
-                self.emit_long(m.STORE_SLOT_CONSTANT, m.HIGH_HALF, 0, 0, 0, slot, value >> 32)
+                self.store_long_constant(slot, value, 0)
         elif kind == LOCAL:
             pin = i64(self.pin[value])
             if pin == NOT_PINNED or (self.valid >> pin) & 1 == 0:
@@ -305,9 +335,25 @@ class Allocation:
             elif pin < FLOAT_PIN:
                 self.emit(m.STORE_SLOT, wide, 0, pin, 0, slot)
             else:
-                self.emit(m.FLOAT_STORE_SLOT, wide, 0, pin - FLOAT_PIN, 0, slot)
+                self.store_float_slot(pin - FLOAT_PIN, entry_type, slot)
         elif slot != self.locals + entry:
             self.emit_long(m.COPY_SLOT, 0, 0, 0, 0, slot, self.locals + entry)
+
+    def store_long_constant(self, slot: i64, value: i64, word: i64) -> None:
+        """Write 64 bits to a slot by halves; `word`: 0 or SECOND_WORD."""
+        low = ((value & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
+        self.emit_long(m.STORE_SLOT_CONSTANT, word, 0, 0, 0, slot, low)
+        self.emit_long(m.STORE_SLOT_CONSTANT, m.HIGH_HALF | word, 0, 0, 0, slot, value >> 32)
+
+    def store_vector_constant(self, slot: i64, low: i64, high: i64) -> None:
+        """Write a vector to a slot. Nothing may be spilled for it: this may stand on one of two ways that meet again."""
+        if self.float_free:
+            register = lowest_bit(self.float_free)
+            self.vector_constant(register, low, high)
+            self.emit(m.VECTOR_STORE_SLOT, 0, 0, register, 0, slot)
+        else:
+            self.store_long_constant(slot, low, 0)
+            self.store_long_constant(slot, high, m.SECOND_WORD)
 
     def settle_below(self, height: i64) -> None:
         """Put all entries below a height into their slots; constants may stay what they are."""
@@ -383,7 +429,7 @@ class Allocation:
         self.top = top + 1
 
     def push_float(self, register: i64, value_type: i64) -> None:
-        """Push a float register."""
+        """Push a float register, with a float or a vector."""
         put(self.owner, 16 + register, self.top)
         self.push(FLOAT_REGISTER, register, value_type)
 
@@ -474,13 +520,13 @@ class Allocation:
         self.forget_top()
         top = self.top
         register = self.take_any_float()
-        wide = is_wide(i64(self.shape[top]) >> TYPE_SHIFT)
+        value_type = i64(self.shape[top]) >> TYPE_SHIFT
         if kind == CONSTANT:
-            self.emit_constant(m.FLOAT_CONSTANT, wide, register, 0, 0, value)
+            self.float_constant(register, top)
         elif kind == LOCAL:
-            self.emit(m.FLOAT_LOAD_SLOT, wide, register, 0, 0, value)
+            self.load_float_slot(register, value_type, value)
         else:
-            self.emit(m.FLOAT_LOAD_SLOT, wide, register, 0, 0, self.locals + top)
+            self.load_float_slot(register, value_type, self.locals + top)
         return register
 
     def slot_of_top(self) -> i64:
@@ -534,7 +580,7 @@ class Allocation:
 
 
 def is_wide(value_type: i64) -> i64:
-    """1 for the classes of 64 bits, 0 for i32 and f32."""
+    """0 for i32 and f32, 1 for the other classes."""
     if value_type == 1 or value_type == 3:
         return 0
     return 1

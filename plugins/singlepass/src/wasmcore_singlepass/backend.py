@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FEATURES = (
     "mvp sign_extension saturating_conversions multi_value bulk_memory reference_types tail_calls multi_memory extended_const memory64 "
-    "custom_page_sizes"
+    "custom_page_sizes simd relaxed_simd"
 )
 
 
@@ -153,6 +153,7 @@ def _compiler(lowering: Lowering) -> Compiler:
         lowering.SHIFT_COUNT,
         lowering.DIVIDEND,
         lowering.REMAINDER,
+        lowering.VECTOR_TEMPORARIES,
     )
     return Compiler(registers)
 
@@ -189,9 +190,7 @@ def _mask(registers: Iterable[int]) -> int:
 
 
 def _what(code: int) -> str:
-    """The name of an instruction (0: of a type) that is not implemented."""
-    if code == 0:
-        return "locals and results of type v128"
+    """The name of an instruction that is not implemented."""
     from wasmcore.opcodes import OPCODES
 
     opcode = OPCODES.get(code)

@@ -131,15 +131,13 @@ class Compiler(Control):
                 if code == 0x20:
                     self.push_local(word >> 32, flags)
                 elif code <= 0x22:
-                    if flags == 3 or flags == 4:
+                    if 3 <= flags <= 5:
                         self.set_float(word >> 32, flags, code == 0x22)
                     else:
                         self.set_integer(word >> 32, flags, code == 0x22)
                 elif code == 0x23:
-                    self.require(flags, word)
                     self.global_get(word >> 32, flags)
                 elif code == 0x24:
-                    self.require(flags, word)
                     self.global_set(word >> 32, flags)
                 elif code == 0x25:
                     self.table_get(word >> 32)
@@ -149,13 +147,10 @@ class Compiler(Control):
                 self.control(word, code, flags, value)
         elif code <= 0xC4:
             self.numeric(code)
+        elif 0x200 <= code <= 0x31F:
+            self.vector(word, code, flags, value)
         else:
             self.other(word, code, flags)
-
-    def require(self, value_type: i64, word: i64) -> None:
-        """The value type must be implemented."""
-        if value_type == 5:
-            raise Unsupported(word & 0xFFFF, (self.position >> 3) - 1)
 
     def other(self, word: i64, code: i64, flags: i64) -> None:
         """References and the codes behind the prefix 0xFC."""
@@ -208,7 +203,6 @@ class Compiler(Control):
         elif code == 0x1A:
             self.drop()
         elif code == 0x1B or code == 0x1C:
-            self.require(flags, word)
             self.select(flags)
         elif code == 0x11:
             self.indirect_call(label, flags, 0)

@@ -7,8 +7,8 @@ from typing import Final
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64, read_i64_le
 from wasmcore_singlepass.allocation import CONSTANT, FLOAT_REGISTER, IN_SLOT, KIND_MASK, REGISTER, TYPE_SHIFT, is_wide
-from wasmcore_singlepass.entry import Unsupported, read_u32
-from wasmcore_singlepass.variables import Variables
+from wasmcore_singlepass.entry import read_u32
+from wasmcore_singlepass.vectors import Vectors
 
 # The stream's format (`wasmcore.stream`).
 _EXTENDED: Final = 0x80000000
@@ -25,7 +25,7 @@ _LOOP_LABEL: Final = 0x10000000000
 _UNSEEN: Final = -1
 
 
-class Control(Variables):
+class Control(Vectors):
     """Where values are at labels, and which pinned registers are current there."""
 
     def direct_call(self, function: i64, tail: i64) -> None:
@@ -51,13 +51,7 @@ class Control(Variables):
         """The results of a call of this signature."""
         count = self.number(signature, 12)
         if count:
-            first = self.number(signature, 8)
-            at = first
-            while at < first + count:
-                if self.types[at] == 5:
-                    raise Unsupported(0, (self.position >> 3) - 1)
-                at += 1
-            self.push_results(self.types, first, count)
+            self.push_results(self.types, self.number(signature, 8), count)
 
     def edge(self, label: i64) -> None:
         """There is a jump to the label from here: what is current there is what is current on every edge; a loop's set is fixed."""
@@ -93,7 +87,7 @@ class Control(Variables):
         """Move the top entry to the register of block results; it stays on the stack."""
         top = self.top - 1
         value_type = i64(self.shape[top]) >> TYPE_SHIFT
-        if value_type == 3 or value_type == 4:
+        if 3 <= value_type <= 5:
             register = i64(self.float_results[0])
             if self.shape[top] & KIND_MASK == FLOAT_REGISTER and self.value[top] == register:
                 return
@@ -135,7 +129,7 @@ class Control(Variables):
         self.discard_registers()
         if count == 1 and in_register:
             value_type = i64(self.types[run])
-            if value_type == 3 or value_type == 4:
+            if 3 <= value_type <= 5:
                 self.take_float(i64(self.float_results[0]))
                 self.push_float(i64(self.float_results[0]), value_type)
             else:
@@ -274,7 +268,7 @@ class Control(Variables):
     def keep_comparison_from_result(self) -> None:
         """If an operand of the waiting comparison is in the register of block results, move it."""
         value_type = i64(self.shape[self.top - 1]) >> TYPE_SHIFT
-        if value_type == 3 or value_type == 4:
+        if 3 <= value_type <= 5:
             register = i64(self.float_results[0])
             if self.comparison != m.FLOAT_COMPARE or (self.comparison_a != register and self.comparison_b != register):
                 return
@@ -317,7 +311,7 @@ class Control(Variables):
         """The index of a table must not be in the register of block results; `table_index` is where it is."""
         self.table_index = index
         value_type = i64(self.shape[self.top - 1]) >> TYPE_SHIFT
-        if value_type == 3 or value_type == 4 or index != i64(self.integer_results[0]):
+        if 3 <= value_type <= 5 or index != i64(self.integer_results[0]):
             return
         self.table_index = self.take_any()
         self.emit(m.MOVE, m.WIDE, self.table_index, index, 0, 0)

@@ -21,6 +21,7 @@ _HEADER_RECORDS_END: Final = 48
 _HEADER_BYTES: Final = 64
 _HAS_CALLS: Final = 1
 _USES_MEMORY: Final = 2
+_HAS_VECTORS: Final = 8
 _LOCALS: Final = 0x7F0
 
 _UNSEEN: Final = -1
@@ -29,7 +30,7 @@ _SMALL_CLEAR: Final = 8
 
 
 class Unsupported(Exception):
-    """An instruction (`code`, 0: a value type) that is not implemented; `word` is its place in the stream."""
+    """An instruction that is not implemented; `word` is its place in the stream."""
 
     def __init__(self, code: int, word: int) -> None:
         super().__init__(code, word)
@@ -107,7 +108,8 @@ class Entry(Accesses):
             size = m.FRAME_CALLS
             if params <= len(self.floats):  # nothing of them is in the overflow area, which a poll may change
                 size |= m.FRAME_POLLS
-        self.emit(m.PROLOGUE, size, 0, 0, 0, self.locals + height + 1)
+        slots_size = m.FRAME_VECTORS if flags & _HAS_VECTORS else 0
+        self.emit(m.PROLOGUE, size | slots_size, 0, 0, 0, self.locals + height + 1)
         self.enter_params(params)
         if size == m.FRAME_CALLS:
             self.emit(m.POLL, 0, 0, 0, 0, 0)
@@ -165,8 +167,6 @@ class Entry(Accesses):
         while local < self.locals:
             pins[local] = NOT_PINNED
             pending[local] = -1
-            if local_types[local] == 5:
-                raise Unsupported(0, 0)
             local += 1
 
     def weight(self, local: i64) -> i64:
@@ -190,7 +190,7 @@ class Entry(Accesses):
         local: i64 = 0
         while local < self.locals:
             local_type = i64(self.local_type[local])
-            if (local_type == 3 or local_type == 4) == floats:
+            if (3 <= local_type <= 5) == floats:
                 weight = self.weight(local)
                 if weight > 0 and (count < room or weight > weights[count - 1]):
                     at = count if count < room else room - 1
@@ -237,7 +237,7 @@ class Entry(Accesses):
         number: i64 = 0
         i: i64 = 0
         while i < param:
-            if (self.local_type[i] == 3 or self.local_type[i] == 4) == floats:
+            if (3 <= self.local_type[i] <= 5) == floats:
                 number += 1
                 if number >= len(arguments):
                     return -1
@@ -267,7 +267,7 @@ class Entry(Accesses):
         while local < params:
             local_type = i64(self.local_type[local])
             used = self.weight(local) > 0
-            if local_type == 3 or local_type == 4:
+            if 3 <= local_type <= 5:
                 if next_float < len(self.floats):
                     if used:
                         self.enter_float(local, i64(self.floats[next_float]), step)
@@ -301,13 +301,16 @@ class Entry(Accesses):
         pin = i64(self.pin[local])
         if step == 0:
             if pin == NOT_PINNED or self.has_calls:
-                self.emit(m.FLOAT_STORE_SLOT, is_wide(i64(self.local_type[local])), 0, register, 0, local)
+                self.store_float_slot(register, i64(self.local_type[local]), local)
         elif pin != NOT_PINNED and pin - FLOAT_PIN != register:
             self.emit(m.FLOAT_MOVE, m.WIDE, pin - FLOAT_PIN, register, 0, 0)
 
     def enter_overflow(self, local: i64, overflow: i64) -> None:
         """A parameter that arrives in the overflow area."""
         pin = i64(self.pin[local])
+        if self.local_type[local] == 5:
+            self.enter_overflow_vector(local, overflow, pin - FLOAT_PIN)
+            return
         wide = is_wide(i64(self.local_type[local]))
         if FLOAT_PIN <= pin < NOT_PINNED:
             self.emit(m.FLOAT_LOAD_OVERFLOW, wide, pin - FLOAT_PIN, 0, 0, overflow)
@@ -321,6 +324,16 @@ class Entry(Accesses):
         if pin == NOT_PINNED or self.has_calls:
             self.emit(m.STORE_SLOT, wide, 0, register, 0, local)
         self.give(register)
+
+    def enter_overflow_vector(self, local: i64, overflow: i64, register: i64) -> None:
+        """A vector that arrives in the overflow area, for a register if it is pinned. All arguments in float registers have moved."""
+        pinned = register != NOT_PINNED - FLOAT_PIN
+        if not pinned:
+            register = self.take_any_float()
+        self.emit(m.VECTOR_LOAD_OVERFLOW, 0, register, 0, 0, overflow)
+        if not pinned or self.has_calls:
+            self.emit(m.VECTOR_STORE_SLOT, 0, 0, register, 0, local)
+        self.give_float(register)
 
     def clear_locals(self, params: i64) -> None:
         """Declared locals begin as zero; those never used need nothing."""
@@ -336,13 +349,25 @@ class Entry(Accesses):
         while local < self.locals:
             if self.weight(local) > 0:
                 pin = i64(self.pin[local])
-                if slots <= _SMALL_CLEAR and (self.has_calls or pin == NOT_PINNED):
+                if self.local_type[local] == 5:
+                    self.clear_vector(local, pin - FLOAT_PIN, slots <= _SMALL_CLEAR and (self.has_calls or pin == NOT_PINNED))
+                elif slots <= _SMALL_CLEAR and (self.has_calls or pin == NOT_PINNED):
                     self.emit_long(m.STORE_SLOT_CONSTANT, is_wide(i64(self.local_type[local])), 0, 0, 0, local, 0)
                 if pin < FLOAT_PIN:
                     self.emit(m.CONSTANT, 0, pin, 0, 0, 0)
-                elif pin != NOT_PINNED:
+                elif pin != NOT_PINNED and self.local_type[local] != 5:
                     self.emit(m.FLOAT_CONSTANT, 0, pin - FLOAT_PIN, 0, 0, 0)
             local += 1
+
+    def clear_vector(self, local: i64, register: i64, in_slot: bool) -> None:
+        """Clear a local of type v128: its register if it is pinned, and its slot if that is asked for."""
+        if register == NOT_PINNED - FLOAT_PIN:
+            if in_slot:
+                self.store_vector_constant(local, 0, 0)
+            return
+        self.vector_constant(register, 0, 0)
+        if in_slot:
+            self.emit(m.VECTOR_STORE_SLOT, 0, 0, register, 0, local)
 
 
 def read_u32(data: bytes, at: i64) -> i64:

@@ -343,7 +343,7 @@ class Operators(Placing):
     def select(self, value_type: i64) -> None:
         """Pop the condition, pop b, pop a, push one of them."""
         self.pop_condition()
-        if value_type == 3 or value_type == 4:
+        if 3 <= value_type <= 5:
             b = self.pop_float()
             a = self.pop_float()
             d = self.destination_float(a)

@@ -10,6 +10,7 @@ from wasmcore_singlepass.allocation import (
     CONSTANT,
     FLOAT_PIN,
     FLOAT_REGISTER,
+    IN_SLOT,
     KIND_MASK,
     LOCAL,
     NOT_PINNED,
@@ -64,7 +65,7 @@ class Placing(Allocation):
         while entry < self.top:
             entry_type = i64(self.shape[entry]) >> TYPE_SHIFT
             target: i64 = -1
-            if entry_type == 3 or entry_type == 4:
+            if 3 <= entry_type <= 5:
                 if next_float < len(floats):
                     target = 16 + i64(floats[next_float])
                     next_float += 1
@@ -161,14 +162,16 @@ class Placing(Allocation):
             else:
                 self.emit(m.LOAD_SLOT, wide, target, 0, 0, slot)
         elif kind == CONSTANT:
-            self.emit_constant(m.FLOAT_CONSTANT, wide, target - 16, 0, 0, value)
+            self.float_constant(target - 16, entry)
         else:
-            self.emit(m.FLOAT_LOAD_SLOT, wide, target - 16, 0, 0, slot)
+            self.load_float_slot(target - 16, i64(self.shape[entry]) >> TYPE_SHIFT, slot)
 
     def place_in_overflow(self, entry: i64, slot: i64) -> None:
         """Store a value to the overflow area."""
         source = self.register_of(entry)
-        if source >= 16:
+        if i64(self.shape[entry]) >> TYPE_SHIFT == 5:
+            self.place_vector_in_overflow(entry, slot, source - 16)
+        elif source >= 16:
             self.emit(m.FLOAT_STORE_OVERFLOW, m.WIDE, 0, source - 16, 0, slot)
         elif source >= 0:
             self.emit(m.STORE_OVERFLOW, m.WIDE, 0, source, 0, slot)
@@ -182,6 +185,16 @@ class Placing(Allocation):
                 self.emit(m.LOAD_SLOT, wide, register, 0, 0, self.value[entry] if kind == LOCAL else self.locals + entry)
             self.emit(m.STORE_OVERFLOW, m.WIDE, 0, register, 0, slot)
             self.give(register)
+
+    def place_vector_in_overflow(self, entry: i64, slot: i64, source: i64) -> None:
+        """Store a vector, that is in a float register or in none (negative), to the overflow area."""
+        register = source
+        if source < 0:
+            register = self.take_any_float()
+            self.load_into(16 + register, entry)
+        self.emit(m.VECTOR_STORE_OVERFLOW, 0, 0, register, 0, slot)
+        if source < 0:
+            self.give_float(register)
 
     # Calls
 
@@ -215,7 +228,7 @@ class Placing(Allocation):
         """A call returned: push its results (a run of `types`)."""
         if count == 1:
             result_type = i64(types[offset])
-            if result_type == 3 or result_type == 4:
+            if 3 <= result_type <= 5:
                 self.push_float_result(i64(self.float_results[0]), result_type)
             else:
                 self.push_integer_result(i64(self.integer_results[0]), result_type)
@@ -227,23 +240,35 @@ class Placing(Allocation):
         i: i64 = 0
         while i < count:
             result_type = i64(types[offset + i])
-            if (result_type == 3 or result_type == 4) and next_float < len(self.float_results):
+            is_float = 3 <= result_type <= 5
+            if is_float and next_float < len(self.float_results):
                 self.push_float(i64(self.float_results[next_float]), result_type)
                 next_float += 1
-            elif result_type != 3 and result_type != 4 and next_integer < len(self.integer_results):
+            elif not is_float and next_integer < len(self.integer_results):
                 register = i64(self.integer_results[next_integer])
                 if result_type == 1:
                     self.emit(m.MOVE, 0, register, register, 0, 0)
                 self.push_register(register, result_type)
                 next_integer += 1
             else:
-                scratch = self.take_any()
-                self.emit(m.LOAD_OVERFLOW, m.WIDE, scratch, 0, 0, overflow)
-                self.emit(m.STORE_SLOT, is_wide(result_type), 0, scratch, 0, self.locals + self.top)
-                self.give(scratch)
-                self.push(0, 0, result_type)
+                self.push_overflow_result(result_type, overflow)
                 overflow += 1
             i += 1
+
+    def push_overflow_result(self, result_type: i64, overflow: i64) -> None:
+        """Push what a call left in the overflow area; its registers may be needed by the results behind it."""
+        slot = self.locals + self.top
+        if result_type == 5:
+            scratch = self.take_any_float()
+            self.emit(m.VECTOR_LOAD_OVERFLOW, 0, scratch, 0, 0, overflow)
+            self.emit(m.VECTOR_STORE_SLOT, 0, 0, scratch, 0, slot)
+            self.give_float(scratch)
+        else:
+            scratch = self.take_any()
+            self.emit(m.LOAD_OVERFLOW, m.WIDE, scratch, 0, 0, overflow)
+            self.emit(m.STORE_SLOT, is_wide(result_type), 0, scratch, 0, slot)
+            self.give(scratch)
+        self.push(IN_SLOT, 0, result_type)
 
     def take_result_registers(self, types: bytes, offset: i64, count: i64) -> None:
         """Reserve the registers that hold results."""
@@ -252,7 +277,7 @@ class Placing(Allocation):
         i: i64 = 0
         while i < count:
             result_type = i64(types[offset + i])
-            if result_type == 3 or result_type == 4:
+            if 3 <= result_type <= 5:
                 if floats_left:
                     self.take_float(i64(self.float_results[i64(len(self.float_results)) - floats_left]))
                     floats_left -= 1
@@ -326,7 +351,7 @@ class Placing(Allocation):
                 if pin < FLOAT_PIN:
                     self.emit(m.STORE_SLOT, wide, 0, pin, 0, local)
                 else:
-                    self.emit(m.FLOAT_STORE_SLOT, wide, 0, pin - FLOAT_PIN, 0, local)
+                    self.store_float_slot(pin - FLOAT_PIN, i64(self.local_type[local]), local)
             pin += 1
 
     def leave(self, count: i64) -> None:

@@ -33,7 +33,9 @@ EXTENDED: Final = 0x80
 NO_REGISTER: Final = 31
 WIDE: Final = 1
 HIGH_HALF: Final = 2
-"""Size of STORE_SLOT_CONSTANT: the upper 32 bits of a slot."""
+"""Bit of the size of STORE_SLOT_CONSTANT: 4 bytes further."""
+SECOND_WORD: Final = 4
+"""Bit of the size of STORE_SLOT_CONSTANT: 8 bytes further, in a slot of 16 bytes."""
 
 MOVE: Final = 1
 CONSTANT: Final = 2

@@ -24,6 +24,7 @@ class RegisterFile:
         shift_count: i64,
         dividend: i64,
         remainder: i64,
+        vector_temporaries: bytes,
     ) -> None:
         self.temporaries: i64 = temporaries
         self.float_temporaries: i64 = float_temporaries
@@ -39,3 +40,4 @@ class RegisterFile:
         self.shift_count: i64 = shift_count
         self.dividend: i64 = dividend
         self.remainder: i64 = remainder
+        self.vector_temporaries = vector_temporaries

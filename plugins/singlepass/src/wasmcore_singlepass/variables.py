@@ -5,7 +5,7 @@ from __future__ import annotations
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64
 from wasmcore_singlepass.allocation import CONSTANT, FLOAT_PIN, IN_SLOT, KIND_MASK, LOCAL, NOT_PINNED, is_wide
-from wasmcore_singlepass.entry import Entry, Unsupported
+from wasmcore_singlepass.entry import Entry
 
 
 class Variables(Entry):
@@ -13,8 +13,6 @@ class Variables(Entry):
 
     def set_integer(self, local: i64, value_type: i64, tee: bool) -> None:
         """local.set and local.tee of an integer or a reference."""
-        if value_type == 5:
-            raise Unsupported(0x21, (self.position >> 3) - 1)
         wide = is_wide(value_type)
         pin = i64(self.pin[local])
         top = self.top - 1
@@ -71,8 +69,7 @@ class Variables(Entry):
                 self.give(a)
 
     def set_float(self, local: i64, value_type: i64, tee: bool) -> None:
-        """local.set and local.tee of a float."""
-        wide = is_wide(value_type)
+        """local.set and local.tee of a float or a vector."""
         pin = i64(self.pin[local])
         top = self.top - 1
         if self.shape[top] & KIND_MASK == LOCAL and self.value[top] == local:
@@ -83,7 +80,7 @@ class Variables(Entry):
             self.read_before_write(local)
         if pin == NOT_PINNED:
             a = self.pop_float()
-            self.emit(m.FLOAT_STORE_SLOT, wide, 0, a, 0, local)
+            self.store_float_slot(a, value_type, local)
             if not tee:
                 self.give_float(a)
             elif self.is_float_temporary(a):
@@ -93,9 +90,8 @@ class Variables(Entry):
             return
         register = pin - FLOAT_PIN
         if self.shape[top] & KIND_MASK == CONSTANT:
-            value = self.value[top]
             self.forget_top()
-            self.emit_constant(m.FLOAT_CONSTANT, wide, register, 0, 0, value)
+            self.float_constant(register, top)
         else:
             a = self.pop_float()
             if a != register:
@@ -104,6 +100,6 @@ class Variables(Entry):
         one: i64 = 1
         self.valid |= one << pin
         if self.has_calls:
-            self.emit(m.FLOAT_STORE_SLOT, wide, 0, register, 0, local)
+            self.store_float_slot(register, value_type, local)
         if tee:
             self.push_local(local, value_type)
