@@ -125,4 +125,5 @@ def _hash_table() -> tuple[list[int], bytes]:
 
 
 SLOTS, TEXTS = _hash_table()
-"""The hash table with linear probing: per slot 0, or where in `TEXTS` the keyword stands (bits 32 on), its length (bits 16-31), its number."""
+"""The hash table with linear probing: per slot 0, or where in `TEXTS` the keyword stands (bits 32 on), its length (bits 16-31) and its
+number."""

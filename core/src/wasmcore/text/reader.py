@@ -40,17 +40,18 @@ def source_error(data: bytes, offset: int, message: str) -> TextError:
 
 def source_bytes(source: str | bytes) -> bytes:
     """The source in UTF-8, checked."""
-    try:
-        if isinstance(source, bytes):
-            source.decode()
-            data = source
-        else:
+    if isinstance(source, str):
+        try:
             data = source.encode()
-    except UnicodeDecodeError as error:
-        raise source_error(bytes(source), error.start, "malformed UTF-8 encoding") from None
-    except UnicodeEncodeError as error:
-        before = str(source)[: error.start].encode()
-        raise source_error(before + b"?", len(before), "malformed UTF-8 encoding") from None
+        except UnicodeEncodeError as error:
+            before = source[: error.start].encode()
+            raise source_error(before + b"?", len(before), "malformed UTF-8 encoding") from None
+    else:
+        data = bytes(source)
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            raise source_error(data, error.start, "malformed UTF-8 encoding") from None
     if len(data) > 0x7FFFFFF0:
         raise TextError("source of more than 2 GiB", 1, 1, "")
     return data
