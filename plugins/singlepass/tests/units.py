@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wasmtime import wat2wasm
 
+from wasmcore.opcodes import FEATURES
 from wasmcore.plugin.code import CompiledCode
 from wasmcore.plugin.unit import CompileUnit, Environment, GlobalPlan, MemoryPlan, TablePlan
 from wasmcore_singlepass.backend import Singlepass
@@ -18,7 +19,8 @@ CHECKED = (MemoryPlan(32, False, False, 16),)
 
 def unit(text: str | bytes, memories: tuple[MemoryPlan, ...] = GUARDED, address_map: bool = False) -> CompileUnit:
     """All functions of a module as one unit for x86-64; tables stand at 64, globals at 128, functions at 512 of the context."""
-    info = decode(wat2wasm(text) if isinstance(text, str) else text)
+    features = frozenset(FEATURES)
+    info = decode(wat2wasm(text) if isinstance(text, str) else text, features)
     environment = Environment(
         info.type_pool,
         info.signatures,
@@ -31,7 +33,7 @@ def unit(text: str | bytes, memories: tuple[MemoryPlan, ...] = GUARDED, address_
         512,
         4096,
     )
-    writer = StreamWriter(info)
+    writer = StreamWriter(info, features)
     streams = tuple(writer.stream(index) for index in range(info.imported_functions, info.function_count))
     return CompileUnit(environment, streams, "x86_64", frozenset(), address_map)
 

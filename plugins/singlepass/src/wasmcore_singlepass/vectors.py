@@ -38,7 +38,7 @@ _TO_F64: Final = 0x46
 SHAPES: Final = (
     b"lllllllllllscp2iiii11ttrttrtrTrf"  # 0x200
     b"2F222222222222222222222222222222"  # 0x220
-    b"2222222222222222123tnnnnmmmmll11"  # 0x240
+    b"2222222222222122223tnnnnmmmmll11"  # 0x240
     b"111tt221111<<<222222112222121111"  # 0x260
     b"112tt221111<<<222222122222.22222"  # 0x280
     b"11.tt..1111<<<2..2...222222.2222"  # 0x2A0
@@ -132,9 +132,13 @@ class Vectors(Variables):
         b = self.pop_float()
         a = self.pop_float()
         t = self.take_vector_temporary(number)
-        d = self.destination_float(a)
-        self.emit(m.VECTOR_BINARY, 0, d, a, b, instruction | (t << m.VECTOR_T_SHIFT))
-        self.give_float(b)
+        if self.is_float_temporary(b) and not self.is_float_temporary(a):
+            d = self.destination_float(b)
+            self.emit(m.VECTOR_BINARY, 0, d, a, b, instruction | (t << m.VECTOR_T_SHIFT))
+        else:
+            d = self.destination_float(a)
+            self.emit(m.VECTOR_BINARY, 0, d, a, b, instruction | (t << m.VECTOR_T_SHIFT))
+            self.give_float(b)
         self.give_vector_temporary(t)
         self.push_float(d, 5)
 
