@@ -4,6 +4,10 @@ An *instruction* is a packed number: bits 0-7 the opcode, 8-9 its map (0: one by
 mandatory prefix, bit 24: the register is a byte register, bit 25: so is the register in the place of memory. Forms that carry an
 opcode extension (`/digit` in the manuals) take the digit in place of the register. `wide` is 1 for 64-bit operands, 0 for 32-bit
 (and for all others). Registers are their hardware numbers.
+
+`instruction | VEX | (first << 28)` is the form of AVX in all operand forms: its first source is the vector register `first` (0 where
+it has none), the register its destination, the other operand its second source; where a digit is in the place of the register, `first`
+is the destination. `wide` is then the bit W. `EVEX` beside `VEX` gives the form of AVX-512 on three registers. All are for 128 bits.
 """
 
 from __future__ import annotations
@@ -191,6 +195,9 @@ PSHIFTD: Final = 0x660172
 PSHIFTQ: Final = 0x660173
 """The same of 64-bit elements."""
 PCMPEQD: Final = 0x660176
+
+VEX: Final = 1 << 26
+EVEX: Final = 1 << 27
 
 _UNBOUND: Final = -1
 
@@ -395,6 +402,9 @@ class Assembler:
                 buffer.append(u8(0x40 | rex))
             buffer.append(u8(instruction))
             return
+        if instruction & VEX:
+            self._vex_opcode(instruction, rex)
+            return
         prefix = (instruction >> 16) & 255
         if prefix:
             buffer.append(u8(prefix))
@@ -407,6 +417,33 @@ class Assembler:
                 buffer.append(0x38)
             elif opcode_map == 3:
                 buffer.append(0x3A)
+        buffer.append(u8(instruction & 255))
+
+    def _vex_opcode(self, instruction: i64, rex: i64) -> None:
+        """The prefix that stands for prefix, REX and map in one and names the first source, and the opcode."""
+        buffer = self.buffer
+        prefix = (instruction >> 16) & 255
+        last = (((instruction >> 28) & 15) ^ 15) << 3  # with W above and the mandatory prefix below
+        if prefix == 0x66:
+            last |= 1
+        elif prefix == 0xF3:
+            last |= 2
+        elif prefix == 0xF2:
+            last |= 3
+        extensions = ((rex & 7) ^ 7) << 5
+        opcode_map = (instruction >> 8) & 3
+        if instruction & EVEX:
+            buffer.append(0x62)
+            buffer.append(u8(extensions | 0x10 | opcode_map))
+            buffer.append(u8(((rex & 8) << 4) | last | 4))
+            buffer.append(0x08)
+        elif opcode_map == 1 and rex & 11 == 0:
+            buffer.append(0xC5)
+            buffer.append(u8((extensions & 0x80) | last))
+        else:
+            buffer.append(0xC4)
+            buffer.append(u8(extensions | opcode_map))
+            buffer.append(u8(((rex & 8) << 4) | last))
         buffer.append(u8(instruction & 255))
 
     # Moves

@@ -102,9 +102,7 @@ def _examine(cpuid: Callable[..., list[int]], state: Callable[[], int]) -> Proce
     answers = {leaf: cpuid(leaf) if leaf <= largest[leaf & 0x80000000] else [0] * 4 for leaf in (1, 7, 0x80000001)}
     saved = state() if answers[1][2] >> _OSXSAVE & 1 else 0
     found = frozenset(
-        name
-        for name, (leaf, register, bit, needed) in _FEATURES.items()
-        if answers[leaf][register] >> bit & 1 and saved & needed == needed
+        name for name, (leaf, register, bit, needed) in _FEATURES.items() if answers[leaf][register] >> bit & 1 and saved & needed == needed
     )
     size = 0
     if saved:

@@ -35,4 +35,5 @@ def encoder(features: frozenset[str], signals: bool) -> Encoder:
     result = Encoder()
     result.set_signals(signals)
     result.set_features("popcnt" in features, "lzcnt" in features, "bmi1" in features)
+    result.set_vector_features(features)
     return result

@@ -29,7 +29,7 @@ from wasmcore_x86_64.singlepass_frame import (
     VMCONTEXT_TYPE_IDS,
     signed32,
 )
-from wasmcore_x86_64.singlepass_integers import IntegerEncoder
+from wasmcore_x86_64.singlepass_vectors import VECTOR_CONSTANT, VECTOR_SHUFFLE, VectorEncoder
 
 MOVE: Final = 1
 CONSTANT: Final = 2
@@ -129,12 +129,10 @@ _LOADS: Final = _numbers(
     [x.MOV, x.MOV, 0, 0, x.MOVSX8, x.MOVZX8, x.MOVSX16, x.MOVZX16, x.MOVSX8, x.MOVZX8, x.MOVSX16, x.MOVZX16, x.MOVSXD, x.MOV]
 )
 _LOADS_WIDE: Final = b"\x00\x01\x00\x00\x00\x00\x00\x00\x01\x00\x01\x00\x01\x00"
-_STORES: Final = _numbers(
-    [x.MOV_STORE, x.MOV_STORE, 0, 0, x.MOV_STORE8, x.MOV_STORE16, x.MOV_STORE8, x.MOV_STORE16, x.MOV_STORE]
-)
+_STORES: Final = _numbers([x.MOV_STORE, x.MOV_STORE, 0, 0, x.MOV_STORE8, x.MOV_STORE16, x.MOV_STORE8, x.MOV_STORE16, x.MOV_STORE])
 
 
-class Encoder(IntegerEncoder):
+class Encoder(VectorEncoder):
     """Encodes the functions of a unit; `extents`, `traps` and `positions` hold the tables of the last one."""
 
     def encode_unit(self, functions: list[bytes]) -> bytes:
@@ -185,8 +183,14 @@ class Encoder(IntegerEncoder):
                 self.memory_record(operation, size, d, a, b, immediate, constant)
             elif operation < FLOAT_MOVE:
                 self.frame_record(operation, size, d, a, immediate, constant)
-            else:
+            elif operation < VECTOR_CONSTANT:
                 self.float_record(operation, size, d, a, b, immediate, constant)
+            elif operation == VECTOR_CONSTANT or operation == VECTOR_SHUFFLE:
+                high = read_i64_le(records, position)
+                position += 8
+                self.vector_record(operation, size, d, a, b, immediate, constant, high)
+            else:
+                self.vector_record(operation, size, d, a, b, immediate, constant, 0)
 
     def label_number(self, label: i64) -> i64:
         """A label of records; it exists from now on."""
@@ -506,7 +510,7 @@ class Encoder(IntegerEncoder):
     # Floats
 
     def float_record(self, operation: i64, size: i64, d: i64, a: i64, b: i64, immediate: i64, constant: i64) -> None:
-        """Operations from FLOAT_MOVE on."""
+        """Operations from FLOAT_MOVE to ZERO_SLOTS."""
         wide = size & 1
         if operation < FLOAT_UNARY:
             if operation == FLOAT_MOVE:

@@ -65,9 +65,11 @@ class FrameEncoder(Assembler):
         self.cold_kind: vec[i64] = vec[i64]()
         self.cold_word: vec[i64] = vec[i64]()
         self.cold_count: i64 = 0
-        # Uses of constants behind the code: where the distance is, the constant's number.
+        # Uses of constants behind the code: where the distance is; the constant's number, or the complement of a wide one's.
         self.pool: dict[int, int] = {}
         self.pool_values: list[int] = []
+        self.wide_pool: dict[tuple[int, int], int] = {}
+        self.wide_pool_values: list[tuple[int, int]] = []
         self.use_at: vec[i64] = vec[i64]()
         self.use_constant: vec[i64] = vec[i64]()
         self.use_count: i64 = 0
@@ -83,6 +85,9 @@ class FrameEncoder(Assembler):
         if self.pool_values:
             self.pool = {}
             self.pool_values = []
+        if self.wide_pool_values:
+            self.wide_pool = {}
+            self.wide_pool_values = []
 
     def set_signals(self, signals: bool) -> None:
         """Whether instructions may fault."""
@@ -166,6 +171,20 @@ class FrameEncoder(Assembler):
             number = len(self.pool_values)
             self.pool[bits] = number
             self.pool_values.append(bits)
+        self._constant_operand(instruction, wide, reg, i64(number))
+
+    def reg_wide_constant(self, instruction: i64, wide: i64, reg: i64, low: i64, high: i64) -> None:
+        """An instruction on a register and an aligned 16-byte constant in memory; nothing may follow it."""
+        key = (int(low), int(high))
+        number = self.wide_pool.get(key)
+        if number is None:
+            number = len(self.wide_pool_values)
+            self.wide_pool[key] = number
+            self.wide_pool_values.append(key)
+        self._constant_operand(instruction, wide, reg, ~i64(number))
+
+    def _constant_operand(self, instruction: i64, wide: i64, reg: i64, number: i64) -> None:
+        """The instruction with an address for `write_constants` to complete."""
         self._opcode(instruction, (wide << 3) | ((reg >> 3) << 2))
         self.buffer.append(u8(((reg & 7) << 3) | 5))
         count = self.use_count
@@ -173,23 +192,32 @@ class FrameEncoder(Assembler):
             self.use_at = append(self.use_at, 0)
             self.use_constant = append(self.use_constant, 0)
         self.use_at[count] = i64(len(self.buffer))
-        self.use_constant[count] = i64(number)
+        self.use_constant[count] = number
         self.use_count = count + 1
         self.imm32(0)
 
     def write_constants(self) -> None:
-        """The constants behind the code."""
+        """The constants behind the code: the wide ones, aligned as the code is, and then the others."""
         if self.use_count == 0:
             return
-        while i64(len(self.buffer)) & 7:
+        boundary: i64 = 16 if self.wide_pool_values else 8
+        while i64(len(self.buffer)) & (boundary - 1):
             self.int3()
+        wide_start = i64(len(self.buffer))
+        for low, high in self.wide_pool_values:
+            self.imm64(low)
+            self.imm64(high)
         start = i64(len(self.buffer))
         for bits in self.pool_values:
             self.imm64(bits)
         i: i64 = 0
         while i < self.use_count:
             at = self.use_at[i]
-            self.patch32(at, start + 8 * self.use_constant[i] - at - 4)
+            number = self.use_constant[i]
+            if number >= 0:
+                self.patch32(at, start + 8 * number - at - 4)
+            else:
+                self.patch32(at, wide_start + 16 * ~number - at - 4)
             i += 1
 
     # Jumps
