@@ -141,27 +141,36 @@ def module(text: str) -> ModuleInfo:
 @cache
 def judge() -> wasmtime.Engine:
     """An engine with the features that wasmcore has by default."""
+    return _engine(proposals=False)
+
+
+@cache
+def judge_of_proposals() -> wasmtime.Engine:
+    """An engine with all features that wasmcore knows."""
+    return _engine(proposals=True)
+
+
+def _engine(proposals: bool) -> wasmtime.Engine:
     config = wasmtime.Config()
-    for name in ("tail_call", "multi_memory", "simd", "relaxed_simd", "bulk_memory", "reference_types", "multi_value"):
+    for name in (
+        "tail_call multi_memory simd relaxed_simd bulk_memory reference_types multi_value function_references gc exceptions memory64"
+    ).split():
         setattr(config, f"wasm_{name}", True)
-    for name in ("threads", "memory64", "function_references", "gc", "exceptions", "custom_page_sizes", "wide_arithmetic"):
-        setattr(config, f"wasm_{name}", False)
+    for name in ("threads", "custom_page_sizes", "wide_arithmetic"):
+        setattr(config, f"wasm_{name}", proposals)
+    config.wasm_stack_switching = False
     return wasmtime.Engine(config)
 
 
-def is_valid(data: bytes) -> bool:
+def is_valid(data: bytes, proposals: bool = False) -> bool:
     """Whether wasmtime accepts a module."""
-    try:
-        wasmtime.Module.validate(judge(), data)
-    except wasmtime.WasmtimeError:
-        return False
-    return True
+    return not verdict(data, proposals)
 
 
-def verdict(data: bytes) -> str:
+def verdict(data: bytes, proposals: bool = False) -> str:
     """Wasmtime's words about a module, empty when it is valid."""
     try:
-        wasmtime.Module.validate(judge(), data)
+        wasmtime.Module.validate(judge_of_proposals() if proposals else judge(), data)
     except wasmtime.WasmtimeError as error:
         return str(error)
     return ""

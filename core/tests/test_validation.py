@@ -85,7 +85,8 @@ MALFORMED_BODIES: dict[str, tuple[bytes, str]] = {
     "data count": (b"\xfc\x09\0\x0b", "data count section required"),
     "else": (b"\x05\x0b", "else found outside of an if"),
     "feature": (b"\x06\x40\x0b", "illegal opcode 06"),
-    "exceptions": (b"\x0a\x0b", "illegal opcode 0a: feature exceptions is not enabled"),
+    "threads": (b"\xfe\x03\0\x0b", "illegal opcode fe: feature threads is not enabled"),
+    "code of another prefix": (b"\xfc\x8c\x02\x0b", "illegal opcode fc 10c"),
 }
 
 
@@ -126,8 +127,8 @@ INVALID_BINARIES: dict[str, tuple[bytes, str]] = {
     "data": (section(11, b"\1\0\x41\0\x0b\0"), "unknown memory 0"),
     "global": (section(6, b"\1\x7f\0\x42\0\x0b"), "type mismatch: constant expression requires [i32] but stack has [i64]"),
     "global order": (
-        section(6, b"\2\x7f\0\x41\0\x0b\x7f\0\x23\0\x0b"),
-        "unknown global 0",
+        section(6, b"\2\x7f\0\x23\1\x0b\x7f\0\x41\0\x0b"),
+        "unknown global 1",
     ),
     "constant": (section(6, b"\1\x7f\0\x41\0\x45\x0b"), "constant expression required, found i32.eqz"),
 }

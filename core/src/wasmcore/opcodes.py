@@ -14,6 +14,9 @@ from wasmcore.types import F32, F64, I32, I64, V128
 PREFIXES: Final = {0xFC: 0x100, 0xFD: 0x200, 0xFB: 0x400, 0xFE: 0x600}
 """What is added to the number after a prefix byte to get the instruction's code."""
 
+PREFIX_ENDS: Final = {0xFC: 0x200, 0xFD: 0x400, 0xFB: 0x600, 0xFE: 0x700}
+"""Codes of a prefix are smaller than this."""
+
 CODES_END: Final = 0x700
 """All codes are smaller."""
 
@@ -39,8 +42,8 @@ FEATURES: Final = (
 )
 """Names of the features, oldest first."""
 
-DEFAULT_FEATURES: Final = frozenset(FEATURES[:11])
-"""What decoder and validator accept unless told otherwise: all that is implemented."""
+DEFAULT_FEATURES: Final = frozenset(FEATURES[:15])
+"""What decoder and validator accept unless told otherwise: the specification, version 3.0. The others are proposals."""
 
 ADDRESS: Final = 8
 """In `Opcode.params`: the index type of the memory."""

@@ -49,7 +49,8 @@ HEADER_VERSION: Final = 7
 HEADER_WORDS: Final = 8
 
 HAS_CALLS: Final = 1
-"""Header flag: the function calls something through the calling convention (functions and Python built-ins alike)."""
+"""Header flag: the function calls something through the calling convention (functions and Python built-ins alike,
+`memory.atomic.wait32`, `memory.atomic.wait64` and `memory.atomic.notify` among them)."""
 USES_MEMORY: Final = 2
 """Header flag: the function reads or writes memory 0."""
 HAS_LOOPS: Final = 4
@@ -98,10 +99,14 @@ RECORDS: Final = {
     "else": "flags: number of parameters and REACHED; immediate: label; value: height, run of the parameters",
     "end": "flags: number of results, REACHED, TARGETED, END_*; immediate: label; value: height, run of the results",
     "br, br_if, TARGET": "flags: number of values; immediate: label; value: height, run (only if there are values)",
+    "br_on_null": "like br_if; the values are below the reference, which stays on the stack where there is no branch",
+    "br_on_non_null": "like br_if; the last of the values is the reference, which goes where there is no branch",
     "br_table": "immediate: number of TARGET records that follow, the last is the default",
     "return": "flags: number of results; value: run in the high half. A `br` out of the body and its end are returns too",
     "call, return_call, ref.func": "immediate: function index",
     "call_indirect, return_call_indirect": "flags: table index; immediate: type index",
+    "call_ref, return_call_ref": "immediate: type index; traps on null",
+    "ref.as_non_null": "",
     "drop, select": "flags: type",
     "local.get, local.set, local.tee": "flags: type; immediate: local index",
     "global.get, global.set": "flags: type; immediate: global index",
@@ -112,11 +117,12 @@ RECORDS: Final = {
     "memory.init": "immediate: segment; flags: memory",
     "memory.size, memory.grow, memory.fill": "immediate: memory",
     "data.drop, elem.drop": "immediate: segment",
-    "loads and stores": "flags: memory index, lane; value: offset",
+    "loads and stores": "flags: memory index, lane; value: offset, where addresses have 64 bits as a signed word. Atomic ones likewise",
     "i32.const, i64.const, f32.const, f64.const": "value: the constant, floats as their bits (f32 zero-extended)",
     "v128.const, i8x16.shuffle": "two extension words: the 16 bytes",
     "extract_lane, replace_lane": "immediate: lane",
     "LOCALS": "flags: type; value: count",
-    "everything else": "nothing: operands and result follow from the table of opcodes",
+    "atomic.fence": "",
+    "everything else": "nothing: operands and results follow from the table of opcodes",
 }
 """The fields of each record, for the documentation."""

@@ -36,13 +36,15 @@ HEAP_NOFUNC: Final = 8
 HEAP_NOEXTERN: Final = 9
 HEAP_EXN: Final = 10
 HEAP_NOEXN: Final = 11
+HEAP_BOTTOM: Final = 12
+"""Below all heap types: the heap type of references in unreachable code, of which nothing else is known; never declared."""
 HEAP_CONCRETE: Final = 16
 """Heap type of type index `i` is `HEAP_CONCRETE + i`."""
 
 FUNCREF: Final = 6
 EXTERNREF: Final = 14
 
-_HEAP_NAMES: Final = ("func", "extern", "any", "eq", "i31", "struct", "array", "none", "nofunc", "noextern", "exn", "noexn")
+_HEAP_NAMES: Final = ("func", "extern", "any", "eq", "i31", "struct", "array", "none", "nofunc", "noextern", "exn", "noexn", "bot")
 _SHORT_NAMES: Final = {"none": "nullref", "nofunc": "nullfuncref", "noextern": "nullexternref", "noexn": "nullexnref"}
 _NUMERIC_NAMES: Final = ("bottom", "i32", "i64", "f32", "f64", "v128")
 

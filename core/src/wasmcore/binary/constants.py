@@ -7,7 +7,7 @@ from typing import Final
 from wasmcore.binary.reader import Reader
 from wasmcore.binary.segments import ConstantExpression, Immediate
 from wasmcore.errors import DecodeError, ValidationError
-from wasmcore.opcodes import OPCODES, PREFIXES, Immediates
+from wasmcore.opcodes import OPCODES, PREFIX_ENDS, PREFIXES, Immediates
 
 _I32_CONST: Final = 0x41
 _END: Final = 0x0B
@@ -41,7 +41,10 @@ def read_constant_expression(reader: Reader) -> ConstantExpression:
             raise DecodeError("END opcode expected" if operations else "unexpected end", at)
         code = int(reader.byte())
         if code in PREFIXES:
-            code = PREFIXES[code] + int(reader.u32())
+            prefix = code
+            code = PREFIXES[prefix] + int(reader.u32())
+            if code >= PREFIX_ENDS[prefix]:
+                raise DecodeError(f"illegal opcode {prefix:02x} {code - PREFIXES[prefix]:02x}", at)
         if code == _END:
             return ConstantExpression(start, reader.position, tuple(operations))
         if code not in OPCODES:

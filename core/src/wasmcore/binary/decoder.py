@@ -21,6 +21,7 @@ from wasmcore.binary.module_info import (
     StructType,
     SubType,
     Table,
+    single_type_run,
 )
 from wasmcore.binary.reader import Reader
 from wasmcore.binary.segments import ACTIVE, DECLARATIVE, PASSIVE, ConstantExpression, DataSegment
@@ -34,8 +35,13 @@ _ORDER: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 13: 6, 6: 7, 7: 8, 8: 9, 9: 10, 1
 # Implementation limits, those of the JavaScript API where it has one.
 _MAX_ITEMS: Final = 1_000_000
 _MAX_PARAMS: Final = 1_000
+_MAX_FIELDS: Final = 10_000
 _MAX_TABLES: Final = 100
+_MAX_MEMORIES: Final = 100
+_MAX_SEGMENTS: Final = 100_000
+_MAX_ELEMENTS: Final = 10_000_000
 _MAX_BODY_SIZE: Final = 7_654_321
+_MAX_MODULE_SIZE: Final = 1 << 30
 
 _FUNCREF: Final = 6
 _REF_FUNC: Final = 7
@@ -76,6 +82,8 @@ class _Decoder:
     def module(self) -> ModuleInfo:
         """Read all sections."""
         data = self.data
+        if len(data) > _MAX_MODULE_SIZE:
+            raise ValidationError(f"module of {len(data)} bytes is too long, the limit is {_MAX_MODULE_SIZE}", 0)
         if data[:4] != b"\0asm":
             raise DecodeError("magic header not detected" if len(data) >= 4 else "unexpected end", 0)
         if data[4:8] != b"\1\0\0\0":
@@ -145,16 +153,17 @@ class _Decoder:
             pool.append((16 + index) << 3 | _FUNCREF)
             pool.append((16 + index) << 3 | _REF_FUNC)
         places: dict[tuple[int, ...], int] = {(): 0}
-        for place, value_type in enumerate(pool):
-            places[(value_type,)] = place
         signatures = BytesWriter()
         for item in self.types:
             composite = item.composite
             for types in (composite.params, composite.results) if isinstance(composite, FuncType) else ((), ()):
-                if types not in places:
-                    places[types] = len(pool)
-                    pool.extend(types)
-                write_i32_le(signatures, places[types])
+                if len(types) == 1:
+                    write_i32_le(signatures, single_type_run(types[0]))
+                else:
+                    if types not in places:
+                        places[types] = len(pool)
+                        pool.extend(types)
+                    write_i32_le(signatures, places[types])
                 write_i32_le(signatures, len(types))
         return pool, signatures.getvalue()
 
@@ -173,12 +182,12 @@ class _Decoder:
         elif section == 4:
             self.table_section()
         elif section == 5:
-            for _ in range(self.count("memories", _MAX_TABLES)):
+            for _ in range(self.count("memories", _MAX_MEMORIES, len(self.memories))):
                 at = self.reader.position
                 self.memories.append(Memory(self.memory_type(), at))
         elif section == 13:
             self.reader.require("exceptions", "tag section", start)
-            for _ in range(self.count("tags", _MAX_ITEMS)):
+            for _ in range(self.count("tags", _MAX_ITEMS, len(self.tags))):
                 self.tags.append(self.tag_type())
         elif section == 6:
             self.global_section()
@@ -188,7 +197,7 @@ class _Decoder:
             self.start_offset = self.reader.position
             self.start = self.reader.u32()
         elif section == 9:
-            for _ in range(self.count("element segments", _MAX_ITEMS)):
+            for _ in range(self.count("element segments", _MAX_SEGMENTS)):
                 self.elements.append(self.element_segment())
         elif section == 12:
             self.reader.require("bulk_memory", "data count section", start)
@@ -198,13 +207,18 @@ class _Decoder:
         else:
             self.data_section()
 
-    def count(self, what: str, limit: i64) -> i64:
-        """Number of items of a section."""
+    def count(self, what: str, limit: i64, before: i64 = 0) -> i64:
+        """Number of items of a section, which with those `before` are no more than `limit`."""
         start = self.reader.position
         count = self.reader.count()
-        if count > limit:
-            raise ValidationError(f"too many {what}: {count}, the limit is {limit}", start)
+        if before + count > limit:
+            raise ValidationError(f"too many {what}: {before + count}, the limit is {limit}", start)
         return count
+
+    def check_limit(self, what: str, limit: int, count: int, offset: i64) -> None:
+        """Refuse an import that would be one too many."""
+        if count >= limit:
+            raise ValidationError(f"too many {what}: the limit is {limit}", offset)
 
     # Types
 
@@ -219,9 +233,10 @@ class _Decoder:
             size = 1
             if reader.byte() == 0x4E:
                 reader.require("gc", "recursion group", start)
-                size = self.count("types", _MAX_ITEMS)
+                size = self.count("types", _MAX_ITEMS, first)
             else:
                 reader.position = start
+                self.check_limit("types", _MAX_ITEMS, first, start)
             if "gc" in reader.features:
                 reader.types_limit = first + size
             for _ in range(size):
@@ -240,9 +255,17 @@ class _Decoder:
             reader.require("gc", "subtype", start)
             final_type = form == 0x4F
             for _ in range(reader.count()):
-                supertypes.append(reader.u32())
+                supertypes.append(self.supertype())
             form = reader.byte()
         return SubType(self.composite_type(form), final_type, tuple(supertypes), group, group_size)
+
+    def supertype(self) -> int:
+        """Index of a supertype, which stands before its subtypes."""
+        start = self.reader.position
+        index = int(self.reader.u32())
+        if index >= len(self.types):
+            raise ValidationError(f"unknown type {index}", start)
+        return index
 
     def composite_type(self, form: i64) -> CompositeType:
         """A function, structure or array type."""
@@ -255,7 +278,7 @@ class _Decoder:
             if form == 0x5E:
                 return ArrayType(self.field_type())
             fields: list[FieldType] = []
-            for _ in range(self.count("fields", 10_000)):
+            for _ in range(self.count("fields", _MAX_FIELDS)):
                 fields.append(self.field_type())
             return StructType(tuple(fields))
         raise DecodeError("malformed function type" if form < 0x40 else "integer representation too long", start)
@@ -306,14 +329,21 @@ class _Decoder:
         if flags & 8:
             reader.require("custom_page_sizes", "page size", start)
         index64 = flags & 4 != 0
-        minimum = reader.u64()
+        minimum = self.limit()
         maximum: int | None = None
         if flags & 1:
-            maximum = reader.u64()
+            maximum = self.limit()
         page_size = 16
         if flags & 8:
+            start = reader.position
             page_size = reader.u32()
+            if page_size >= 64:
+                raise DecodeError("invalid custom page size", start)
         return Limits(minimum, maximum, flags & 2 != 0, index64), page_size
+
+    def limit(self) -> int:
+        """A size; in 32 bits before there were 64-bit memories."""
+        return self.reader.u64() if "memory64" in self.reader.features else int(self.reader.u32())
 
     def memory_type(self) -> MemoryType:
         """A memory type."""
@@ -322,7 +352,11 @@ class _Decoder:
 
     def table_type(self) -> TableType:
         """A table type."""
-        element = self.reader.reference_type()
+        element: int = _FUNCREF
+        start = self.reader.position
+        if self.reader.byte() != 0x70:
+            self.reader.position = start
+            element = self.reader.reference_type()
         start = self.reader.position
         limits, page_size = self.limits()
         if limits.shared or page_size != 16:
@@ -385,10 +419,12 @@ class _Decoder:
             return Import(module, name, kind, self.function_type(type_index), index, type_index)
         if kind == 1:
             table = Table(self.table_type(), None, start)
+            self.check_limit("tables", _MAX_TABLES, len(self.tables), start)
             self.tables.append(table)
             return Import(module, name, kind, table.type, len(self.tables) - 1, -1)
         if kind == 2:
             memory = Memory(self.memory_type(), start)
+            self.check_limit("memories", _MAX_MEMORIES, len(self.memories), start)
             self.memories.append(memory)
             return Import(module, name, kind, memory.type, len(self.memories) - 1, -1)
         if kind == 3:
@@ -403,7 +439,7 @@ class _Decoder:
 
     def function_section(self) -> None:
         """Type indices of the defined functions."""
-        count = self.count("functions", _MAX_ITEMS)
+        count = self.count("functions", _MAX_ITEMS, self.imported_functions)
         while count:
             count -= 1
             write_i32_le(self.function_offsets, i32(self.reader.position))
@@ -412,7 +448,7 @@ class _Decoder:
     def table_section(self) -> None:
         """Defined tables."""
         reader = self.reader
-        for _ in range(self.count("tables", _MAX_TABLES)):
+        for _ in range(self.count("tables", _MAX_TABLES, len(self.tables))):
             start = reader.position
             init: ConstantExpression | None = None
             if reader.byte() == 0x40:
@@ -428,7 +464,7 @@ class _Decoder:
 
     def global_section(self) -> None:
         """Defined globals."""
-        count = self.count("globals", _MAX_ITEMS)
+        count = self.count("globals", _MAX_ITEMS, len(self.globals))
         while count:
             count -= 1
             start = self.reader.position
@@ -470,7 +506,7 @@ class _Decoder:
                 element = reader.reference_type()
             elif reader.byte() != 0:
                 raise DecodeError("malformed element kind", reader.position - 1)
-        count = reader.count()
+        count = self.count("elements in a segment", _MAX_ELEMENTS)
         if flags & 4:
             expressions: list[ConstantExpression] = []
             while count:
@@ -504,7 +540,7 @@ class _Decoder:
         """Data segments."""
         reader = self.reader
         start = reader.position
-        count = self.count("data segments", _MAX_ITEMS)
+        count = self.count("data segments", _MAX_SEGMENTS)
         if self.data_count is not None and self.data_count != count:
             raise DecodeError("data count and data section have inconsistent lengths", start)
         while count:

@@ -240,6 +240,7 @@ class ModuleInfo:
         self.function_offsets: Final = function_offsets
         """Where each defined function is declared in the function section."""
         self._names: Names | None = None
+        self._canonical_types: tuple[int, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<module of {len(self.data)} bytes, {self.function_count} functions>"
@@ -294,6 +295,15 @@ class ModuleInfo:
             if section.name == name:
                 return memoryview(self.data)[section.start : section.end]
         return None
+
+    @property
+    def canonical_types(self) -> tuple[int, ...]:
+        """A number for each type, equal for types of this module that are the same (`wasmcore.binary.canonical`); made at first use."""
+        if self._canonical_types is None:
+            from wasmcore.binary.canonical import canonical_types
+
+            self._canonical_types = canonical_types(self.types, {})
+        return self._canonical_types
 
     @property
     def names(self) -> Names:

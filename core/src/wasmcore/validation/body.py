@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final, final
 
 from wasmcore._native import BytesWriter, append, i32, i64, read_i32_le, u8, vec, write_i32_le, write_i64_le
 from wasmcore.binary.reader import signed, unsigned_rest
-from wasmcore.errors import DecodeError, ValidationError
-from wasmcore.opcodes import PREFIXES
+from wasmcore.errors import DecodeError
+from wasmcore.opcodes import PREFIX_ENDS, PREFIXES
 from wasmcore.types import FuncType
-from wasmcore.validation.instructions import Instructions, class_of
+from wasmcore.validation.exceptions import Exceptions
+from wasmcore.validation.instructions import class_of
 
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ModuleInfo
@@ -34,7 +35,9 @@ _STREAM_VERSION: Final = 1
 _USES_MEMORY: Final = 2
 _HAS_VECTORS: Final = 8
 _V128: Final = 5
+_OBJECT_PREFIX: Final = 0xFB
 _VECTOR_PREFIX: Final = 0xFD
+_ATOMIC_PREFIX: Final = 0xFE
 
 
 def _has_vectors(module: ModuleInfo) -> bool:
@@ -46,7 +49,7 @@ def _has_vectors(module: ModuleInfo) -> bool:
 
 
 @final
-class BodyValidator(Instructions):
+class BodyValidator(Exceptions):
     """Checks the bodies of one module, one after another. Not to be shared between threads."""
 
     def __init__(self, module: ModuleInfo, features: frozenset[str], streaming: bool) -> None:
@@ -58,6 +61,7 @@ class BodyValidator(Instructions):
         self.weights = vec[i64]([0] * 64)
         self.local_count: i64 = 0
         self.near_locals: i64 = 0
+        self.param_count: i64 = 0
         self.group_ends: list[int] = []
         self.group_types: list[int] = []
 
@@ -67,6 +71,7 @@ class BodyValidator(Instructions):
             self.begin(index, start, end)
             self.walk(end)
             self.finish()
+            self.check_compiled()
         except IndexError:  # an immediate beyond the end of the data
             raise self.truncated() from None
 
@@ -79,6 +84,7 @@ class BodyValidator(Instructions):
         self.begin_function(type_index, self.streaming)
         if self.streaming:
             self.buffer.truncate(0)
+            self.uncompiled = -1
             self.flags = self.module_flags
             self.header(index, type_index)
         self.declare_locals(type_index)
@@ -102,6 +108,7 @@ class BodyValidator(Instructions):
         limit = _MAX_LOCALS if self.streaming else self.end - self.position + 64
         params = self.run_param_offset(type_index)
         count = self.run_param_count(type_index)
+        self.param_count = count
         while count:
             count -= 1
             self.add_locals(1, self.value_types[params], limit)
@@ -112,6 +119,8 @@ class BodyValidator(Instructions):
             self.at = self.position
             number = self.u32()
             value_type = self.local_type()
+            if value_type & 7 == 7 and number:
+                self.track()
             if self.position > self.end:
                 raise self.truncated()
             if self.local_count + number > _MAX_LOCALS:
@@ -129,10 +138,15 @@ class BodyValidator(Instructions):
         if 0x7C <= byte <= 0x7F:
             self.position += 1
             return 0x80 - byte
-        value_type = self.value_types[self.value_type_run()]
-        if value_type & 7 == 7:
-            raise self.invalid("uninitialized local: locals of non-nullable types are not supported yet")
-        return value_type
+        return self.value_types[self.value_type_run()]
+
+    def track(self) -> None:
+        """The function has locals that must be set before they are read."""
+        if self.tracked == 0:
+            self.tracked = 1
+            self.set_locals.clear()
+            self.set_marks.clear()
+            self.is_set.clear()
 
     def add_locals(self, number: i64, value_type: i64, limit: i64) -> None:
         """Declare locals; those from `limit` on are found by their group, so that many locals cost nothing in short bodies."""
@@ -171,10 +185,26 @@ class BodyValidator(Instructions):
             weights[index] = 0
             index += 1
 
-    def far_local(self, index: i64) -> i64:
-        """Type of a local that is not among the near ones."""
+    def far_local(self, index: i64, code: i64) -> i64:
+        """Type of a local that an instruction uses and that is not among the near ones, or of any where it is tracked which are set."""
         if index >= self.local_count:
             raise self.invalid(f"unknown local {index}")
+        if not self.tracked:
+            return self.grouped_local(index)
+        value_type: i64
+        if index < self.near_locals:
+            value_type = self.locals[index]
+        else:
+            value_type = self.grouped_local(index)
+        if value_type & 7 == 7 and index >= self.param_count and index not in self.is_set:
+            if code == _LOCAL_GET:
+                raise self.invalid(f"uninitialized local {index}")
+            self.is_set.add(index)
+            self.set_locals.append(index)
+        return value_type
+
+    def grouped_local(self, index: i64) -> i64:
+        """Type of a local, by the group it was declared in."""
         low = 0
         high = len(self.group_ends)
         while low < high:
@@ -259,6 +289,8 @@ class BodyValidator(Instructions):
         local_words = self.local_words
         weights = self.weights
         near_locals = self.near_locals
+        if self.tracked:
+            near_locals = 0
         buffer = self.buffer
         plain_memory = self.plain_memory
         live = self.live
@@ -284,7 +316,7 @@ class BodyValidator(Instructions):
                     stack[sp] = locals_[index]
                 else:
                     self.at = at
-                    stack[sp] = self.far_local(index)
+                    stack[sp] = self.far_local(index, code)
                 sp += 1
                 if live:
                     write_i64_le(buffer, local_words[index] | _LOCAL_GET)
@@ -384,7 +416,7 @@ class BodyValidator(Instructions):
                     value = locals_[index]
                 else:
                     self.at = at
-                    value = self.far_local(index)
+                    value = self.far_local(index, code)
                 if sp > height:
                     sp -= 1
                     found = stack[sp]
@@ -461,21 +493,23 @@ class BodyValidator(Instructions):
             if self.live:
                 self.record(0, 0, 0)
             self.set_unreachable()
-        elif code != 0x01:
-            self.refuse_unsupported(code)
+        elif code == 0x08 or code == 0x0A:
+            self.throw(code)
 
     def call_or_select(self, code: i64) -> None:
-        """The less frequent calls, and `select` with a type."""
+        """The less frequent calls, `select` with a type, and `try_table`."""
         if code == 0x11:
             self.call_types(self.callee_of_table(code))
         elif code == 0x12:
             self.tail_call()
         elif code == 0x13:
             self.tail_call_types(self.callee_of_table(code))
+        elif code == 0x14 or code == 0x15:
+            self.call_reference(code)
         elif code == 0x1C:
             self.select_type()
         else:
-            self.refuse_unsupported(code)
+            self.try_table()
 
     def memory_or_reference(self, code: i64) -> None:
         """Instructions on tables, sizes of memories, references."""
@@ -490,31 +524,32 @@ class BodyValidator(Instructions):
         elif code == 0xD2:
             self.reference_function()
         else:
-            self.refuse_unsupported(code)
+            self.reference(code)
 
     def prefixed(self, prefix: i64) -> None:
         """An instruction with a prefix byte."""
         number = self.u32()
         first: i64 = PREFIXES[prefix]
-        last: i64 = 0x200
-        if number >= last:
-            raise DecodeError(f"illegal opcode {prefix:02x} {number:02x}", self.at)
+        end: i64 = PREFIX_ENDS[prefix]
         code = first + number
+        if code >= end:
+            raise DecodeError(f"illegal opcode {prefix:02x} {number:02x}", self.at)
         signature = self.signatures[code]
         kind = signature >> 24
         if kind <= 9:
             self.by_signature(code, signature)
-            if prefix == _VECTOR_PREFIX and self.live:
-                self.flags |= _HAS_VECTORS
+            if prefix == _VECTOR_PREFIX:
+                if self.live:
+                    self.flags |= _HAS_VECTORS
+            elif prefix == _ATOMIC_PREFIX:
+                self.check_atomic(code, signature)
         elif kind == _ILLEGAL:
             self.refuse(code)
         elif 0x108 <= code <= 0x111:
             self.bulk(code)
         elif 0x113 <= code <= 0x116:
             self.wide_arithmetic(code)
+        elif prefix == _OBJECT_PREFIX:
+            self.object_(code)
         else:
-            self.refuse_unsupported(code)
-
-    def refuse_unsupported(self, code: i64) -> None:
-        """Raise for an instruction of a feature that is enabled but not implemented."""
-        raise ValidationError(f"opcode {code:#x} is not supported yet", self.at)
+            self.fence()

@@ -50,13 +50,13 @@ _BLOCKS: Final = {_CODES["block"], _CODES["loop"], _CODES["if"]}
 _CALLING: Final = {
     _CODES[name]
     for name in (
-        "call call_indirect return_call return_call_indirect memory.grow memory.init data.drop "
-        "table.grow table.fill table.copy table.init elem.drop"
+        "call call_indirect return_call return_call_indirect call_ref return_call_ref memory.grow memory.init data.drop "
+        "memory.atomic.wait32 memory.atomic.wait64 memory.atomic.notify table.grow table.fill table.copy table.init elem.drop"
     ).split()
 }
 _MAX_LOCALS: Final = 50_000
 _VECTOR_PREFIX: Final = 0xFD
-_ENDING: Final = {_CODES[name] for name in "unreachable br return return_call return_call_indirect".split()}
+_ENDING: Final = {_CODES[name] for name in "unreachable br return return_call return_call_indirect return_call_ref".split()}
 
 
 @dataclass
@@ -266,6 +266,13 @@ class _Checker:
         if record.operation == _CODES["br_if"]:
             self.pop(bytes([CLASS_I32]))
         types = self.run(record.flags)
+        self.branch_with(types)
+        self.pop(types)
+        self.push(types)
+
+    def branch_with(self, types: bytes) -> None:
+        """A branch that carries values of these types."""
+        record = self.record
         self.require(bool(types) or not record.extension, "extension not needed")
         height = 0
         if record.immediate == RETURN_LABEL:
@@ -281,8 +288,19 @@ class _Checker:
                 block.targeted = True
                 self.merge(block, types)
         self.require(not types or record.value & HEIGHT_MASK == height, "height")
-        self.pop(types)
-        self.push(types)
+
+    def branch_on_reference(self) -> None:
+        """`br_on_null` and `br_on_non_null`."""
+        types = self.run(self.record.flags)
+        reference = bytes([CLASS_REF])
+        if self.record.operation == _CODES["br_on_null"]:
+            self.pop(types + reference)
+            self.push(types + reference)
+        else:
+            self.pop(types)
+            self.require(types[-1:] == reference, "the last value is no reference")
+            self.push(types[:-1])
+        self.branch_with(types)
 
     def branch_table(self) -> None:
         """`br_table`."""
@@ -313,6 +331,12 @@ class _Checker:
     def call_indirect(self) -> None:
         """`call_indirect` and `return_call_indirect`."""
         self.pop(self.index_class(self.record.flags))
+        self.call_type(self.record.immediate)
+
+    def call_reference(self) -> None:
+        """`call_ref` and `return_call_ref`."""
+        self.pop(bytes([CLASS_REF]))
+        self.require(0 <= self.record.immediate < len(self.environment.signatures) // 16, "type")
         self.call_type(self.record.immediate)
 
     def index_class(self, table: int) -> bytes:
@@ -407,12 +431,11 @@ class _Checker:
         """No operands and no results."""
 
     def reference(self) -> None:
-        """`ref.null`, `ref.func`, `ref.is_null`."""
-        if self.record.name == "ref.is_null":
+        """`ref.null`, `ref.func`, `ref.is_null`, `ref.as_non_null`."""
+        name = self.record.name
+        if name in ("ref.is_null", "ref.as_non_null"):
             self.pop(bytes([CLASS_REF]))
-            self.push(bytes([CLASS_I32]))
-        else:
-            self.push(bytes([CLASS_REF]))
+        self.push(bytes([CLASS_I32 if name == "ref.is_null" else CLASS_REF]))
 
     def handlers(self) -> dict[str, Callable[[], None]]:
         """What checks each operation that the table of opcodes does not describe."""
@@ -420,10 +443,12 @@ class _Checker:
             (self.otherwise, "else"),
             (self.end, "end"),
             (self.branch, "br br_if"),
+            (self.branch_on_reference, "br_on_null br_on_non_null"),
             (self.branch_table, "br_table"),
             (self.return_, "return"),
             (self.call, "call return_call"),
             (self.call_indirect, "call_indirect return_call_indirect"),
+            (self.call_reference, "call_ref return_call_ref"),
             (self.drop, "drop"),
             (self.select, "select"),
             (self.local, "local.get local.set local.tee"),
@@ -431,7 +456,7 @@ class _Checker:
             (self.memory_size, "memory.size memory.grow"),
             (self.bulk_memory, "memory.init memory.copy memory.fill"),
             (self.table, "table.get table.set table.size table.grow table.fill table.copy table.init"),
-            (self.nothing, "unreachable data.drop elem.drop"),
-            (self.reference, "ref.null ref.func ref.is_null"),
+            (self.nothing, "unreachable data.drop elem.drop atomic.fence"),
+            (self.reference, "ref.null ref.func ref.is_null ref.as_non_null"),
         )
         return {name: method for method, names in groups for name in names.split()}

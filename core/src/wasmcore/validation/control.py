@@ -60,7 +60,11 @@ _HAS_LOOPS: Final = 4
 
 
 class Control(Operands):
-    """The stack of open blocks."""
+    """The stack of open blocks.
+
+    `tracked` is whether the function has locals that must be set before they are read; `is_set` has those that were set, `set_locals` the
+    same in order, and `set_marks` how many it were at the beginning of each open block.
+    """
 
     def __init__(self, module: ModuleInfo, features: frozenset[str]) -> None:
         super().__init__(module, features)
@@ -74,6 +78,10 @@ class Control(Operands):
         self.calls: i64 = 0
         self.flags: i64 = 0
         self.weight: i64 = 1
+        self.tracked: i64 = 0
+        self.set_locals: list[int] = []
+        self.set_marks: list[int] = []
+        self.is_set: set[int] = set()
 
     # Records of the stream
 
@@ -140,6 +148,7 @@ class Control(Operands):
         self.calls = 0
         self.flags = 0
         self.weight = 1
+        self.tracked = 0
         self.top = -FRAME_SIZE
         self.push_frame(FUNCTION, 0, 0, self.run_result_offset(type_index), self.run_result_count(type_index), -1)
 
@@ -169,8 +178,16 @@ class Control(Operands):
         frames[top + WEIGHT] = self.weight
         self.height = self.sp
         self.unreachable = 0
+        if self.tracked:
+            self.set_marks.append(len(self.set_locals))
         if param_count:
             self.push_run(params, param_count)
+
+    def forget_set_locals(self) -> None:
+        """Locals that were set in the innermost block count as not set behind it."""
+        mark = self.set_marks[-1]
+        while len(self.set_locals) > mark:
+            self.is_set.remove(self.set_locals.pop())
 
     def reader_here(self) -> Reader:
         """A reader of what is rare, at the current position."""
@@ -232,6 +249,10 @@ class Control(Operands):
                 self.check_multi_value(param_count, result_count)
         if kind == IF:
             self.pop(_I32)
+        self.open_block(kind, params, param_count, results, result_count)
+
+    def open_block(self, kind: i64, params: i64, param_count: i64, results: i64, result_count: i64) -> None:
+        """Open a block whose parameters are on the stack."""
         if param_count:
             self.pop_run(params, param_count)
         if self.live:
@@ -282,6 +303,8 @@ class Control(Operands):
             self.live = 1
         frames[top + KIND] = ELSE
         self.unreachable = 0
+        if self.tracked:
+            self.forget_set_locals()
         self.push_run(frames[top + PARAMS], frames[top + PARAM_COUNT])
 
     def leave(self) -> None:
@@ -303,6 +326,9 @@ class Control(Operands):
             return
         if frames[top + LIVE]:
             self.end_record(kind)
+        if self.tracked:
+            self.forget_set_locals()
+            self.set_marks.pop()
         top -= FRAME_SIZE
         self.top = top
         self.height = frames[top + HEIGHT]

@@ -36,6 +36,8 @@ _OP_SELECT: Final = 0x1B
 _EXTENDED: Final = 0x80000000
 _USES_MEMORY: Final = 2
 _LANE_SHIFT: Final = 10
+_ATOMIC_WAIT64: Final = 0x602
+_ATOMIC_FENCE: Final = 0x603
 
 
 def class_of(value_type: i64) -> i64:
@@ -64,6 +66,7 @@ class Instructions(Control):
         self.declared: frozenset[int] | None = None
         self.memory: i64 = 0
         self.offset: i64 = 0
+        self.alignment: i64 = 0
 
     # Index spaces
 
@@ -132,6 +135,7 @@ class Instructions(Control):
         address = self.memory_type(self.memory)
         if flags > (signature >> 20) & 15:
             raise self.invalid("alignment must not be larger than natural")
+        self.alignment = flags
         if address == _I32:
             self.offset = self.u32_offset()
             return signature
@@ -529,6 +533,22 @@ class Instructions(Control):
         self.reserve(2)
         self.push(_I64)
         self.push(_I64)
+
+    # Atomic instructions
+
+    def check_atomic(self, code: i64, signature: i64) -> None:
+        """What an atomic access has beside its signature."""
+        if self.alignment != (signature >> 20) & 15:
+            raise self.invalid("atomic alignment must be natural")
+        if code <= _ATOMIC_WAIT64 and self.live:
+            self.count_call()
+
+    def fence(self) -> None:
+        """`atomic.fence`."""
+        if self.byte():
+            raise DecodeError("zero byte expected", self.position - 1)
+        if self.live:
+            self.record(_ATOMIC_FENCE, 0, 0)
 
     def refuse(self, code: i64) -> None:
         """Raise for an opcode that does not exist or is not enabled."""

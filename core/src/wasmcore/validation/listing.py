@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 _BLOCKS: Final = (0x02, 0x03, 0x04)
 _ELSE: Final = 0x05
 _END: Final = 0x0B
-_BRANCHES: Final = (0x0C, 0x0D, TARGET)
+_BRANCHES: Final = (0x0C, 0x0D, 0xD5, 0xD6, TARGET)
 _RETURN: Final = 0x0F
 _TYPED: Final = (0x1A, 0x1B)
 _END_KINDS: Final = {END_LOOP: "loop", END_IF: "if", END_ELSE: "else"}
-_WITHOUT: Final = frozenset((0x00, 0xD0, 0xD1))
+_WITHOUT: Final = frozenset((0x00, 0xD0, 0xD1, 0xD4, 0x603))
 
 
 def stream_text(stream: bytes) -> list[tuple[int, str]]:

@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from wasmcore._native import i64, read_i32_le
-from wasmcore.binary.segments import ConstantExpression, Immediate
+from wasmcore.binary.module_info import KIND_GLOBAL, KIND_TABLE
 from wasmcore.errors import ValidationError
-from wasmcore.opcodes import DEFAULT_FEATURES, OPCODES
-from wasmcore.types import BOTTOM, F32, F64, FUNCREF, I32, I64, REFERENCE, V128, value_types_text
+from wasmcore.opcodes import DEFAULT_FEATURES
+from wasmcore.types import I32, I64, REFERENCE, value_types_text
 from wasmcore.validation.body import BodyValidator
-from wasmcore.validation.subtyping import value_type_matches
+from wasmcore.validation.constant_rules import ConstantRules
+from wasmcore.validation.subtyping import TypeRelations
+from wasmcore.validation.type_rules import check_supertypes
 
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ModuleInfo
     from wasmcore.types import Limits
-
-_GLOBAL_GET: Final = 0x23
-_REF_NULL: Final = 0xD0
-_REF_FUNC: Final = 0xD2
-_CONSTANT_TYPES: Final = {0x41: I32, 0x42: I64, 0x43: F32, 0x44: F64, 0x20C: V128}
 
 
 def validate(module: ModuleInfo, features: frozenset[str] = DEFAULT_FEATURES) -> None:
@@ -39,9 +36,12 @@ class _ModuleRules:
     def __init__(self, module: ModuleInfo, features: frozenset[str]) -> None:
         self.module: Final = module
         self.features: Final = features
+        self.relations: Final = TypeRelations(module)
+        self.constants: Final = ConstantRules(module, features, self.relations)
 
     def check(self) -> None:
         """Everything but the bodies."""
+        check_supertypes(self.module, self.relations)
         self.check_memories()
         self.check_tables()
         self.check_globals()
@@ -97,24 +97,25 @@ class _ModuleRules:
         tables = self.module.tables
         if len(tables) > 1 and "reference_types" not in self.features:
             raise ValidationError("multiple tables: feature reference_types is not enabled", tables[1].offset)
-        imported = self.module.imported(1)
+        imported = self.module.imported(KIND_TABLE)
+        imported_globals = self.module.imported(KIND_GLOBAL)
         index = 0
         for table in tables:
             bits = 64 if table.type.limits.index64 else 32
             self.check_limits(table.type.limits, (1 << bits) - 1, f"table size must be at most 2^{bits}-1", table.offset)
             if table.init is not None:
-                self.check_expression(table.init, table.type.element, imported)
+                self.constants.check(table.init, table.type.element, imported_globals)
             elif index >= imported and table.type.element & 7 == REFERENCE:
                 raise ValidationError("type mismatch: a table of non-nullable references needs an initial value", table.offset)
             index += 1
 
     def check_globals(self) -> None:
         """Initial values of globals."""
-        imported = self.module.imported(3)
+        imported = self.module.imported(KIND_GLOBAL)
         index = 0
         for item in self.module.globals:
             if item.init is not None:
-                self.check_expression(item.init, item.type.value, index if "gc" in self.features else imported)
+                self.constants.check(item.init, item.type.value, index if "gc" in self.features else imported)
             index += 1
 
     # Exports and start
@@ -158,13 +159,13 @@ class _ModuleRules:
                 if segment.table >= len(module.tables):
                     raise ValidationError(f"unknown table {segment.table}", segment.start)
                 table = module.tables[segment.table].type
-                if not value_type_matches(module.types, segment.type, table.element):
+                if not self.relations.value_type_matches(segment.type, table.element):
                     found = value_types_text((segment.type,))
                     wanted = value_types_text((table.element,))
                     raise ValidationError(f"type mismatch: table requires {wanted} but segment has {found}", segment.start)
-                self.check_expression(segment.offset, I64 if table.limits.index64 else I32, len(module.globals))
+                self.constants.check(segment.offset, I64 if table.limits.index64 else I32, len(module.globals))
             for expression in segment.expressions:
-                self.check_expression(expression, segment.type, len(module.globals))
+                self.constants.check(expression, segment.type, len(module.globals))
             self.check_segment_functions(segment.functions, segment.start)
 
     def check_segment_functions(self, functions: bytes, offset: int) -> None:
@@ -187,52 +188,4 @@ class _ModuleRules:
                 if segment.memory >= len(memories):
                     raise ValidationError(f"unknown memory {segment.memory}", segment.offset.start)
                 index64 = memories[segment.memory].type.limits.index64
-                self.check_expression(segment.offset, I64 if index64 else I32, len(module.globals))
-
-    # Constant expressions
-
-    def check_expression(self, expression: ConstantExpression, wanted: int, globals_end: int) -> None:
-        """Type of a constant expression, which may read the globals before `globals_end`."""
-        operations = expression.operations
-        if len(operations) == 1 and _CONSTANT_TYPES.get(operations[0][0]) == wanted:
-            return
-        stack: list[int] = []
-        for code, immediate in operations:
-            stack.append(self.operation_type(code, immediate, stack, globals_end, expression.start))
-        if len(stack) != 1 or not value_type_matches(self.module.types, stack[0], wanted):
-            required = value_types_text((wanted,))
-            found = value_types_text(tuple(stack))
-            raise ValidationError(f"type mismatch: constant expression requires {required} but stack has {found}", expression.start)
-
-    def operation_type(self, code: int, immediate: Immediate, stack: list[int], globals_end: int, offset: int) -> int:
-        """Result type of one instruction, whose operands are popped."""
-        if code in _CONSTANT_TYPES:
-            return _CONSTANT_TYPES[code]
-        if code == _GLOBAL_GET and isinstance(immediate, int):
-            return self.global_type(immediate, globals_end, offset)
-        if code == _REF_NULL and isinstance(immediate, int):
-            return immediate
-        if code == _REF_FUNC and isinstance(immediate, int):
-            self.check_function(immediate, offset)
-            if "function_references" not in self.features:
-                return FUNCREF
-            return (self.module.function_type_index(immediate) + 16) << 3 | REFERENCE
-        opcode = OPCODES[code]
-        if opcode.params is None or opcode.results is None:
-            raise ValidationError(f"constant expression with {opcode.name} is not supported yet", offset)
-        found = stack[-len(opcode.params) :]
-        if tuple(found) != opcode.params:
-            required = value_types_text(opcode.params)
-            raise ValidationError(f"type mismatch: instruction requires {required} but stack has {value_types_text(tuple(found))}", offset)
-        del stack[-len(opcode.params) :]
-        return opcode.results[0] if opcode.results else BOTTOM
-
-    def global_type(self, index: int, globals_end: int, offset: int) -> int:
-        """Type of a global that a constant expression reads."""
-        module = self.module
-        if index >= len(module.globals) or index >= globals_end:
-            raise ValidationError(f"unknown global {index}", offset)
-        item = module.globals[index]
-        if item.type.mutable or ("gc" not in self.features and item.init is not None):
-            raise ValidationError(f"constant expression required, global {index} is not an immutable import", offset)
-        return item.type.value
+                self.constants.check(segment.offset, I64 if index64 else I32, len(module.globals))

@@ -8,7 +8,7 @@ from wasmcore._native import append, i64, vec
 from wasmcore.binary.reader import signed, unsigned_rest
 from wasmcore.errors import DecodeError, ValidationError
 from wasmcore.types import value_types_text
-from wasmcore.validation.subtyping import value_type_matches
+from wasmcore.validation.subtyping import TypeRelations
 
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ModuleInfo
@@ -28,6 +28,7 @@ class Operands:
         self.module: Final = module
         self.features: Final = features
         self.data: Final = module.data
+        self.relations: Final = TypeRelations(module)
         self.value_types: Final = vec[i64](module.value_types)
         self.stack = vec[i64]([0] * 256)
         self.capacity: i64 = 256
@@ -116,7 +117,7 @@ class Operands:
 
     def matches(self, found: i64, wanted: i64) -> bool:
         """Whether an operand of one type may stand for another."""
-        return found == wanted or found == 0 or value_type_matches(self.module.types, found, wanted)
+        return found == wanted or found == 0 or self.relations.value_type_matches(found, wanted)
 
     def check(self, found: i64, wanted: i64) -> None:
         """Refuse an operand of the wrong type."""
