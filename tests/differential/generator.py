@@ -8,13 +8,13 @@ them open: floats are made canonical where their bits could escape.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from random import Random
 from typing import Generic, TypeVar
 
+from . import memories, vectors
 from .module_builder import (
     END,
     EXTERNREF,
@@ -25,16 +25,17 @@ from .module_builder import (
     I32,
     I64,
     MEMORY,
+    V128,
     FunctionType,
     ModuleBuilder,
     signed,
     unsigned,
 )
-from .operators import DIVISIONS, EQUAL, LOADS, OPERATORS, OR, REINTERPRETATIONS, SIGN_COPIES, STORES, TRUNCATIONS, Operator
+from .operators import DIVISIONS, EQUAL, OPERATORS, OR, REINTERPRETATIONS, SIGN_COPIES, TRUNCATIONS, Operator
 from .tree import Node
+from .values import constant, random_value
 
 NUMBERS = (I32, I64, F32, F64)
-PAGE = 65536
 FUEL = 400
 TABLE_SIZE = 12
 PASSIVE_DATA = 64
@@ -45,48 +46,7 @@ BLOCK, LOOP, IF, ELSE, BR, BR_IF, BR_TABLE = b"\x02", b"\x03", b"\x04", b"\x05",
 FUEL_GLOBAL = 0
 HOST_LOG: FunctionType = ((I32, I64, F32, F64), (I32,))
 """Type of the imported function; it logs its arguments."""
-
-INTERESTING: tuple[int, ...] = (0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 127, 128, 255, 256, 32767, 65535)
-INTERESTING += (2**31 - 1, -(2**31), 2**32 - 1, 2**32, 2**63 - 1, -(2**63))
-FLOATS: tuple[float, ...] = (0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -3.75, 1e10, -1e10, 2147483647.0, 2147483648.0, -2147483649.0)
-FLOATS += (4294967295.0, 4294967296.0, 9223372036854775808.0, 18446744073709551616.0)
-FLOATS += (1e-40, 5e-324, 1e300, 3.4e38, math.inf, -math.inf, math.nan)
-
-
-def wrap(value: int, bits: int) -> int:
-    """The signed number of the low bits."""
-    return (value & (1 << bits) - 1 ^ 1 << bits - 1) - (1 << bits - 1)
-
-
-def to_f32(value: float) -> float:
-    """The nearest single."""
-    try:
-        return float(struct.unpack("<f", struct.pack("<f", value))[0])
-    except OverflowError:
-        return math.inf if value > 0 else float("-inf")
-
-
-def random_value(random: Random, value_type: int) -> int | float:
-    """A number of a type, one that is likely to be interesting."""
-    if value_type in (F32, F64):
-        number = random.choice(FLOATS) if random.random() < 0.6 else random.uniform(-1e4, 1e4)
-        return to_f32(number) if value_type == F32 else number
-    bits = 32 if value_type == I32 else 64
-    chance = random.random()
-    if chance < 0.4:
-        return wrap(random.choice(INTERESTING), bits)
-    return random.randint(-100, 100) if chance < 0.7 else wrap(random.getrandbits(bits), bits)
-
-
-def constant(value_type: int, value: int | float = 0) -> bytes:
-    """The instruction that pushes a number, or null."""
-    if value_type == I32 or value_type == I64:
-        return (b"\x41" if value_type == I32 else b"\x42") + signed(int(value))
-    if value_type == F32:
-        return b"\x43" + struct.pack("<f", value)
-    if value_type == F64:
-        return b"\x44" + struct.pack("<d", value)
-    return b"\xd0" + bytes([value_type])
+VECTOR_HALVES = b"\xfd\x1d"
 
 
 @dataclass(frozen=True)
@@ -118,6 +78,9 @@ class Program:
     """Function indices that go into table 0 from its second element on."""
     data: bytes
     start: bool
+    memories: list[memories.MemoryKind] = field(default_factory=lambda: [memories.FIRST_MEMORY])
+    kinds: tuple[int, ...] = NUMBERS
+    """Types of its numbers, and of vectors where it has them."""
     types: list[FunctionType] = field(default_factory=list)
     """The type section so far."""
 
@@ -129,7 +92,7 @@ class Program:
 
     def observers(self) -> list[Call]:
         """Calls that show the state that is left: globals and tables."""
-        calls = [Call(f"global_{index}", (), (value_type,)) for index, (value_type, _, _) in enumerate(self.globals)]
+        calls = [Call(f"global_{index}", (), in_numbers(value_type)) for index, (value_type, _, _) in enumerate(self.globals)]
         calls += [Call("size_0", (), (I32,)), Call("size_1", (), (I32,))]
         return calls + [Call(f"null_{table}", (index,), (I32,)) for table in (0, 1) for index in range(TABLE_SIZE)]
 
@@ -138,10 +101,15 @@ class Program:
         builder = ModuleBuilder(types=list(self.types))
         builder.import_function("env", "log", HOST_LOG)
         for index, function in enumerate(self.functions):
-            builder.export(f"function_{index}", FUNCTION, builder.function(function.signature, function.locals, function.body.to_bytes()))
+            number = builder.function(function.signature, function.locals, function.body.to_bytes())
+            if V128 not in function.signature[0] + function.signature[1]:
+                builder.export(f"function_{index}", FUNCTION, number)
         for index, (value_type, mutable, initial) in enumerate(self.globals):
             builder.global_(value_type, mutable, constant(value_type, initial))
-            builder.export(f"global_{index}", FUNCTION, builder.function(((), (value_type,)), (), b"\x23" + unsigned(index)))
+            get = b"\x23" + unsigned(index)
+            if value_type == V128:
+                get = get + VECTOR_HALVES + b"\x00" + get + VECTOR_HALVES + b"\x01"
+            builder.export(f"global_{index}", FUNCTION, builder.function(((), in_numbers(value_type)), (), get))
         for table, element in enumerate((FUNCREF, EXTERNREF)):
             builder.table(element, TABLE_SIZE, 20)
             is_null = b"\x20\x00\x25" + unsigned(table) + b"\xd1"
@@ -149,11 +117,12 @@ class Program:
             builder.export(f"size_{table}", FUNCTION, builder.function(((), (I32,)), (), b"\xfc\x10" + unsigned(table)))
         refuel = constant(I32, FUEL) + b"\x24" + unsigned(FUEL_GLOBAL)
         builder.export("refuel", FUNCTION, builder.function(((), ()), (), refuel))
-        builder.memory(1, 3)
-        builder.export("memory", MEMORY, 0)
+        for number, memory in enumerate(self.memories):
+            builder.memory(memory.minimum, memory.maximum, index64=memory.index64, page_size_log2=memory.page_size_log2)
+            builder.export(f"memory_{number}", MEMORY, number)
+            builder.active_data(number, self.data, number, index64=memory.index64)
         builder.active_elements(1, self.table)
         builder.passive_elements([index + 1 for index in range(len(self.functions))])
-        builder.active_data(0, self.data)
         builder.passive_data(self.data[:PASSIVE_DATA])
         if self.start:
             builder.start = builder.function(((), ()), (), self._start_code())
@@ -162,6 +131,11 @@ class Program:
     def _start_code(self) -> bytes:
         signature = self.functions[0].signature
         return b"".join(constant(t, 1) for t in signature[0]) + b"\x10\x01" + DROP * len(signature[1])
+
+
+def in_numbers(value_type: int) -> tuple[int, ...]:
+    """What shows a value of a type: itself, or the halves of a vector."""
+    return (I64, I64) if value_type == V128 else (value_type,)
 
 
 @dataclass(frozen=True)
@@ -187,7 +161,7 @@ class FunctionGenerator:
         """Fill in the function's locals and body."""
         parameters, results = self.function.signature
         for _ in range(self.random.randrange(8)):
-            self.types.append(self.random.choice((*NUMBERS, I32, I64, FUNCREF, EXTERNREF)))
+            self.types.append(self.random.choice((*self.program.kinds, I32, I64, FUNCREF, EXTERNREF)))
         self.labels = [Label(results, False)]
         default = b"".join(constant(t) for t in results)
         guard = Node((), [self.take_fuel(), b"\x45\x04\x40", default, RETURN, END], fixed=True)
@@ -258,12 +232,18 @@ class FunctionGenerator:
             return Node((value_type,), [b"\x23", index])
         if value_type == FUNCREF and self.chance(0.7):
             return Node((FUNCREF,), [b"\xd2", unsigned(1 + self.random.randrange(len(self.program.functions)))])
-        value = random_value(self.random, value_type) if value_type in NUMBERS else 0
+        value = random_value(self.random, value_type) if value_type in NUMBERS or value_type == V128 else 0
         return Node((value_type,), [constant(value_type, value)])
 
     def operator(self, value_type: int, depth: int) -> Node:
         chosen = self.random.choice(OPERATORS_OF[value_type])
         return Node((value_type,), [*(self.value(t, depth) for t in chosen.operands), chosen.code])
+
+    def of_vector(self, value_type: int, depth: int) -> Node:
+        """A number that is made from a vector, where the program has vectors."""
+        if V128 not in self.program.kinds:
+            return self.operator(value_type, depth)
+        return vectors.test(self, I32, depth) if value_type == I32 and self.chance(0.4) else vectors.extract(self, value_type, depth)
 
     def partial_operator(self, value_type: int, depth: int) -> Node | None:
         """A division or a conversion that may trap; most divisors are odd."""
@@ -289,7 +269,7 @@ class FunctionGenerator:
     def exact(self, value_type: int, depth: int) -> Node:
         """A float whose bits are known: loaded, constant or canonical."""
         if value_type in (F32, F64) and self.chance(0.5):
-            return self.load(value_type, depth) if self.chance(0.7) else Node((value_type,), [constant(value_type, -0.0)])
+            return memories.load(self, value_type, depth) if self.chance(0.7) else Node((value_type,), [constant(value_type, -0.0)])
         return self.canonical(value_type, depth)
 
     def bits(self, value_type: int, depth: int) -> Node | None:
@@ -297,26 +277,9 @@ class FunctionGenerator:
         chosen = self.random.choice([o for o in (*REINTERPRETATIONS, *SIGN_COPIES) if o.result == value_type])
         return Node((value_type,), [*(self.exact(t, depth) for t in chosen.operands), chosen.code])
 
-    def address(self, depth: int) -> tuple[Node, bytes]:
-        """An address, and the encoded alignment and offset; most are near the start of the memory, some at its end."""
-        chance = self.random.random()
-        if chance < 0.92:
-            mask = self.random.choice((0xFF, 0x1F8, 0x3FF, 0xFFFF))
-            node = Node((I32,), [self.value(I32, depth), constant(I32, mask), b"\x71"])
-            offset = self.random.choice((0, 0, 0, 1, 4, 8, 60, 300))
-            return node, b"\x00" + unsigned(offset if mask < 0xFFFF else 0)
-        if chance < 0.985:
-            offset = self.random.choice((0, 8, 100, PAGE - 4, PAGE - 1))
-            return Node((I32,), [constant(I32, PAGE - self.random.randint(1, 12) - offset)]), b"\x00" + unsigned(offset)
-        return self.value(I32, depth), b"\x00" + unsigned(self.random.choice((0, 1, PAGE, 2**31, 2**32 - 1)))
-
-    def load(self, value_type: int, depth: int) -> Node:
-        address, argument = self.address(depth)
-        return Node((value_type,), [address, self.random.choice(LOADS[value_type]).code, argument])
-
     def select(self, value_type: int, depth: int) -> Node:
         operands = [self.value(value_type, depth), self.value(value_type, depth), self.value(I32, depth)]
-        typed = value_type not in NUMBERS or self.chance(0.2)
+        typed = value_type in (FUNCREF, EXTERNREF) or self.chance(0.2)
         return Node((value_type,), [*operands, b"\x1c\x01" + bytes([value_type]) if typed else SELECT])
 
     def tee(self, value_type: int, depth: int) -> Node | None:
@@ -354,12 +317,10 @@ class FunctionGenerator:
         condition = self.take_fuel() if self.labels[index].is_loop else self.value(I32, depth)
         return Node((value_type,), [self.value(value_type, depth), condition, BR_IF, self.depth_of(index)])
 
-    def size(self, _value_type: int, depth: int) -> Node:
+    def size(self, _value_type: int, depth: int) -> Node | None:
         chance = self.random.random()
-        if chance < 0.4:
-            return Node((I32,), [b"\x3f\x00"])
         if chance < 0.5:
-            return Node((I32,), [constant(I32, self.random.choice((0, 1, 1, 2, 65536, -1))), b"\x40\x00"])
+            return memories.size_or_growth(self, I32, depth)
         table = self.random.randrange(2)
         if chance < 0.7:
             return Node((I32,), [b"\xfc\x10", unsigned(table)])
@@ -420,7 +381,7 @@ class FunctionGenerator:
 
     def block_with_results(self, results: tuple[int, ...], depth: int) -> Node:
         """A block, loop or if with results, perhaps with parameters."""
-        parameters = tuple(self.random.choice(NUMBERS) for _ in range(self.random.randrange(1, 4))) if self.chance(0.3) else ()
+        parameters = tuple(self.random.choice(self.program.kinds) for _ in range(self.random.randrange(1, 4))) if self.chance(0.3) else ()
         given = self.values(parameters, depth)
         kind = self.random.choice((BLOCK, BLOCK, LOOP, IF, IF))
         condition = (self.value(I32, depth),) if kind == IF else ()
@@ -462,7 +423,7 @@ class FunctionGenerator:
         return STATEMENTS.pick(self.random)(self, depth - 1) or Node((), [b"\x01"])
 
     def drop(self, depth: int) -> Node:
-        return Node((), [self.value(self.random.choice((*NUMBERS, FUNCREF, EXTERNREF)), depth), DROP])
+        return Node((), [self.value(self.random.choice((*self.program.kinds, FUNCREF, EXTERNREF)), depth), DROP])
 
     def set_local(self, depth: int) -> Node | None:
         if not self.types:
@@ -471,14 +432,9 @@ class FunctionGenerator:
         return Node((), [self.value(self.types[index], depth), b"\x21", unsigned(index)])
 
     def set_global(self, depth: int) -> Node | None:
-        value_type = self.random.choice(NUMBERS)
+        value_type = self.random.choice(self.program.kinds)
         index = self.global_of(value_type, mutable=True)
         return None if index is None else Node((), [self.value(value_type, depth), b"\x24", index])
-
-    def store(self, depth: int) -> Node:
-        chosen = self.random.choice(STORES)
-        address, argument = self.address(depth)
-        return Node((), [address, self.exact(chosen.value, depth), chosen.code, argument])
 
     def plain_block(self, depth: int) -> Node:
         return self.block_with_results((), depth)
@@ -529,17 +485,8 @@ class FunctionGenerator:
             return None
         return Node((), [self.value(I32, depth), b"\x45\x04\x40", UNREACHABLE, END])
 
-    def bulk_memory(self, depth: int) -> Node:
-        length = constant(I32, self.random.choice((0, 1, 3, 8, 17, 40, PAGE + 1 if self.chance(0.05) else 5)))
-        start: list[bytes | Node] = [self.address(depth)[0], constant(I32, 0xFFF), b"\x71"]
-        chance = self.random.random()
-        if chance < 0.35:
-            return Node((), [*start, self.value(I32, depth), length, b"\xfc\x0b\x00"])
-        if chance < 0.7:
-            return Node((), [*start, self.address(depth)[0], length, b"\xfc\x0a\x00\x00"])
-        if chance < 0.95:
-            return Node((), [*start, constant(I32, self.random.randrange(30)), length, b"\xfc\x08\x01\x00"])
-        return Node((), [b"\xfc\x09\x01"])
+    def store_lane(self, depth: int) -> Node:
+        return memories.store_lane(self, depth) if V128 in self.program.kinds else memories.store(self, depth)
 
     def bulk_table(self, depth: int) -> Node:
         table = self.random.randrange(2)
@@ -582,12 +529,24 @@ _ANY_VALUE = {
     _G.block_value: 5,
     _G.branch_with_value: 2,
 }
-_ANY_NUMBER = {**_ANY_VALUE, _G.operator: 30, _G.load: 6}
+_ANY_NUMBER = {**_ANY_VALUE, _G.operator: 30, memories.load: 6, _G.of_vector: 4}
 VALUES: dict[int, Weighted[Callable[[FunctionGenerator, int, int], Node | None]]] = {
     I32: Weighted({**_ANY_NUMBER, _G.partial_operator: 3, _G.bits: 1, _G.size: 2, _G.host_call: 1}),
-    I64: Weighted({**_ANY_NUMBER, _G.partial_operator: 3, _G.bits: 1}),
+    I64: Weighted({**_ANY_NUMBER, _G.partial_operator: 3, _G.bits: 1, memories.size_or_growth: 1}),
     F32: Weighted({**_ANY_NUMBER, _G.bits: 1}),
     F64: Weighted({**_ANY_NUMBER, _G.bits: 1}),
+    V128: Weighted(
+        {
+            **_ANY_VALUE,
+            vectors.operator: 25,
+            vectors.float_operator: 6,
+            vectors.shuffle: 3,
+            vectors.splat: 1,
+            vectors.replace: 4,
+            memories.load: 6,
+            memories.load_lane: 2,
+        }
+    ),
     FUNCREF: Weighted({**_ANY_VALUE, _G.table_get: 10}),
     EXTERNREF: Weighted({**_ANY_VALUE, _G.table_get: 10}),
 }
@@ -595,7 +554,8 @@ STATEMENTS: Weighted[Callable[[FunctionGenerator, int], Node | None]] = Weighted
     {
         _G.set_local: 12,
         _G.set_global: 4,
-        _G.store: 10,
+        memories.store: 10,
+        _G.store_lane: 3,
         _G.drop: 2,
         _G.plain_block: 5,
         _G.if_only: 5,
@@ -603,7 +563,7 @@ STATEMENTS: Weighted[Callable[[FunctionGenerator, int], Node | None]] = Weighted
         _G.branch: 3,
         _G.branch_table: 3,
         _G.trap: 1,
-        _G.bulk_memory: 2,
+        memories.bulk: 2,
         _G.bulk_table: 1,
     }
 )
@@ -613,8 +573,9 @@ def generate(seed: int) -> Program:
     """The program of a seed."""
     random = Random(seed)
     size = random.choice((15, 60, 60, 150))
-    functions = [Function(random_signature(random)) for _ in range(random.randint(1, 6))]
-    kinds = [(I32, True), *((random.choice(NUMBERS), random.random() < 0.8) for _ in range(random.randrange(6)))]
+    types = (*NUMBERS, V128, V128, V128) if random.random() < 0.4 else NUMBERS
+    functions = [Function(random_signature(random, types)) for _ in range(random.randint(1, 6))]
+    kinds = [(I32, True), *((random.choice(types), random.random() < 0.8) for _ in range(random.randrange(6)))]
     program = Program(
         functions=functions,
         globals=[(t, mutable, random_value(random, t) if index else FUEL) for index, (t, mutable) in enumerate(kinds)],
@@ -622,11 +583,15 @@ def generate(seed: int) -> Program:
         table=[random.randrange(len(functions) + 1) for _ in range(TABLE_SIZE - 4)],
         data=random.randbytes(256) if random.random() < 0.7 else bytes(64),
         start=random.random() < 0.1,
+        memories=memories.random_memories(random),
+        kinds=types,
     )
     program.type_index(HOST_LOG)
     for index in range(len(functions)):
         FunctionGenerator(random, program, index, size).generate()
-    callable_ones = [(i, f.signature) for i, f in enumerate(functions) if all(t in NUMBERS for t in f.signature[0])]
+    callable_ones = [
+        (i, f.signature) for i, f in enumerate(functions) if all(t in NUMBERS for t in f.signature[0]) and V128 not in f.signature[1]
+    ]
     for _ in range(8):
         if callable_ones:
             index, (parameters, results) = random.choice(callable_ones)
@@ -634,10 +599,12 @@ def generate(seed: int) -> Program:
     return program
 
 
-def random_signature(random: Random) -> FunctionType:
+def random_signature(random: Random, kinds: tuple[int, ...]) -> FunctionType:
     """Parameters and results, now and then more than there are registers."""
     longest = 14 if random.random() < 0.1 else 4
-    types = (*NUMBERS, *NUMBERS, I32, I64, FUNCREF) if random.random() < 0.2 else (*NUMBERS, I32, I64)
+    if V128 in kinds and random.random() < 0.5:
+        kinds = NUMBERS  # so that something can be called from outside
+    types = (*kinds, *kinds, I32, I64, FUNCREF) if random.random() < 0.2 else (*kinds, I32, I64)
     parameters = tuple(random.choice(types) for _ in range(random.randint(0, longest)))
     several = random.choice((0, 1, 1, 1, 1, 2, 3, longest))
     return parameters, tuple(random.choice(types) for _ in range(several))

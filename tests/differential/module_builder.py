@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-I32, I64, F32, F64, FUNCREF, EXTERNREF = 0x7F, 0x7E, 0x7D, 0x7C, 0x70, 0x6F
+I32, I64, F32, F64, V128, FUNCREF, EXTERNREF = 0x7F, 0x7E, 0x7D, 0x7C, 0x7B, 0x70, 0x6F
 
 FUNCTION, TABLE, MEMORY, GLOBAL = range(4)
 END = b"\x0b"
@@ -98,9 +98,11 @@ class ModuleBuilder:
         """Add a table."""
         self.tables.append(bytes([element]) + limits(minimum, maximum))
 
-    def memory(self, minimum: int, maximum: int | None) -> None:
+    def memory(self, minimum: int, maximum: int, *, index64: bool = False, page_size_log2: int = 16) -> None:
         """Add a memory; sizes in pages."""
-        self.memories.append(limits(minimum, maximum))
+        flags = 1 | (4 if index64 else 0) | (8 if page_size_log2 != 16 else 0)
+        page_size = unsigned(page_size_log2) if page_size_log2 != 16 else b""
+        self.memories.append(bytes([flags]) + unsigned(minimum) + unsigned(maximum) + page_size)
 
     def global_(self, value: int, mutable: bool, initial: bytes) -> None:
         """Add a global; its initial value is a constant instruction."""
@@ -118,9 +120,10 @@ class ModuleBuilder:
         """Add an element segment for `table.init`."""
         self.elements.append(b"\x01\x00" + vector(map(unsigned, functions)))
 
-    def active_data(self, offset: int, content: bytes) -> None:
-        """Add a data segment that goes into memory 0."""
-        self.data.append(b"\x00\x41" + signed(offset) + END + unsigned(len(content)) + content)
+    def active_data(self, offset: int, content: bytes, memory: int = 0, *, index64: bool = False) -> None:
+        """Add a data segment that goes into a memory."""
+        place = b"\x02" + unsigned(memory) if memory else b"\x00"
+        self.data.append(place + (b"\x42" if index64 else b"\x41") + signed(offset) + END + unsigned(len(content)) + content)
 
     def passive_data(self, content: bytes) -> None:
         """Add a data segment for `memory.init`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import NamedTuple
 
-from .module_builder import F32, F64, I32, I64
+from .module_builder import F32, F64, I32, I64, V128, unsigned
 
 
 class Operator(NamedTuple):
@@ -96,3 +96,58 @@ STORES = [
 
 EQUAL = {I32: b"\x46", I64: b"\x51", F32: b"\x5b", F64: b"\x61"}
 OR = {I32: b"\x72", I64: b"\x84"}
+
+
+def _vectors(operands: tuple[int, ...], result: int, *runs: tuple[int, int]) -> list[Operator]:
+    """Vector instructions: first number and count."""
+    return [Operator(b"\xfd" + unsigned(first + i), operands, result) for first, count in runs for i in range(count)]
+
+
+VECTOR_OPERATORS = [
+    *_vectors((V128,), V128, (0x4D, 1), (0x60, 3), (0x7C, 6), (0x87, 4), (0xA0, 2), (0xA7, 4), (0xC0, 2), (0xC7, 4)),
+    *_vectors((V128,), V128, (0xE0, 2), (0xEC, 2), (0xF8, 8)),
+    *_vectors((V128, V128), V128, (0x0E, 1), (0x23, 42), (0x4E, 4), (0x65, 2), (0x6E, 6), (0x76, 4), (0x7B, 1), (0x82, 1), (0x85, 2)),
+    *_vectors((V128, V128), V128, (0x8E, 6), (0x95, 5), (0x9B, 5), (0xAE, 1), (0xB1, 1), (0xB5, 6), (0xBC, 4), (0xCE, 1), (0xD1, 1)),
+    *_vectors((V128, V128), V128, (0xD5, 11), (0xEA, 2), (0xF6, 2)),
+    *_vectors((V128, V128, V128), V128, (0x52, 1)),
+    *_vectors((V128, I32), V128, (0x6B, 3), (0x8B, 3), (0xAB, 3), (0xCB, 3)),
+    *_vectors((I32,), V128, (0x0F, 3)),
+    *_vectors((I64,), V128, (0x12, 1)),
+]
+"""Their results have no bits that the specification leaves open."""
+VECTOR_TESTS = _vectors((V128,), I32, (0x53, 1), (0x63, 2), (0x83, 2), (0xA3, 2), (0xC3, 2))
+
+# Lanes may become a NaN whose bits are open.
+F32X4_OPERATORS = [*_vectors((V128,), V128, (0x5E, 1), (0x67, 4), (0xE3, 1)), *_vectors((V128, V128), V128, (0xE4, 6))]
+F64X2_OPERATORS = [
+    *_vectors((V128,), V128, (0x5F, 1), (0x74, 2), (0x7A, 1), (0x94, 1), (0xEF, 1)),
+    *_vectors((V128, V128), V128, (0xF0, 6)),
+]
+F32X4_EQUAL, F64X2_EQUAL = b"\xfd\x41", b"\xfd\x47"
+FLOAT_SPLATS = [*_vectors((F32,), V128, (0x13, 1)), *_vectors((F64,), V128, (0x14, 1))]
+
+
+class LaneOperator(NamedTuple):
+    """An instruction with a lane."""
+
+    code: bytes
+    scalar: int
+    lanes: int
+
+
+EXTRACTIONS = [
+    LaneOperator(b"\xfd" + bytes([number]), scalar, lanes)
+    for number, scalar, lanes in (
+        (0x15, I32, 16), (0x16, I32, 16), (0x18, I32, 8), (0x19, I32, 8), (0x1B, I32, 4), (0x1D, I64, 2), (0x1F, F32, 4), (0x21, F64, 2),
+    )
+]  # fmt: skip
+REPLACEMENTS = [
+    LaneOperator(b"\xfd" + bytes([number]), scalar, lanes)
+    for number, scalar, lanes in ((0x17, I32, 16), (0x1A, I32, 8), (0x1C, I32, 4), (0x1E, I64, 2), (0x20, F32, 4), (0x22, F64, 2))
+]
+SHUFFLE = b"\xfd\x0d"
+VECTOR_WIDTHS = (16, 8, 8, 8, 8, 8, 8, 1, 2, 4, 8)
+LOADS[V128] = [Access(b"\xfd" + bytes([number]), V128, width) for number, width in [*enumerate(VECTOR_WIDTHS), (0x5C, 4), (0x5D, 8)]]
+STORES.append(Access(b"\xfd\x0b", V128, 16))
+LANE_LOADS = [Access(b"\xfd" + bytes([0x54 + i]), V128, 1 << i) for i in range(4)]
+LANE_STORES = [Access(b"\xfd" + bytes([0x58 + i]), V128, 1 << i) for i in range(4)]

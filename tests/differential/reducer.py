@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .generator import Program, constant, generate
+from .generator import Program, generate
 from .runners import run_on_wasmcore, run_on_wasmtime
 from .tree import Node
+from .values import constant
 
 
 def reduce(program: Program, fails: Callable[[Program], bool]) -> None:

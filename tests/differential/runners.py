@@ -53,7 +53,7 @@ class Outcome:
 
     results: list[tuple[Call, Result]] = field(default_factory=list)
     log: list[tuple[Value, ...]] = field(default_factory=list)
-    memory: bytes = b""
+    memories: list[bytes] = field(default_factory=list)
 
     def host_log(self, *arguments: int | float) -> int:
         """The imported function."""
@@ -69,11 +69,12 @@ class Outcome:
         ]
         if self.log != other.log:
             found.append(f"log: {self.log} and {other.log}")
-        if len(self.memory) != len(other.memory):
-            found.append(f"memory: {len(self.memory)} and {len(other.memory)} bytes")
-        elif self.memory != other.memory:
-            where = [i for i, (ours, theirs) in enumerate(zip(self.memory, other.memory, strict=True)) if ours != theirs]
-            found.append(f"memory: {len(where)} bytes differ, first at {where[0]:#x}")
+        for number, (mine, others) in enumerate(zip(self.memories, other.memories, strict=True)):
+            if len(mine) != len(others):
+                found.append(f"memory {number}: {len(mine)} and {len(others)} bytes")
+            elif mine != others:
+                where = [i for i, (ours, theirs) in enumerate(zip(mine, others, strict=True)) if ours != theirs]
+                found.append(f"memory {number}: {len(where)} bytes differ, first at {where[0]:#x}")
         return found
 
 
@@ -114,7 +115,14 @@ def kind_of(trap: wasmtime.Trap) -> str:
     return TRAPS[trap.trap_code.name]
 
 
-_ENGINE = wasmtime.Engine()
+def _oracle() -> wasmtime.Engine:
+    config = wasmtime.Config()
+    config.wasm_custom_page_sizes = True
+    config.wasm_memory64 = True
+    return wasmtime.Engine(config)
+
+
+_ENGINE = _oracle()
 atexit.register(_ENGINE.close)  # At the end of the interpreter, its own clean-up would find wasmtime gone.
 
 
@@ -140,9 +148,10 @@ def run_on_wasmtime(program: Program) -> Outcome:
             return kind_of(trap)
 
     make_calls(program, outcome, call)
-    memory = exports["memory"]
-    assert isinstance(memory, wasmtime.Memory)
-    outcome.memory = bytes(memory.read(store, 0, memory.data_len(store)))
+    for number in range(len(program.memories)):
+        memory = exports[f"memory_{number}"]
+        assert isinstance(memory, wasmtime.Memory)
+        outcome.memories.append(bytes(memory.read(store, 0, memory.data_len(store))))
     return outcome
 
 
@@ -151,7 +160,7 @@ def run_on_wasmcore(program: Program, backend: str, signals: bool = True) -> Out
     import wasmcore
 
     outcome = Outcome()
-    module = wasmcore.Module(program.to_bytes(), engine=wasmcore.Engine(backend, signals=signals))
+    module = wasmcore.Module(program.to_bytes(), engine=wasmcore.Engine(backend, signals=signals, features=wasmcore.FEATURES))
     try:
         exports = wasmcore.Instance(module, {"env": {"log": outcome.host_log}}).exports
     except wasmcore.Trap as trap:
@@ -165,5 +174,5 @@ def run_on_wasmcore(program: Program, backend: str, signals: bool = True) -> Out
             return TRAPS[trap.kind.name]
 
     make_calls(program, outcome, call)
-    outcome.memory = bytes(exports.memory.view())
+    outcome.memories = [bytes(getattr(exports, f"memory_{number}").view()) for number in range(len(program.memories))]
     return outcome
