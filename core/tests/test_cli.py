@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from wasmcore.binary.sections import sections
 from wasmcore.cli import main
-from wasmcore.cli.inspect import sections
 from wasmcore.cli.options import RunRequest, parse_run
 from wasmcore.cli.progress import Progress
 from wasmcore.cli.report import exit_code
@@ -191,6 +191,7 @@ def test_the_progress_bar_waits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 def test_running_needs_neither_click_nor_rich_nor_pluggy(tmp_path: Path) -> None:
     code = """
 import sys
+from wasmcore.binary.sections import sections
 from wasmcore.cli import main
 main(["nothing-there.wasm"])
 print([name for name in ("click", "rich", "pluggy") if name in sys.modules])

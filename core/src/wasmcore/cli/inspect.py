@@ -20,15 +20,11 @@ from wasmcore.binary.module_info import (
     StructType,
     SubType,
 )
+from wasmcore.binary.sections import SECTION_NAMES, sections
 from wasmcore.cli.report import naming, read_module
 from wasmcore.cli.tables import show_table
 from wasmcore.types import FuncType, value_type_name
 
-SECTION_NAMES: Final = (
-    "custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data", "data count", "tag",
-)  # fmt: skip
-"""Names of sections, by number."""
-HEADER_SIZE: Final = 8
 _MODES: Final = ("active", "passive", "declarative")
 _PACKED: Final = {-8: "i8", -16: "i16"}
 
@@ -65,23 +61,6 @@ def inspect(file: str, as_json: bool) -> int:
 def describe(info: ModuleInfo) -> list[Part]:
     """Everything that a module declares."""
     return [Part(title, heads, list(rows(info))) for title, heads, rows in _PARTS]
-
-
-def sections(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Number, start and end of the content of every section of a well-formed module."""
-    position = HEADER_SIZE
-    while position < len(data):
-        number = data[position]
-        size = shift = 0
-        while True:
-            position += 1
-            size |= (data[position] & 0x7F) << shift
-            shift += 7
-            if data[position] < 0x80:
-                break
-        position += 1
-        yield number, position, position + size
-        position += size
 
 
 def _sections(info: ModuleInfo) -> Iterator[tuple[Any, ...]]:
