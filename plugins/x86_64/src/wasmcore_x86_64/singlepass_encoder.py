@@ -103,6 +103,7 @@ ZERO_SLOTS: Final = 69
 
 _EXTENDED: Final = 0x80
 _HIGH_HALF: Final = 2
+_SECOND_WORD: Final = 4
 _ABSOLUTE: Final = 32
 _KIND_MASK: Final = 31
 _BYTES_MASK: Final = 31
@@ -213,7 +214,7 @@ class Encoder(VectorEncoder):
             elif operation == CONSTANT:
                 self.integer_constant(wide, d, constant)
             elif operation == STORE_SLOT_CONSTANT:
-                at = self.slot(immediate) + (4 if size & _HIGH_HALF else 0)
+                at = self.slot(immediate) + 2 * (size & (_HIGH_HALF | _SECOND_WORD))
                 self.reg_mem(x.MOV_IMMEDIATE, wide, 0, x.RBP, at)
                 self.imm32(constant)
             else:
@@ -349,7 +350,7 @@ class Encoder(VectorEncoder):
             self.trap_if(x.BELOW, TRAP_MEMORY_OUT_OF_BOUNDS)
             self.check_length(memory)
         else:
-            if 0 <= offset <= 0x7FFFFFF0:
+            if 0 <= offset <= 0x7FFFFF00:
                 if size & _CHECKED:
                     self.lea(SCRATCH, a, offset + length)
                     self.check_length(memory)
