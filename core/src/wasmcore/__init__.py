@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wasmcore.runtime.global_ import Global as Global
     from wasmcore.runtime.memory import Memory as Memory
     from wasmcore.runtime.table import Table as Table
+    from wasmcore.runtime.tag import Tag as Tag
     from wasmcore.opcodes import DEFAULT_FEATURES as DEFAULT_FEATURES
     from wasmcore.opcodes import FEATURES as FEATURES
     from wasmcore.types import FuncType as FuncType
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from wasmcore.types import Limits as Limits
     from wasmcore.types import MemoryType as MemoryType
     from wasmcore.types import TableType as TableType
+    from wasmcore.types import TagType as TagType
 
 __version__ = "0.1.0"
 
@@ -70,7 +72,8 @@ _HOMES = {
     "wasmcore.runtime.global_": ("Global",),
     "wasmcore.runtime.memory": ("Memory",),
     "wasmcore.runtime.table": ("Table",),
-    "wasmcore.types": ("FuncType", "GlobalType", "Limits", "MemoryType", "TableType"),
+    "wasmcore.runtime.tag": ("Tag",),
+    "wasmcore.types": ("FuncType", "GlobalType", "Limits", "MemoryType", "TableType", "TagType"),
 }
 """Where each public name lives; it is imported when first used."""
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -100,6 +103,8 @@ __all__ = [
     "StoreBusyError",
     "Table",
     "TableType",
+    "Tag",
+    "TagType",
     "TextError",
     "Trap",
     "TrapKind",

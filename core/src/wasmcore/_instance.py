@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wasmcore import _registry
-from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
+from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
 from wasmcore.errors import LinkError
 from wasmcore.runtime.func import ExportedFunction, Func
 from wasmcore.runtime.global_ import Global
@@ -15,11 +15,14 @@ from wasmcore.runtime.instance import InstanceState, Linked
 from wasmcore.runtime.memory import Memory
 from wasmcore.runtime.stubs import machine
 from wasmcore.runtime.table import Table
-from wasmcore.types import FuncType, GlobalType, MemoryType, TableType
+from wasmcore.runtime.tag import Tag
+from wasmcore.runtime.type_ids import id_matches, type_id, value_type_matches
+from wasmcore.types import FuncType, GlobalType, MemoryType, TableType, TagType
 
 if TYPE_CHECKING:
     from wasmcore._module import Module
     from wasmcore.binary.module_info import Import
+    from wasmcore.runtime.type_ids import ProcessTypes
     from wasmcore.types import ExternType
 
 Imports = Mapping[str, "Mapping[str, Any] | Instance"]
@@ -81,7 +84,7 @@ class Instance:
         values = _Provided(imports or {}, host_options or {}, link)
         linked = Linked()
         for item in module.info.imports:
-            _add(linked, item, values.find(item))
+            _add(linked, item, module.types, values.find(item))
         engine = module.engine
         linked.memories += [Memory.of_type(memory.type, guarded=engine.guard) for memory in module.info.memories[len(linked.memories) :]]
         code = module.code(tuple([memory.guarded and engine.signals for memory in linked.memories]))
@@ -140,20 +143,21 @@ class _Provided:
         return self._hosts[module]
 
 
-def _add(linked: Linked, item: Import, value: Any) -> None:
+def _add(linked: Linked, item: Import, types: ProcessTypes, value: Any) -> None:
     """Put the value of an import where it belongs, if its type matches."""
     behind = getattr(value, "__self__", None)
     if item.kind == KIND_FUNCTION and isinstance(behind, ExportedFunction):
-        _match(item, behind.type, behind.type == item.type)
+        _match(item, behind.type, id_matches(behind.type_id, types.ids[item.type_index]))
         linked.functions.append(behind)
     elif item.kind == KIND_FUNCTION and isinstance(value, Func):
-        _match(item, value.type, value.type == item.type)
+        _match(item, value.type, id_matches(type_id(value.type), types.ids[item.type_index]))
         linked.functions.append(value.function)
     elif item.kind == KIND_FUNCTION and callable(value):
         linked.functions.append(value)
     elif item.kind == KIND_TABLE and isinstance(value, Table):
         assert isinstance(item.type, TableType)
-        _match(item, value.type, value.element == item.type.element and value.type.limits.matches(item.type.limits))
+        same_element = value.element == types.value(item.type.element)
+        _match(item, value.type, same_element and value.type.limits.matches(item.type.limits))
         linked.tables.append(value)
     elif item.kind == KIND_MEMORY and isinstance(value, Memory):
         assert isinstance(item.type, MemoryType)
@@ -161,12 +165,21 @@ def _add(linked: Linked, item: Import, value: Any) -> None:
         _match(item, value.type, same_pages and value.type.limits.matches(item.type.limits))
         linked.memories.append(value)
     elif item.kind == KIND_GLOBAL and isinstance(value, Global):
-        _match(item, value.type, value.type == item.type)
+        assert isinstance(item.type, GlobalType)
+        _match(item, value.type, _global_matches(value.type, types.variable(item.type)))
         linked.globals.append(value)
+    elif item.kind == KIND_TAG and isinstance(value, Tag):
+        _match(item, value.type, value.type_id == types.ids[item.type_index])
+        linked.tags.append(value)
     elif item.kind == KIND_GLOBAL and isinstance(item.type, GlobalType) and not item.type.mutable and _is_number(value):
         linked.globals.append(Global(item.type.value, value))
     else:
         _match(item, value, False)
+
+
+def _global_matches(found: GlobalType, wanted: GlobalType) -> bool:
+    """Whether a global may be imported as another type: a variable only as its own (specification 3.3.5.7)."""
+    return found == wanted or (not found.mutable and not wanted.mutable and value_type_matches(found.value, wanted.value))
 
 
 def _is_number(value: Any) -> bool:
@@ -181,7 +194,11 @@ def _is_number(value: Any) -> bool:
 
 def _match(item: Import, given: Any, matches: bool) -> None:
     if not matches:
-        shown = _describe(given) if isinstance(given, (FuncType, TableType, MemoryType, GlobalType)) else f"a Python {type(given).__name__}"
+        shown = (
+            _describe(given)
+            if isinstance(given, (FuncType, TableType, MemoryType, GlobalType, TagType))
+            else f"a Python {type(given).__name__}"
+        )
         raise LinkError(f"incompatible import type: {item.module}.{item.name}: expected {_describe(item.type)}, given {shown}")
 
 

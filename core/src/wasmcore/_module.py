@@ -14,6 +14,7 @@ from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.plan import plan
 from wasmcore.runtime.stubs import machine
+from wasmcore.runtime.type_ids import ProcessTypes
 from wasmcore.validation import validate as validate_module
 from wasmcore.validation import validate_declarations
 
@@ -57,6 +58,8 @@ class Module:
         self.engine = engine
         self.info = decode(_read(source), engine.features)
         """What the module says: sections, index spaces, names."""
+        self.types = ProcessTypes(self.info)
+        """Its types as those of the process, for linking."""
         self._codes: dict[tuple[bool, ...], ModuleCode] = {}
         self._lock = Lock()
         if engine.lazy:
@@ -90,7 +93,7 @@ class Module:
             found = self._codes.get(guarded)
             if found is None:
                 engine = self.engine
-                found = ModuleCode(self.info, plan(self.info, guarded), engine, engine.signals)
+                found = ModuleCode(self.info, self.types, plan(self.info, guarded), engine, engine.signals)
                 if engine.lazy:
                     found.make_lazy(machine(engine.target))
                 else:
@@ -105,9 +108,7 @@ class Module:
         return f"<wasmcore.Module {self.name or ''}{len(self.info.data)} bytes, {len(self.info.exports)} exports>"
 
 
-def validate(
-    source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, features: Iterable[str] = DEFAULT_FEATURES
-) -> None:
+def validate(source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, features: Iterable[str] = DEFAULT_FEATURES) -> None:
     """Raise DecodeError or ValidationError unless the file or bytes are a valid module. Needs no backend."""
     enabled = frozenset(features)
     validate_module(decode(_read(source), enabled), enabled)

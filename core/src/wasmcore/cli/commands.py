@@ -102,16 +102,21 @@ def objdump(file: str, backend: str | None, function: str | None) -> int:
 @main.command()
 @click.option("--backend", metavar="NAME", help="Compile with this backend.")
 @click.option("--enable", metavar="FEATURE", multiple=True, help="Enable a feature that is no part of WebAssembly 3.0, such as threads.")
+@click.option("--disable", metavar="FEATURE", multiple=True, help="Do without a feature, such as multi_memory.")
 @click.option("--verbose", is_flag=True, help="Show each failure, with its line.")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
-def wast(backend: str | None, enable: tuple[str, ...], verbose: bool, files: tuple[str, ...]) -> int:
+def wast(backend: str | None, enable: tuple[str, ...], disable: tuple[str, ...], verbose: bool, files: tuple[str, ...]) -> int:
     """Run scripts of the official test suite.
 
     Writes one line per file, then what passed and failed by feature; the exit code is 0 if everything passed.
     """
     from wasmcore.cli.wast import wast
+    from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES
 
-    return wast(files, backend, enable, verbose)
+    unknown = [name for name in enable + disable if name not in FEATURES]
+    if unknown:
+        raise click.BadParameter(f"no feature {', '.join(unknown)}; there are {', '.join(FEATURES)}")
+    return wast(files, backend, DEFAULT_FEATURES.union(enable).difference(disable), verbose)
 
 
 @main.command()

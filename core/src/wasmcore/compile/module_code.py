@@ -13,7 +13,6 @@ from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
 from wasmcore.runtime.loader import LoadedCode
 from wasmcore.runtime.locks import Lock
-from wasmcore.runtime.type_ids import type_id
 from wasmcore.types import FuncType
 from wasmcore.validation import StreamWriter
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from wasmcore.compile.engine import Engine
     from wasmcore.runtime.instance import InstanceState
     from wasmcore.runtime.stubs import Machine
+    from wasmcore.runtime.type_ids import ProcessTypes
 
 UNIT_BYTES: Final = 1 << 18
 """Streams that are compiled as one unit when a whole module is compiled (bytes)."""
@@ -32,8 +32,9 @@ UNIT_BYTES: Final = 1 << 18
 class ModuleCode:
     """Where the functions of a module are in memory. All methods are safe to call from several threads."""
 
-    def __init__(self, info: ModuleInfo, environment: Environment, engine: Engine, signals: bool) -> None:
+    def __init__(self, info: ModuleInfo, types: ProcessTypes, environment: Environment, engine: Engine, signals: bool) -> None:
         self.info = info
+        self.types = types
         self.environment = environment
         self.signals = signals
         self._backend = engine.backend
@@ -48,7 +49,7 @@ class ModuleCode:
         self.entries = [0] * self._defined
         """Address of each defined function: its code, or its lazy stub."""
         self._compiled = bytearray(self._defined)
-        ids = [type_id(item.composite) if isinstance(item.composite, FuncType) else 0 for item in info.types]
+        ids = types.ids
         self._type_ids: Any = (ctypes.c_uint32 * max(1, len(ids)))(*ids)
         self.function_type_ids = [ids[index] for index in memoryview(info.function_types).cast("I")[self._first :]]
         """Type id of each defined function."""

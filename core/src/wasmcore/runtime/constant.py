@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from wasmcore.errors import CompileError
+from wasmcore.opcodes import OPCODES
+
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ConstantExpression
 
@@ -48,7 +51,9 @@ def evaluate(expression: ConstantExpression, global_bits: Callable[[int], int], 
             stack.append(function_bits(immediate))
         elif code == _REF_NULL:
             stack.append(0)
-        else:
-            assert code == _V128_CONST and isinstance(immediate, bytes)
+        elif code == _V128_CONST:
+            assert isinstance(immediate, bytes)
             stack.append(int.from_bytes(immediate, "little"))
+        else:
+            raise CompileError(f"constant expressions with {OPCODES[code].name} are not implemented yet", expression.start)
     return stack[-1]

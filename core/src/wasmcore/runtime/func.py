@@ -11,6 +11,7 @@ from wasmcore.runtime import references
 from wasmcore.runtime.group import Group
 from wasmcore.runtime.records import HOST_CONTEXT_SIZE, ContextBlock, write_host_function
 from wasmcore.runtime.stubs import machine
+from wasmcore.runtime.type_ids import type_id
 from wasmcore.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, FuncType, ValueType, value_type_name
 
 _TYPES = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "v128": V128, "funcref": FUNCREF, "externref": EXTERNREF}
@@ -39,6 +40,11 @@ class ExportedFunction:
         self.funcref = funcref
         self.name = name
         self.trampoline: Any = None
+
+    @property
+    def type_id(self) -> int:
+        """The id of its type."""
+        return references.funcref_type_id(self.funcref)
 
     def __repr__(self) -> str:
         return f"<wasmcore function {self.name} {self.type}>"
@@ -77,7 +83,9 @@ class Func:
         if self._block is None:
             self._block = ContextBlock(HOST_CONTEXT_SIZE + FUNCREF_SIZE, self.group)
             number = references.register_owner(self)
-            write_host_function(self._block.address, machine(_registry.host_target()), self.type, self.function, number, 0)
+            write_host_function(
+                self._block.address, machine(_registry.host_target()), self.type, type_id(self.type), self.function, number, 0
+            )
             self._block.adopt(self._block.address)
         return self._block.address + HOST_CONTEXT_SIZE
 

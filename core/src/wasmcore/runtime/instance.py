@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
-from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
+from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
 from wasmcore.plugin.layout import FUNCREF_SIZE, VMCONTEXT
 from wasmcore.runtime import references
 from wasmcore.runtime.builtins import builtins_table, contexts
@@ -20,18 +20,22 @@ from wasmcore.runtime.plan import shares_references
 from wasmcore.runtime.records import HOST_CONTEXT_SIZE, ContextBlock, funcref_records, write_host_function
 from wasmcore.runtime.segments import Segments
 from wasmcore.runtime.table import Table
-from wasmcore.types import NULLABLE_REFERENCE
+from wasmcore.runtime.tag import Tag
+from wasmcore.types import NULLABLE_REFERENCE, TagType
 
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ConstantExpression, ModuleInfo
     from wasmcore.plugin.unit import Environment
     from wasmcore.runtime.stubs import Machine
+    from wasmcore.runtime.type_ids import ProcessTypes
 
 
 class Code(Protocol):
     """The code of a module, as an instance sees it."""
 
     environment: Environment
+    types: ProcessTypes
+    """The types of the module."""
     signals: bool
     """Whether it needs signal handlers."""
     entries: list[int]
@@ -56,6 +60,7 @@ class Linked:
         self.tables: list[Table] = []
         self.memories: list[Memory] = []
         self.globals: list[Global] = []
+        self.tags: list[Tag] = []
 
 
 class InstanceState:
@@ -75,6 +80,7 @@ class InstanceState:
         self.tables = linked.tables
         self.memories = linked.memories
         self.globals = linked.globals
+        self.tags = linked.tags
         self._functions: WeakValueDictionary[int, Any] = WeakValueDictionary()
         self.segments = Segments(info)
         self.number = references.register_owner(self)
@@ -123,8 +129,9 @@ class InstanceState:
             if isinstance(function, ExportedFunction):
                 imports[index] = function.funcref
                 continue
-            func_type = self.info.function_type(self.info.function_type_index(index))
-            write_host_function(position, self.machine, func_type, function, self.number, index)
+            type_index = self.info.function_type_index(index)
+            func_type = self.code.types.function(self.info.function_type(type_index))
+            write_host_function(position, self.machine, func_type, self.code.types.ids[type_index], function, self.number, index)
             self._block.adopt(position)
             imports[index] = position + HOST_CONTEXT_SIZE
             position += HOST_CONTEXT_SIZE + FUNCREF_SIZE
@@ -135,8 +142,11 @@ class InstanceState:
     def _define_spaces(self) -> None:
         environment = self.code.environment
         for table in self.info.tables[len(self.tables) :]:
-            self.tables.append(Table.of_type(table.type))
+            self.tables.append(Table.of_type(self.code.types.table(table.type)))
             self.tables[-1].join(self.group)
+        for type_index in self.info.tags[len(self.tags) :]:
+            function = self.code.types.function(self.info.function_type(type_index))
+            self.tags.append(Tag.of_type(TagType(function), self.code.types.ids[type_index]))
         for table_object, table_plan in zip(self.tables, environment.tables):
             table_object.attach(self, self.address + table_plan.offset)
         for memory_object, memory_plan in zip(self.memories, environment.memories):
@@ -150,7 +160,7 @@ class InstanceState:
             if number >= imported:
                 assert item.init is not None
                 ctypes.memmove(address, self.evaluate(item.init).to_bytes(16, "little"), 16)
-                self.globals.append(Global.at(address, item.type, self._block))
+                self.globals.append(Global.at(address, self.code.types.variable(item.type), self._block))
                 if item.type.value & 7 >= NULLABLE_REFERENCE:
                     self.globals[-1].join(self.group)
             elif place.indirect:
@@ -184,7 +194,7 @@ class InstanceState:
                 return imported.owner.function_at(imported.index)
         found = self._functions.get(index)
         if found is None:
-            func_type = self.info.function_type(self.info.function_type_index(index))
+            func_type = self.code.types.function(self.info.function_type(self.info.function_type_index(index)))
             name = self.info.function_name(index) or f"func[{index}]"
             owner = ExportedFunction(self, index, func_type, self.funcref(index), name)
             found = self.machine.builtin(owner, name, str(func_type), func_type, owner.funcref, self.release_gil)
@@ -196,6 +206,7 @@ class InstanceState:
         if kind == KIND_FUNCTION:
             return self.function_at(index)
         spaces: dict[int, list[Any]] = {KIND_TABLE: self.tables, KIND_MEMORY: self.memories, KIND_GLOBAL: self.globals}
+        spaces[KIND_TAG] = self.tags
         return spaces[kind][index]
 
     def initialize(self) -> None:

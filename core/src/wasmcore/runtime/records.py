@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasmcore.runtime import platform
 from wasmcore.runtime.resources import Resource
-from wasmcore.runtime.type_ids import type_id
-from wasmcore.types import FuncType
 
 if TYPE_CHECKING:
     from wasmcore.runtime.group import Group
     from wasmcore.runtime.stubs import Machine
+    from wasmcore.types import FuncType
 
 HOST_CONTEXT: Final = Struct("<QQ")
 """Context of a host function: addresses of the store record and of the callable."""
@@ -49,11 +48,11 @@ class ContextBlock(Resource):
 
 
 def write_host_function(
-    address: int, machine: Machine, func_type: FuncType, function: Callable[..., Any], owner: int, index: int
+    address: int, machine: Machine, func_type: FuncType, type_id: int, function: Callable[..., Any], owner: int, index: int
 ) -> None:
     """Write a host context at `address` and its funcref record behind it. The caller keeps the function alive, and adopts the context."""
     context = HOST_CONTEXT.pack(0, id(function))
-    record = FUNCREF_RECORD.pack(machine.host_code(func_type), address, type_id(func_type), index, owner)
+    record = FUNCREF_RECORD.pack(machine.host_code(func_type), address, type_id, index, owner)
     ctypes.memmove(address, context + record, len(context) + len(record))
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, cast
 from weakref import WeakValueDictionary
 
 from wasmcore.plugin.layout import FUNCREF
+from wasmcore.runtime.type_ids import abstract_heap_type, id_matches
 from wasmcore.types import HEAP_CONCRETE, HEAP_EXTERN, HEAP_FUNC, HEAP_NOEXTERN, HEAP_NOFUNC, REFERENCE, ValueType, value_type_name
 
 
@@ -66,13 +67,21 @@ def to_bits(value_type: ValueType, value: Any) -> int:
     heap = value_type >> 3
     if heap == HEAP_EXTERN:
         return _handle(value)
-    if heap == HEAP_FUNC:
+    if abstract_heap_type(heap) == HEAP_FUNC:
         function = function_object(value)
         if function is not None:
+            address = function.funcref
+            if heap >= HEAP_CONCRETE and not id_matches(funcref_type_id(address), heap - HEAP_CONCRETE):
+                raise TypeError(f"{value!r} has another type than the function reference that is expected")
             function.owner.group.keep(function.owner)
-            return function.funcref
-        raise TypeError(f"{value_type_name(value_type)} expected: an exported function or wasmcore.Func, got {type(value).__name__}")
+            return address
+        raise TypeError(f"a function reference is expected: an exported function or wasmcore.Func, got {type(value).__name__}")
     raise TypeError(f"a Python {type(value).__name__} can not be a {value_type_name(value_type)}")
+
+
+def funcref_type_id(address: int) -> int:
+    """The type id in a funcref record."""
+    return ctypes.c_uint32.from_address(address + FUNCREF["type_id"]).value
 
 
 def from_bits(value_type: ValueType, bits: int) -> Any:
@@ -82,7 +91,7 @@ def from_bits(value_type: ValueType, bits: int) -> Any:
     heap = value_type >> 3
     if heap in (HEAP_EXTERN, HEAP_NOEXTERN):
         return _handles[bits]
-    if heap in (HEAP_FUNC, HEAP_NOFUNC) or heap >= HEAP_CONCRETE:
+    if heap == HEAP_NOFUNC or abstract_heap_type(heap) == HEAP_FUNC:
         owner = ctypes.c_uint64.from_address(bits + FUNCREF["owner"]).value
         index = ctypes.c_uint32.from_address(bits + FUNCREF["index"]).value
         return owners[owner].function_at(index)

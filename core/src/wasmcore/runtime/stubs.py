@@ -318,4 +318,3 @@ def machine(target: Target) -> Machine:
             if found is None:
                 found = _machines[target.name] = Machine(target)
     return found
-

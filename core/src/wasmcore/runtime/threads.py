@@ -139,5 +139,3 @@ def enter(store: int, pointer: int) -> None:
     if record.thread != thread:
         record.activation = 0
         record.thread = thread
-
-

@@ -1,20 +1,121 @@
-"""Process-wide numbers of function types, so that an indirect call compares one integer."""
+"""Process-wide numbers of defined types, so that an indirect call compares one integer and modules can be linked.
+
+What outlives a module (functions, globals, tables, tags) has *process types*: where a type of a module refers to another by index, a
+process type refers to it by type id.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
+from wasmcore.binary.canonical import canonical_types
+from wasmcore.binary.module_info import ArrayType, StructType, SubType
 from wasmcore.runtime.locks import Lock
-from wasmcore.types import FuncType
+from wasmcore.types import (
+    HEAP_ARRAY,
+    HEAP_CONCRETE,
+    HEAP_FUNC,
+    HEAP_STRUCT,
+    NULLABLE_REFERENCE,
+    REFERENCE,
+    FuncType,
+    GlobalType,
+    TableType,
+)
+from wasmcore.validation.subtyping import ABSTRACT_MATCHES
 
-_ids: Final[dict[FuncType, int]] = {}
+if TYPE_CHECKING:
+    from wasmcore.binary.canonical import GroupKey
+    from wasmcore.binary.module_info import ModuleInfo
+    from wasmcore.types import ValueType
+
+_CONCRETE_END: Final = HEAP_CONCRETE << 3
+_ABSTRACT_TYPES: Final = 16
+_numbers: Final[dict[GroupKey, int]] = {}
+_supertypes: Final[dict[int, int]] = {}
+"""Of a type id, where the type is declared with a supertype."""
+_abstract: Final[dict[int, int]] = {}
+"""Heap type above a type id, where that is not `func`."""
+_of_plain: Final[dict[FuncType, int]] = {}
 _lock: Final = Lock()
 
 
 def type_id(func_type: FuncType) -> int:
-    """The number of a function type; equal types have equal numbers, whatever module they come from."""
-    found = _ids.get(func_type)
+    """The id of a function type that is declared on its own: final and without supertypes."""
+    found = _of_plain.get(func_type)
     if found is None:
-        with _lock:
-            found = _ids.setdefault(func_type, len(_ids) + 1)
+        found = _of_plain[func_type] = _enter((SubType(func_type, True, (), 0, 1),))[0]
     return found
+
+
+def module_type_ids(info: ModuleInfo) -> tuple[int, ...]:
+    """The ids of the types of a module; equal types have equal ids, whatever module they come from. An id is never 0."""
+    return _enter(info.types)
+
+
+def _enter(types: tuple[SubType, ...]) -> tuple[int, ...]:
+    with _lock:
+        ids = tuple([number + 1 for number in canonical_types(types, _numbers)])
+        for number, item in zip(ids, types):
+            if item.supertypes:
+                _supertypes[number] = ids[item.supertypes[0]]
+            if isinstance(item.composite, (StructType, ArrayType)):
+                _abstract[number] = HEAP_STRUCT if isinstance(item.composite, StructType) else HEAP_ARRAY
+    return ids
+
+
+def id_matches(found: int, wanted: int) -> bool:
+    """Whether the type of an id is that of another id, or declared below it."""
+    while found != wanted and found in _supertypes:
+        found = _supertypes[found]
+    return found == wanted
+
+
+def value_type_matches(found: ValueType, wanted: ValueType) -> bool:
+    """Whether a value of one process type may stand where another is asked for."""
+    if found == wanted:
+        return True
+    if found & 7 < NULLABLE_REFERENCE or wanted & 7 < NULLABLE_REFERENCE or found & 7 < wanted & 7 == REFERENCE:
+        return False
+    low, high = found >> 3, wanted >> 3
+    if low >= HEAP_CONCRETE and high >= HEAP_CONCRETE:
+        return id_matches(low - HEAP_CONCRETE, high - HEAP_CONCRETE)
+    if high >= HEAP_CONCRETE and low in (HEAP_FUNC, HEAP_STRUCT, HEAP_ARRAY):
+        return False
+    return bool(ABSTRACT_MATCHES[_ABSTRACT_TYPES * abstract_heap_type(low) + abstract_heap_type(high)])
+
+
+def abstract_heap_type(heap_type: int) -> int:
+    """The abstract heap type above a process heap type, or itself."""
+    return heap_type if heap_type < HEAP_CONCRETE else _abstract.get(heap_type - HEAP_CONCRETE, HEAP_FUNC)
+
+
+class ProcessTypes:
+    """Process types of the types of one module."""
+
+    def __init__(self, info: ModuleInfo) -> None:
+        self.ids: Final = module_type_ids(info)
+
+    def value(self, value_type: ValueType) -> ValueType:
+        """Of a value type."""
+        if value_type < _CONCRETE_END:
+            return value_type
+        return HEAP_CONCRETE + self.ids[(value_type >> 3) - HEAP_CONCRETE] << 3 | value_type & 7
+
+    def function(self, func_type: FuncType) -> FuncType:
+        """Of a function type."""
+        if all(value_type < _CONCRETE_END for value_type in func_type.params + func_type.results):
+            return func_type
+        return FuncType(self._values(func_type.params), self._values(func_type.results))
+
+    def _values(self, value_types: Sequence[ValueType]) -> tuple[ValueType, ...]:
+        return tuple(map(self.value, value_types))
+
+    def table(self, table_type: TableType) -> TableType:
+        """Of a table type."""
+        return table_type._replace(element=self.value(table_type.element))
+
+    def variable(self, global_type: GlobalType) -> GlobalType:
+        """Of the type of a global."""
+        return global_type._replace(value=self.value(global_type.value))
