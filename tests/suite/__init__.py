@@ -1,0 +1,1 @@
+"""The official test suite, on every backend."""
