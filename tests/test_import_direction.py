@@ -22,7 +22,7 @@ LAYERS = [
     {"_registry"},
     {"runtime"},
     {"compile"},
-    {"", "_instance", "_linker", "_module"},
+    {"", "_instance", "_linker", "_module", "_source"},
     {"cli", "__main__"},
 ]
 """Parts of core, lowest first; the empty name is `wasmcore` itself. A part may import its own layer and those below."""

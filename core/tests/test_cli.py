@@ -75,10 +75,10 @@ def test_a_first_word_that_is_no_command_is_a_file(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("command", ["run", "validate", "inspect"])
 def test_not_webassembly(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "text.wasm"
-    file.write_text("(module)")
+    file.write_text("no module")
     assert main([command, str(file)]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
-    assert message == f"wasmcore: {file} is not a WebAssembly module: it does not begin with the bytes 00 61 73 6d"
+    assert message == f"wasmcore: {file} is not a WebAssembly module: it does not begin with the bytes 00 61 73 6d, nor is it text"
 
 
 def test_wrong_options(capsys: pytest.CaptureFixture[str]) -> None:

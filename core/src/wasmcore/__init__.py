@@ -32,13 +32,15 @@ if TYPE_CHECKING:
     from wasmcore.errors import TrapKind as TrapKind
     from wasmcore.errors import ValidationError as ValidationError
     from wasmcore.errors import WasmcoreError as WasmcoreError
+    from wasmcore.opcodes import DEFAULT_FEATURES as DEFAULT_FEATURES
+    from wasmcore.opcodes import FEATURES as FEATURES
     from wasmcore.runtime.func import Func as Func
     from wasmcore.runtime.global_ import Global as Global
     from wasmcore.runtime.memory import Memory as Memory
     from wasmcore.runtime.table import Table as Table
     from wasmcore.runtime.tag import Tag as Tag
-    from wasmcore.opcodes import DEFAULT_FEATURES as DEFAULT_FEATURES
-    from wasmcore.opcodes import FEATURES as FEATURES
+    from wasmcore.text import wasm2wat as wasm2wat
+    from wasmcore.text import wat2wasm as wat2wasm
     from wasmcore.types import FuncType as FuncType
     from wasmcore.types import GlobalType as GlobalType
     from wasmcore.types import Limits as Limits
@@ -73,6 +75,7 @@ _HOMES = {
     "wasmcore.runtime.memory": ("Memory",),
     "wasmcore.runtime.table": ("Table",),
     "wasmcore.runtime.tag": ("Tag",),
+    "wasmcore.text": ("wasm2wat", "wat2wasm"),
     "wasmcore.types": ("FuncType", "GlobalType", "Limits", "MemoryType", "TableType", "TagType"),
 }
 """Where each public name lives; it is imported when first used."""
@@ -116,6 +119,8 @@ __all__ = [
     "problems",
     "targets",
     "validate",
+    "wasm2wat",
+    "wat2wasm",
 ]
 
 

@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._source import read_source
 from wasmcore.binary import decode
 from wasmcore.compile.engine import Engine, default_engine
 from wasmcore.compile.module_code import ModuleCode
-from wasmcore.errors import DecodeError
 from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.plan import plan
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from wasmcore.types import ExternType
-
-_MAGIC = b"\0asm"
 
 
 class ImportType(NamedTuple):
@@ -42,7 +40,10 @@ class ExportType(NamedTuple):
 
 
 class Module:
-    """A WebAssembly module: `Module("gcd.wasm")`, from the path of a file or from bytes.
+    """A WebAssembly module: `Module("gcd.wasm")` or `Module("gcd.wat")`, from the path of a file or from bytes.
+
+    Files and bytes may be binary or text. A string that begins with `(`, behind blanks and comments, is no path but text itself:
+    `Module("(module ...)")`; a file whose name begins like that can be given as a `pathlib.Path`.
 
     Decodes and validates (CompileError), and compiles now or later, as its engine says. `backend` names the compiler where no engine is
     given. Can be shared by threads and pickled; what is pickled is the WebAssembly, never machine code.
@@ -56,7 +57,7 @@ class Module:
         if engine is None:
             engine = default_engine() if backend is None else Engine(backend)
         self.engine = engine
-        self.info = decode(_read(source), engine.features)
+        self.info = decode(read_source(source), engine.features)
         """What the module says: sections, index spaces, names."""
         self.types = ProcessTypes(self.info)
         """Its types as those of the process, for linking."""
@@ -111,18 +112,8 @@ class Module:
 def validate(source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, features: Iterable[str] = DEFAULT_FEATURES) -> None:
     """Raise DecodeError or ValidationError unless the file or bytes are a valid module. Needs no backend."""
     enabled = frozenset(features)
-    validate_module(decode(_read(source), enabled), enabled)
+    validate_module(decode(read_source(source), enabled), enabled)
 
 
 def _unpickle(data: bytes, backend: str, features: frozenset[str]) -> Module:
     return Module(data, engine=Engine(backend, features=features))
-
-
-def _read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> bytes:
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return bytes(source)
-    with open(source, "rb") as stream:
-        data = stream.read()
-    if not data.startswith(_MAGIC):
-        raise DecodeError(f"{os.fspath(source)} is not a WebAssembly binary: it begins with {data[:4]!r}, not {_MAGIC!r}", 0)
-    return data

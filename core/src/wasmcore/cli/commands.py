@@ -120,6 +120,34 @@ def wast(backend: str | None, enable: tuple[str, ...], disable: tuple[str, ...],
 
 
 @main.command()
+@click.option("-o", "--output", metavar="OUT", type=_FILE, help="Write to this file; `-` is standard output.")
+@click.argument("file", type=_FILE)
+def wat2wasm(file: str, output: str | None) -> int:
+    """Turn text into a binary module, beside FILE unless told otherwise.
+
+    FILE `-` is standard input. The module is not validated.
+    """
+    from wasmcore.cli.text import to_wasm
+
+    say_if_plain()
+    return to_wasm(file, output)
+
+
+@main.command()
+@click.option("-o", "--output", metavar="OUT", type=_FILE, help="Write to this file instead of standard output.")
+@click.option("--fold", is_flag=True, help="Write operands inside of the instructions that take them.")
+@click.argument("file", type=_FILE)
+def wasm2wat(file: str, output: str | None, fold: bool) -> int:
+    """Turn a module into text.
+
+    FILE `-` is standard input. wat2wasm turns the text into the same module again.
+    """
+    from wasmcore.cli.text import to_text
+
+    return to_text(file, output, fold)
+
+
+@main.command()
 def backends() -> int:
     """List backends, targets and host modules, and plugins that can not be used."""
     from wasmcore.cli.plugins import show_plugins

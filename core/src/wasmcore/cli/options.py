@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from wasmcore._named_tuple import NamedTuple
 
-COMMANDS: Final = ("run", "validate", "inspect", "objdump", "wast", "backends")
+COMMANDS: Final = ("run", "validate", "inspect", "objdump", "wat2wasm", "wasm2wat", "wast", "backends")
 """Names of the commands; a first word that is none of them is a file to run."""
 
 

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from wasmcore.errors import CompileError, DecodeError, Trap, WasmcoreError
+from wasmcore._source import read_file
+from wasmcore.errors import CompileError, Trap, WasmcoreError
 
 FAILED: Final = 1
 """The module can not be read, compiled, linked or called."""
@@ -15,8 +16,6 @@ INTERRUPTED: Final = 130
 """Ctrl-C: 128 + SIGINT, as shells have it."""
 TRAPPED: Final = 134
 """The program trapped: 128 + SIGABRT, as other engines have it."""
-
-MAGIC: Final = b"\0asm"
 
 
 class UsageError(WasmcoreError):
@@ -51,12 +50,8 @@ def exit_code(action: Callable[[], int]) -> int:
 
 
 def read_module(file: str) -> bytes:
-    """The bytes of a file that begins like a WebAssembly module."""
-    with open(file, "rb") as stream:
-        data = stream.read()
-    if not data.startswith(MAGIC):
-        raise DecodeError(f"{file} is not a WebAssembly module: it does not begin with the bytes 00 61 73 6d")
-    return data
+    """The binary of the module in a file, which holds it as it is or as text. Errors name the file."""
+    return read_file(file)
 
 
 class naming:

@@ -21,3 +21,22 @@ about.
 """
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wasmcore.text.module import wat2wasm as wat2wasm
+    from wasmcore.text.printer import wasm2wat as wasm2wat
+
+_HOME = {"wasm2wat": "wasmcore.text.printer", "wat2wasm": "wasmcore.text.module"}
+"""Where each function lives; it is imported when first used."""
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,58 @@
+"""Where modules come from: files and strings, binary or text."""
+
+from __future__ import annotations
+
+import os
+
+MAGIC = b"\0asm"
+_TEXT_SUFFIXES = (".wat", ".wast")
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes begin like the text of a module: behind blanks and line comments comes an opening parenthesis."""
+    import re
+
+    return data[:1] == b"(" or re.match(rb"(?:[ \t\r\n]+|;;[^\n]*\n)*\(", data) is not None
+
+
+def read_source(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> bytes:
+    """The binary of a module that is given as `Module` takes it."""
+    if isinstance(source, str) and is_text(source.encode("utf-8", "surrogatepass")):
+        from wasmcore.text import wat2wasm
+
+        return wat2wasm(source)
+    if isinstance(source, (str, os.PathLike)):
+        return read_file(os.fspath(source))
+    data = bytes(source)
+    return data if data.startswith(MAGIC) else from_text(data) or data
+
+
+def read_file(file: str) -> bytes:
+    """The binary of the module in a file, which holds it as it is or as text."""
+    with open(file, "rb") as stream:
+        data = stream.read()
+    return to_binary(data, file)
+
+
+def to_binary(data: bytes, file: str) -> bytes:
+    """The binary of a module from the content of a file. Errors name the file."""
+    if data.startswith(MAGIC):
+        return data
+    from wasmcore.errors import DecodeError, TextError
+
+    try:
+        binary = from_text(data, file.endswith(_TEXT_SUFFIXES))
+    except TextError as error:
+        raise TextError(f"{file}: {error.message}", error.line, error.column, error.source_line) from None
+    if binary is None:
+        raise DecodeError(f"{file} is not a WebAssembly module: it does not begin with the bytes 00 61 73 6d, nor is it text")
+    return binary
+
+
+def from_text(data: bytes, certain: bool = False) -> bytes | None:
+    """The binary of a module that is text, or that is `certain` to be text; None for anything else."""
+    if not certain and not is_text(data):
+        return None
+    from wasmcore.text import wat2wasm
+
+    return wat2wasm(data)
