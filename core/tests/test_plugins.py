@@ -18,6 +18,7 @@ BACKEND = """
 from wasmcore.plugin.hooks import hookimpl
 class Backend:
     name, version, contract, targets, features = {name!r}, "1", {contract}, frozenset(), frozenset()
+    options, unit_size, lazy = {{}}, 1, True
     def compile(self, unit): ...
 @hookimpl
 def wasmcore_backend():

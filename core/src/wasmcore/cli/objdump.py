@@ -67,7 +67,7 @@ def chosen(info: ModuleInfo, function: str | None) -> Iterable[int]:
 
 def listing(engine: Engine, info: ModuleInfo, environment: Environment, stream: bytes, index: int) -> Iterator[str]:
     """The lines of one function."""
-    unit = CompileUnit(environment, (stream,), engine.target.name, engine.target.features(), True)
+    unit = CompileUnit(environment, (stream,), engine.target.name, engine.target.features(), True, options=engine.options)
     compiled = engine.backend.compile(unit)
     make_listing = getattr(engine.backend, "listing", None)
     records = stream_text(stream)

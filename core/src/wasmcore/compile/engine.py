@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from wasmcore import _registry
@@ -21,7 +21,8 @@ class Engine:
     """How modules are compiled: `Engine(backend="singlepass", lazy=True)`.
 
     backend: the name of an installed backend, or "auto".
-    lazy: compile a function when it is first called, instead of the whole module at once.
+    lazy: compile a function when it is first called, instead of the whole module at once; None leaves that to the backend.
+    options: the backend's own, by name (`backend.options` says which there are), as in `{"level": "O3"}`.
     guard: None reserves 8 GiB of address space per memory where the system allows and lets the hardware check accesses; False
         checks every access in code.
     signals: let faults become traps, where the system allows; False compiles code that needs no signal handlers, but checks
@@ -35,13 +36,13 @@ class Engine:
         self,
         backend: str = "auto",
         *,
-        lazy: bool = True,
+        lazy: bool | None = None,
+        options: Mapping[str, str] | None = None,
         guard: bool | None = None,
         signals: bool = True,
         features: Iterable[str] = DEFAULT_FEATURES,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self.lazy = lazy
         if guard and not signals:
             raise ValueError("memories can not be guarded without signals")
         self.guard = guard if signals else False
@@ -52,6 +53,9 @@ class Engine:
             raise ValueError(f"no such feature: {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
         self.progress = progress
         self.backend: Backend = _registry.default_backend() if backend == "auto" else _registry.backend(backend)
+        self.lazy: bool = self.backend.lazy if lazy is None else lazy
+        self.options = _checked_options(self.backend, options or {})
+        """Those that are not at their default, sorted by name."""
         self.target: Target = _registry.host_target()
         if self.target.name not in self.backend.targets:
             known = ", ".join(sorted(self.backend.targets)) or "nothing"
@@ -70,6 +74,16 @@ class Engine:
         return f"<wasmcore.Engine {self.backend.name} for {self.target.name}>"
 
 
+def _checked_options(backend: Backend, options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    for name, value in options.items():
+        if name not in backend.options:
+            known = ", ".join(backend.options) or "none"
+            raise TypeError(f"backend {backend.name!r} has no option {name!r}; there are: {known}")
+        if value not in backend.options[name]:
+            raise ValueError(f"option {name!r} of backend {backend.name!r} is {' or '.join(backend.options[name])}, not {value!r}")
+    return tuple(sorted((name, value) for name, value in options.items() if value != backend.options[name][0]))
+
+
 _default: list[Engine] = []
 
 
@@ -78,4 +92,3 @@ def default_engine() -> Engine:
     if not _default:
         _default.append(Engine())
     return _default[0]
-

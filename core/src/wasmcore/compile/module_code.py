@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from bisect import bisect_right
 from struct import iter_unpack
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from wasmcore.plugin.code import CompiledCode
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from wasmcore.runtime.stubs import Machine
     from wasmcore.runtime.type_ids import ProcessTypes
 
-UNIT_BYTES: Final = 1 << 18
-"""Streams that are compiled as one unit when a whole module is compiled (bytes)."""
-
 
 class ModuleCode:
     """Where the functions of a module are in memory. All methods are safe to call from several threads."""
@@ -38,6 +35,7 @@ class ModuleCode:
         self.environment = environment
         self.signals = signals
         self._backend = engine.backend
+        self._options = engine.options
         self._target = engine.target
         self._features = engine.target.features()
         self._lock = Lock()
@@ -88,14 +86,14 @@ class ModuleCode:
         with self._lock:
             done = 0
             while done < self._defined:
-                streams = self._writer.streams(self._first + done, UNIT_BYTES)
+                streams = self._writer.streams(self._first + done, self._backend.unit_size)
                 self._load(self._compile(tuple(streams)))
                 done += len(streams)
                 if progress is not None:
                     progress(done, self._defined)
 
     def _compile(self, streams: tuple[bytes, ...], address_map: bool = False) -> CompiledCode:
-        unit = CompileUnit(self.environment, streams, self._target.name, self._features, address_map, self.signals)
+        unit = CompileUnit(self.environment, streams, self._target.name, self._features, address_map, self.signals, self._options)
         return self._backend.compile(unit)
 
     def _load(self, compiled: CompiledCode) -> None:

@@ -29,6 +29,12 @@ class Backend(Protocol):
     """Names of the targets it can compile for here."""
     features: frozenset[str]
     """Names of the WebAssembly features it compiles (`wasmcore.opcodes.FEATURES`)."""
+    options: Mapping[str, tuple[str, ...]]
+    """Its own options: for each name the values it can have, the default first. They are part of the key of cached code."""
+    unit_size: int
+    """Bytes of resolved streams that it likes to compile together when a whole module is compiled."""
+    lazy: bool
+    """Whether functions had better be compiled when they are first called, unless the user says otherwise."""
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
         """Compile the functions of a unit; raises `wasmcore.CompileError`."""

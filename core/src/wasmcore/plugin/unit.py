@@ -84,3 +84,5 @@ class CompileUnit(NamedTuple):
     signals: bool = True
     """Whether faults become traps and interrupts. If not, no instruction may fault: no memory is guarded, a trap is a call of the built-in
     `trap`, everything that leads to one is compared, and a poll counts `store.polls` down, to call the built-in `poll` below 0."""
+    options: tuple[tuple[str, str], ...] = ()
+    """The backend's own options (`Backend.options`) that are not at their default, sorted by name."""

@@ -17,7 +17,7 @@ from wasmcore_singlepass.protocol import ENTRY_POINT_GROUP, PROTOCOL
 from wasmcore_singlepass.registers import RegisterFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from wasmcore.plugin.unit import CompileUnit, Environment
     from wasmcore_singlepass.protocol import Lowering, TargetEncoder
@@ -35,6 +35,9 @@ class Singlepass:
     version = __version__
     contract = CONTRACT
     features = frozenset(_FEATURES.split())
+    options: Mapping[str, tuple[str, ...]] = {}
+    unit_size = 1 << 18
+    lazy = True
 
     def __init__(self) -> None:
         self._lowerings: dict[str, Lowering] = {}
