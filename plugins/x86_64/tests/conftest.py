@@ -1,13 +1,16 @@
-"""Keeps what these tests do to the machine of the process away from the tests of other folders."""
+"""Makes the helpers of these tests importable, and keeps what they do to the machine of the process away from other folders' tests."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from wasmcore.runtime import stubs
 
+sys.path.insert(0, str(Path(__file__).parent))
 HOOKS = ("compile_function", "box_reference", "unbox_reference")
 
 

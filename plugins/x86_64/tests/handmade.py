@@ -191,5 +191,3 @@ def move_values(a: Assembler, types: tuple[int, ...]) -> None:
         elif place.overflow < 0:
             a.load(place.register, RBP, at)
     epilogue(a)
-
-
