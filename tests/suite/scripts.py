@@ -9,7 +9,10 @@ from typing import Final, NamedTuple
 from wasmcore import DEFAULT_FEATURES
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
-_PLACES: Final = (_CHECKOUT.parent / "shared" / "spec-testsuite", _CHECKOUT / "tests" / "spec-testsuite")
+_BESIDE: Final = _CHECKOUT.parent / "shared" / "spec-testsuite"
+_INSIDE: Final = _CHECKOUT / "tests" / "spec-testsuite"
+WITHOUT: Final = "none"
+"""Value of `WASM_TESTSUITE` that says to do without the suite."""
 
 FOLDERS: Final = {
     "": DEFAULT_FEATURES,
@@ -32,8 +35,11 @@ class Script(NamedTuple):
 
 
 def find_suite() -> Path | None:
-    """The folder of the suite: beside the checkout, or `$WASM_TESTSUITE`, or a submodule."""
-    places = [_PLACES[0], *(Path(place) for place in [os.environ.get("WASM_TESTSUITE", "")] if place), _PLACES[1]]
+    """The folder of the suite: beside the checkout, or `$WASM_TESTSUITE`, or a clone or submodule in `tests/spec-testsuite`."""
+    named = os.environ.get("WASM_TESTSUITE")
+    if named == WITHOUT:
+        return None
+    places = (_BESIDE, Path(named), _INSIDE) if named else (_BESIDE, _INSIDE)
     return next((place for place in places if next(place.glob("*.wast"), None)), None)
 
 

@@ -19,9 +19,7 @@ def show_plugins(output: TextIO) -> int:
     found = registry.listing()
     backends = [(name, _version(each), ", ".join(sorted(each.value.targets))) for name, each in found.provided[registry.BACKEND].items()]
     show_table(output, "Backends", ("name", "from", "targets"), backends)
-    targets = [
-        (name, _version(each), each.value.unsupported() or "runs here") for name, each in found.provided[registry.TARGET].items()
-    ]
+    targets = [(name, _version(each), each.value.unsupported() or "runs here") for name, each in found.provided[registry.TARGET].items()]
     show_table(output, "Targets", ("name", "from", "state"), targets)
     hosts = [(name, _version(each)) for name, each in found.provided[registry.HOST_MODULE].items()]
     show_table(output, "Host modules", ("name", "from"), hosts)
