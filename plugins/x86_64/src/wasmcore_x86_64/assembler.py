@@ -120,6 +120,8 @@ TEST_IMMEDIATE: Final = 0xF7
 TEST_IMMEDIATE8: Final = 0x20000F6
 """Digit 0, on bytes; `imm8` follows."""
 XCHG: Final = 0x87
+XCHG8: Final = 0x1000086
+XCHG16: Final = 0x660087
 LEA: Final = 0x8D
 UNARY: Final = 0xF7
 SHIFT_CL: Final = 0xD3
@@ -140,7 +142,11 @@ POPCNT: Final = 0xF301B8
 TZCNT: Final = 0xF301BC
 LZCNT: Final = 0xF301BD
 CMPXCHG: Final = 0x1B1
+CMPXCHG8: Final = 0x10001B0
+CMPXCHG16: Final = 0x6601B1
 XADD: Final = 0x1C1
+XADD8: Final = 0x10001C0
+XADD16: Final = 0x6601C1
 CMOV: Final = 0x140
 """Plus the condition."""
 SETCC: Final = 0x2000190
@@ -711,6 +717,10 @@ class Assembler:
     def lock(self) -> None:
         """Prefix: the next instruction is atomic."""
         self.buffer.append(0xF0)
+
+    def mfence(self) -> None:
+        """All accesses before come before all behind."""
+        self.data(b"\x0f\xae\xf0")
 
     def rep_movsb(self) -> None:
         """Copy rcx bytes from [rsi] to [rdi]."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64._native import BytesWriter, append, i32, i64, read_i64_le, u8, vec, write_i32_le
+from wasmcore_x86_64.singlepass_atomics import CALL_REFERENCE, AtomicEncoder
 from wasmcore_x86_64.singlepass_floats import arithmetic
 from wasmcore_x86_64.singlepass_frame import (
     BASE_REGISTER,
@@ -22,6 +23,7 @@ from wasmcore_x86_64.singlepass_frame import (
     STORE_STACK_LIMIT,
     TRAP_INDIRECT_CALL_TYPE_MISMATCH,
     TRAP_MEMORY_OUT_OF_BOUNDS,
+    TRAP_NULL_REFERENCE,
     TRAP_STACK_OVERFLOW,
     TRAP_TABLE_OUT_OF_BOUNDS,
     TRAP_UNDEFINED_ELEMENT,
@@ -29,7 +31,7 @@ from wasmcore_x86_64.singlepass_frame import (
     VMCONTEXT_TYPE_IDS,
     signed32,
 )
-from wasmcore_x86_64.singlepass_vectors import VECTOR_CONSTANT, VECTOR_SHUFFLE, VectorEncoder
+from wasmcore_x86_64.singlepass_vectors import VECTOR_CONSTANT, VECTOR_SHUFFLE
 
 MOVE: Final = 1
 CONSTANT: Final = 2
@@ -133,7 +135,7 @@ _LOADS_WIDE: Final = b"\x00\x01\x00\x00\x00\x00\x00\x00\x01\x00\x01\x00\x01\x00"
 _STORES: Final = _numbers([x.MOV_STORE, x.MOV_STORE, 0, 0, x.MOV_STORE8, x.MOV_STORE16, x.MOV_STORE8, x.MOV_STORE16, x.MOV_STORE])
 
 
-class Encoder(VectorEncoder):
+class Encoder(AtomicEncoder):
     """Encodes the functions of a unit; `extents`, `traps` and `positions` hold the tables of the last one."""
 
     def encode_unit(self, functions: list[bytes]) -> bytes:
@@ -190,8 +192,12 @@ class Encoder(VectorEncoder):
                 high = read_i64_le(records, position)
                 position += 8
                 self.vector_record(operation, size, d, a, b, immediate, constant, high)
-            else:
+            elif operation < VECTOR_SHUFFLE:
                 self.vector_record(operation, size, d, a, b, immediate, constant, 0)
+            elif operation == CALL_REFERENCE:
+                self.call_reference(a, size & _TAIL)
+            else:
+                self.late_record(operation, size, d, a, b, immediate)
 
     def label_number(self, label: i64) -> i64:
         """A label of records; it exists from now on."""
@@ -483,6 +489,15 @@ class Encoder(VectorEncoder):
         self.reg_mem(x.CMP, 0, SCRATCH, index, FUNCREF_TYPE_ID)
         self.trap_if(x.NOT_EQUAL, TRAP_INDIRECT_CALL_TYPE_MISMATCH)
         self.call_funcref(index, tail)
+
+    def call_reference(self, funcref: i64, tail: i64) -> None:
+        """Call the function of a record, unless the reference is null."""
+        if self.signals:
+            self.trap_site(TRAP_NULL_REFERENCE)
+        else:
+            self.test(funcref, funcref)
+            self.trap_if(x.EQUAL, TRAP_NULL_REFERENCE)
+        self.call_funcref(funcref, tail)
 
     # Bulk memory
 

@@ -26,6 +26,7 @@ TRAP_INTEGER_DIVIDE_BY_ZERO: Final = 6
 TRAP_INTEGER_OVERFLOW: Final = 7
 TRAP_INVALID_CONVERSION_TO_INTEGER: Final = 8
 TRAP_STACK_OVERFLOW: Final = 9
+TRAP_NULL_REFERENCE: Final = 10
 
 # The machine interface (`wasmcore.plugin.layout`).
 VMCONTEXT_BUILTINS: Final = 8

@@ -225,6 +225,10 @@ class IntegerEncoder(FloatEncoder):
             self.jump_near_if(x.PARITY, label)
         self.jump_near_if(i64(_CONDITION[condition]), label)
 
+    def trap_on(self, condition: i64, kind: i64) -> None:
+        """Trap on a condition of records."""
+        self.trap_if(i64(_CONDITION[condition]), kind)
+
     def set_on(self, condition: i64, d: i64) -> None:
         """d = 1 on a condition of records, else 0."""
         self.setcc(i64(_CONDITION[condition]), d)
