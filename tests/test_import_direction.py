@@ -86,9 +86,7 @@ def test_core_imports_no_plugin(name: str, file: Path) -> None:
         assert not imported.startswith("wasmcore_"), f"{file}:{line}: core imports {imported}"
 
 
-@pytest.mark.parametrize(
-    ("name", "file"), [pytest.param(*each, id=each[0]) for package in PLUGINS for each in modules(package)]
-)
+@pytest.mark.parametrize(("name", "file"), [pytest.param(*each, id=each[0]) for package in PLUGINS for each in modules(package)])
 def test_plugins_import_only_the_contract(name: str, file: Path) -> None:
     own = name.split(".")[0]
     for line, imported in imports(name, file):

@@ -67,6 +67,7 @@ def _command(reader: TextReader) -> Command:
     """Read one command."""
     keyword = reader.peek_form()
     if keyword not in _COMMANDS:
+        reader.left()
         raise reader.unexpected("a command")
     line, _ = reader.line_and_column()
     if keyword == "module":
@@ -197,6 +198,7 @@ def _action(reader: TextReader) -> Action:
     elif reader.open_form("get"):
         action = Get(reader.identifier(), reader.name())
     else:
+        reader.left()
         raise reader.unexpected("an action")
     reader.right()
     return action
