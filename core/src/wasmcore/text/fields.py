@@ -371,22 +371,36 @@ class FieldReader(ExpressionReader):
             raise self.unexpected("(elem")
         self.position += 2
         items = Items()
-        expressions = self.words[self.position] & 15 == _LEFT
-        if expressions:
+        expressions = element != _FUNCTION_REFERENCE or self.words[self.position] & 15 == _LEFT
+        if self.words[self.position] & 15 == _LEFT:
             self.expressions(items)
+        elif expressions:
+            self.function_expressions(items)
         else:
             self.function_indices(items)
         self.right()
         write_type(self.tables.out, element)
         self.limits(self.tables.out, flags, items.count, items.count, True)
         offset = b"\x42\x00\x0b" if flags else b"\x41\x00\x0b"
-        self.element_segment(0, index, offset, element, expressions, items)
+        self.element_segment(2, index, offset, element, expressions, items)
         self.counts[_ELEMENTS] += 1
+
+    def old_index(self) -> bool:
+        """Whether an index comes next and then an offset: how tables and memories of segments were named before WebAssembly 2.0."""
+        return self.at_index() and self.words[self.position + 1] & 15 == _LEFT
 
     def function_indices(self, items: Items) -> None:
         """Read function indices up to a closing parenthesis."""
         while self.words[self.position] & 15 != _RIGHT:
             write_unsigned(items.out, self.index(_FUNCTIONS))
+            items.count += 1
+
+    def function_expressions(self, items: Items) -> None:
+        """`function_indices`, written as expressions."""
+        while self.words[self.position] & 15 != _RIGHT:
+            items.out.append(0xD2)
+            write_unsigned(items.out, self.index(_FUNCTIONS))
+            items.out.append(0x0B)
             items.count += 1
 
     def expressions(self, items: Items) -> None:
@@ -401,19 +415,16 @@ class FieldReader(ExpressionReader):
             items.count += 1
 
     def element_segment(self, mode: i64, table: i64, offset: bytes, element: i64, expressions: bool, items: Items) -> None:
-        """Write an element segment. Mode is 0 for active, 1 for passive, 3 for declarative ones."""
+        """Write an element segment. Mode is 0 for active ones, 2 where the table is named, 1 for passive, 3 for declarative ones."""
         out = self.elements.out
         self.elements.count += 1
-        plain = element == _FUNCTION_REFERENCE if expressions else True
-        flags = mode
-        if mode == 0 and (table or not plain):
-            flags = 2
-        out.append(flags | 4 if expressions else flags)
-        if mode == 0:
-            if flags == 2:
-                write_unsigned(out, table)
-            out.write(offset)
-        if flags:
+        if mode == 0 and expressions and element != _FUNCTION_REFERENCE:
+            mode = 2
+        out.append(mode | 4 if expressions else mode)
+        if mode == 2:
+            write_unsigned(out, table)
+        out.write(offset)
+        if mode:
             if expressions:
                 write_type(out, element)
             else:
@@ -436,6 +447,7 @@ class FieldReader(ExpressionReader):
         mode: i64 = 1
         table: i64 = 0
         named_table = False
+        old_table = False
         offset = b""
         if self.word_at(self.position) == _DECLARE:
             self.position += 1
@@ -446,7 +458,10 @@ class FieldReader(ExpressionReader):
                 self.position += 2
                 table = self.index(_TABLES)
                 self.right()
-            if named_table or (self.at_left() and self.form_at(self.position) != _REF):
+            elif self.old_index():
+                old_table = True
+                table = self.index(_TABLES)
+            if named_table or old_table or (self.at_left() and self.form_at(self.position) != _REF):
                 mode = 0
                 offset = self.offset_expression()
         items = Items()
@@ -461,7 +476,7 @@ class FieldReader(ExpressionReader):
             element = self.reference_type()
             expressions = True
             self.expressions(items)
-        self.element_segment(mode, table, offset, element, expressions, items)
+        self.element_segment(2 if named_table or old_table else mode, table, offset, element, expressions, items)
 
     # Memories
 
@@ -570,6 +585,9 @@ class FieldReader(ExpressionReader):
             self.position += 2
             memory = self.index(_MEMORIES)
             self.right()
+        elif self.old_index():
+            named_memory = True
+            memory = self.index(_MEMORIES)
         if named_memory or self.at_left():
             mode = 0
             offset = self.offset_expression()

@@ -213,9 +213,7 @@ class Lexer:
                         word |= (at - start) << 4 | STRING
             elif kind == 5:
                 if self.comment_at(at):
-                    at = i64(data.find(b"\n", at))
-                    if at < 0:
-                        at = size
+                    at = self.line_end(at)
                     continue
                 at += 1
                 word |= 16 | RESERVED
@@ -265,6 +263,14 @@ class Lexer:
     def comment_at(self, at: i64) -> bool:
         """Whether a line comment starts here."""
         return at + 1 < self.size and i64(self.data[at]) == 0x3B and i64(self.data[at + 1]) == 0x3B
+
+    def line_end(self, at: i64) -> i64:
+        """Where a line comment ends: at a line feed or a carriage return."""
+        end = i64(self.data.find(b"\n", at))
+        if end < 0:
+            end = self.size
+        early = i64(self.data.find(b"\r", at, end))
+        return end if early < 0 else early
 
     def block_comment(self, at: i64) -> i64:
         """Where a block comment ends; they nest."""

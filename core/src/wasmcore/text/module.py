@@ -310,6 +310,7 @@ class TextReader(FieldReader):
         self.position = start
         self.define_types()
         self.position = start
+        self.seek_note()
         fields = False
         self.module_notes(False)
         while self.words[self.position] & 15 == _LEFT:
@@ -559,6 +560,8 @@ class TextReader(FieldReader):
         if self.field_names_count:
             write_vector_section(names, 10, self.field_names_count, self.field_names.getvalue())
         self.write_map(names, 11, maps[_TAGS])
+        if self.type_names_count:  # not in the specification, but written by others, too
+            write_vector_section(names, 12, self.type_names_count, self.type_names.getvalue())
         if len(names):
             payload = BytesWriter()
             write_bytes(payload, b"name")

@@ -104,6 +104,7 @@ class OperandReader(TypeReader):
         super().__init__(source)
         self.code: Final[BytesWriter] = BytesWriter()
         self.uses_data = False
+        self.in_function = False
         self.label_depth: i64 = 0
         self.label_symbols = vec[i64]()
         self.label_shadowed = vec[i64]()
@@ -245,10 +246,10 @@ class OperandReader(TypeReader):
             out.write(pack("<Q", self.float_bits(64)))
         elif form == Immediates.LANE:
             self.opcode(code)
-            out.append(self.unsigned(8))
+            out.append(self.lane())
         elif form in _INDEX_SPACES:
             if form == Immediates.DATA:
-                self.uses_data = True
+                self.uses_data = self.uses_data or self.in_function
             self.opcode(code)
             write_unsigned(out, self.index(_INDEX_SPACES[form]))
         else:
@@ -268,7 +269,7 @@ class OperandReader(TypeReader):
             self.initialisation(code, form)
         elif form == Immediates.MEMORY_ACCESS_LANE:
             self.memory_access(code)
-            self.code.append(self.unsigned(8))
+            self.code.append(self.lane())
         elif form == Immediates.V128:
             self.vector()
         elif form == Immediates.SHUFFLE:
@@ -296,7 +297,7 @@ class OperandReader(TypeReader):
             if form in _PAIRS:
                 first, second = _PAIRS[form]
                 if form == Immediates.TYPE_DATA:
-                    self.uses_data = True
+                    self.uses_data = self.uses_data or self.in_function
                 write_unsigned(out, self.index(first))
                 write_unsigned(out, self.index(second))
                 return
@@ -356,7 +357,7 @@ class OperandReader(TypeReader):
         """A memory or table, which may be left out, and a segment; the binary format has them the other way round."""
         out = self.code
         spaces = (_MEMORIES, _DATA) if form == Immediates.DATA_MEMORY else (_TABLES, _ELEMENTS)
-        self.uses_data = self.uses_data or form == Immediates.DATA_MEMORY
+        self.uses_data = self.uses_data or (form == Immediates.DATA_MEMORY and self.in_function)
         target: i64 = 0
         kind = self.words[self.position + 1] & 15
         if kind == _IDENTIFIER or kind == _INTEGER:
@@ -380,7 +381,7 @@ class OperandReader(TypeReader):
         alignment: i64 = _ALIGNMENTS[code]
         if kind == _ALIGN:
             value = self.attribute(6)
-            if value == 0 or value & (value - 1):
+            if value == 0 or (value & 0x7FFFFFFFFFFFFFFF if value < 0 else value & (value - 1)):
                 self.position -= 1
                 raise self.error("alignment must be a power of two")
             alignment = 0
@@ -455,6 +456,13 @@ class OperandReader(TypeReader):
         if self.at_number():
             raise self.error("wrong number of lane literals")
 
+    def lane(self) -> i64:
+        """Read the index of a lane."""
+        word = self.words[self.position]
+        if self.at_number() and (word & 15 != _INTEGER or i64(self.data[word >> 32]) < 0x30):
+            raise self.error("i8 constant out of range")
+        return self.unsigned(8)
+
     def shuffle(self) -> None:
         """`i8x16.shuffle`."""
         self.opcode(0x20D)
@@ -462,7 +470,7 @@ class OperandReader(TypeReader):
         while lanes > 0:
             if not self.at_number():
                 raise self.error("invalid lane length")
-            self.code.append(self.unsigned(8))
+            self.code.append(self.lane())
             lanes -= 1
         if self.at_number():
             raise self.error("invalid lane length")

@@ -281,16 +281,16 @@ class TokenReader:
             value = self.magnitude(at + 1, end)
             if bits < 64:
                 if value < 0 or value > one << (bits - 1):
-                    raise self.error(f"i{bits} constant out of range")
+                    raise self.error("constant out of range")
                 value = -value
             elif value > 0:
                 value = -value
             elif value & 0x7FFFFFFFFFFFFFFF:
-                raise self.error("i64 constant out of range")
+                raise self.error("constant out of range")
         else:
             value = self.magnitude(at + 1 if byte == 0x2B else at, end)
             if bits < 64 and (value < 0 or value >= one << bits):
-                raise self.error(f"i{bits} constant out of range")
+                raise self.error("constant out of range")
         self.position += 1
         return value
 

@@ -72,6 +72,10 @@ class TypeReader(TokenReader):
         self.type_entries: i64 = 0
         self.field_names: BytesWriter = BytesWriter()
         self.field_names_count: i64 = 0
+        self.type_names: BytesWriter = BytesWriter()
+        self.type_names_count: i64 = 0
+        self.parameter_names: Final[BytesWriter] = BytesWriter()
+        self.parameter_names_count: i64 = 0
         self.signature: Final[BytesWriter] = BytesWriter()
         self.parameter_count: i64 = 0
         self.single_result: i64 = 0
@@ -90,6 +94,8 @@ class TypeReader(TokenReader):
         self.type_entries = 0
         self.field_names = BytesWriter()
         self.field_names_count = 0
+        self.type_names = BytesWriter()
+        self.type_names_count = 0
 
     # Identifiers and indices
 
@@ -261,7 +267,7 @@ class TypeReader(TokenReader):
                 if bound:
                     self.named_local(count)
                 else:
-                    self.position += 1
+                    self.named_parameter(count)
                 write_type(out, self.value_type())
                 self.right()
                 count += 1
@@ -292,6 +298,12 @@ class TypeReader(TokenReader):
         write_unsigned(out, count)
         out.write(rest)
 
+    def named_parameter(self, index: i64) -> None:
+        """Read the identifier of a parameter of a type definition."""
+        write_name_entry(self.parameter_names, index, self.tokens.symbol_text(self.words[self.position] >> 4 & 0xFFFFFFF))
+        self.parameter_names_count += 1
+        self.position += 1
+
     def named_local(self, index: i64) -> None:
         """Read and bind the identifier of a parameter or local."""
         raise NotImplementedError
@@ -314,6 +326,9 @@ class TypeReader(TokenReader):
             return self.implicit_type()
         if explicit >= self.type_count:
             raise self.error(f"unknown type {explicit}", start + 2)
+        if self.form_at(self.position) == _PARAM or self.form_at(self.position) == _TYPE:
+            self.position += 1
+            raise self.unexpected()
         if self.signature.getvalue() != self.signatures[explicit]:
             raise self.error("inline function type does not match the type that is named", start)
         return explicit
@@ -392,7 +407,14 @@ class TypeReader(TokenReader):
         word = self.form_at(self.position)
         if word == _FUNC:
             self.position += 2
+            self.parameter_names.truncate(0)
+            self.parameter_names_count = 0
             self.function_type(True, False)
+            if self.parameter_names_count:
+                write_unsigned(self.type_names, self.type_count)
+                write_unsigned(self.type_names, self.parameter_names_count)
+                self.type_names.write(self.parameter_names.getvalue())
+                self.type_names_count += 1
             key = self.signature.getvalue()
             if plain and key not in self.plain_types:
                 self.plain_types[key] = self.type_count
