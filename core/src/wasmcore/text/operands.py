@@ -18,6 +18,9 @@ _RIGHT: Final = 2
 _KEYWORD: Final = 3
 _IDENTIFIER: Final = 4
 _INTEGER: Final = 5
+_FLOAT: Final = 6
+_WORD: Final = 8
+_RESERVED: Final = 9
 _OFFSET: Final = 10
 _ALIGN: Final = 11
 
@@ -246,7 +249,7 @@ class OperandReader(TypeReader):
             out.write(pack("<Q", self.float_bits(64)))
         elif form == Immediates.LANE:
             self.opcode(code)
-            out.append(self.lane())
+            out.append(self.unsigned(8))
         elif form in _INDEX_SPACES:
             if form == Immediates.DATA:
                 self.uses_data = self.uses_data or self.in_function
@@ -269,7 +272,7 @@ class OperandReader(TypeReader):
             self.initialisation(code, form)
         elif form == Immediates.MEMORY_ACCESS_LANE:
             self.memory_access(code)
-            self.code.append(self.lane())
+            self.code.append(self.unsigned(8))
         elif form == Immediates.V128:
             self.vector()
         elif form == Immediates.SHUFFLE:
@@ -408,7 +411,7 @@ class OperandReader(TypeReader):
         end: i64 = (word >> 32) + (word >> 4 & 0xFFFFFFF)
         if start >= end or i64(self.data[start]) < 0x30 or number_end(self.data, start, end) != end << 1:
             raise self.error(f"unknown operator {self.token_text(self.position).decode()}")
-        value = self.magnitude(start, end)
+        value = self.magnitude(start, end, "i64 constant out of range")
         self.position += 1
         return value
 
@@ -442,19 +445,29 @@ class OperandReader(TypeReader):
         self.opcode(0x20C)
         floats = shape > _SHAPE_I64X2
         size: i64 = 1
-        size <<= shape - _SHAPE_I8X16 if not floats else shape - _SHAPE_I64X2 + 1
         lanes: i64 = 16
+        shift: i64 = shape - _SHAPE_I8X16
+        if floats:
+            shift = shape - _SHAPE_I64X2 + 1
+        size <<= shift
+        lanes >>= shift
+        self.check_lanes(lanes, "wrong number of lane literals")
         while lanes > 0:
-            lanes -= size
-            kind = self.words[self.position] & 15
-            if kind == _LEFT or kind == _RIGHT or kind == _KEYWORD:
-                raise self.error("wrong number of lane literals")
             if floats:
                 out.write(pack("<I" if size == 4 else "<Q", self.float_bits(size * 8)))
             else:
                 write_fixed(out, self.signed(size * 8), size)
-        if self.at_number():
-            raise self.error("wrong number of lane literals")
+            lanes -= 1
+
+    def check_lanes(self, wanted: i64, message: str) -> None:
+        """Check that so many numbers come next."""
+        position = self.position
+        kind = self.words[position] & 15
+        while kind == _INTEGER or kind == _FLOAT:
+            position += 1
+            kind = self.words[position] & 15
+        if position - self.position != wanted and kind != _WORD and kind != _RESERVED:
+            raise self.error(message, position)
 
     def lane(self) -> i64:
         """Read the index of a lane."""
@@ -465,12 +478,9 @@ class OperandReader(TypeReader):
 
     def shuffle(self) -> None:
         """`i8x16.shuffle`."""
+        self.check_lanes(16, "invalid lane length")
         self.opcode(0x20D)
         lanes: i64 = 16
         while lanes > 0:
-            if not self.at_number():
-                raise self.error("invalid lane length")
             self.code.append(self.lane())
             lanes -= 1
-        if self.at_number():
-            raise self.error("invalid lane length")

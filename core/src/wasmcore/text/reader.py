@@ -239,8 +239,8 @@ class TokenReader:
             raise self.error("malformed UTF-8 encoding", self.position - 1) from None
         return text
 
-    def magnitude(self, at: i64, end: i64) -> i64:
-        """Absolute value of an integer's text as a 64-bit pattern, behind its sign; raises from 2**64 on."""
+    def magnitude(self, at: i64, end: i64, too_large: str) -> i64:
+        """Absolute value of an integer's text as a 64-bit pattern, behind its sign; raises `too_large` from 2**64 on."""
         data = self.data
         value: i64 = 0
         byte: i64 = data[at]
@@ -264,7 +264,7 @@ class TokenReader:
                 return value
         exact = big_integer(data[at:end])
         if exact is None:
-            raise self.error("constant out of range")
+            raise self.error(too_large)
         return exact if exact < 0x8000000000000000 else exact - 0x10000000000000000
 
     def signed(self, bits: i64) -> i64:
@@ -278,7 +278,7 @@ class TokenReader:
         value: i64 = 0
         one: i64 = 1
         if byte == 0x2D:
-            value = self.magnitude(at + 1, end)
+            value = self.magnitude(at + 1, end, "constant out of range")
             if bits < 64:
                 if value < 0 or value > one << (bits - 1):
                     raise self.error("constant out of range")
@@ -288,7 +288,7 @@ class TokenReader:
             elif value & 0x7FFFFFFFFFFFFFFF:
                 raise self.error("constant out of range")
         else:
-            value = self.magnitude(at + 1 if byte == 0x2B else at, end)
+            value = self.magnitude(at + 1 if byte == 0x2B else at, end, "constant out of range")
             if bits < 64 and (value < 0 or value >= one << bits):
                 raise self.error("constant out of range")
         self.position += 1
@@ -303,7 +303,7 @@ class TokenReader:
             byte = self.data[at]
         if byte < 0x30:
             raise self.unexpected(f"a u{bits}")
-        value = self.magnitude(at, at + (word >> 4 & 0xFFFFFFF))
+        value = self.magnitude(at, at + (word >> 4 & 0xFFFFFFF), "i64 constant out of range")
         one: i64 = 1
         if bits < 64 and (value < 0 or value >= one << bits):
             raise self.error(f"i{bits} constant out of range")
