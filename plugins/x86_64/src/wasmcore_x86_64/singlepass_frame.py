@@ -69,8 +69,10 @@ class FrameEncoder(Assembler):
         # Uses of constants behind the code: where the distance is; the constant's number, or the complement of a wide one's.
         self.pool: dict[int, int] = {}
         self.pool_values: list[int] = []
-        self.wide_pool: dict[tuple[int, int], int] = {}
-        self.wide_pool_values: list[tuple[int, int]] = []
+        self.wide_pool: dict[int, int] = {}  # by both halves combined: others with the same key are not in it
+        self.wide_low: vec[i64] = vec[i64]()
+        self.wide_high: vec[i64] = vec[i64]()
+        self.wide_count: i64 = 0
         self.use_at: vec[i64] = vec[i64]()
         self.use_constant: vec[i64] = vec[i64]()
         self.use_count: i64 = 0
@@ -86,9 +88,9 @@ class FrameEncoder(Assembler):
         if self.pool_values:
             self.pool = {}
             self.pool_values = []
-        if self.wide_pool_values:
+        if self.wide_count:
             self.wide_pool = {}
-            self.wide_pool_values = []
+            self.wide_count = 0
 
     def set_signals(self, signals: bool) -> None:
         """Whether instructions may fault."""
@@ -176,13 +178,28 @@ class FrameEncoder(Assembler):
 
     def reg_wide_constant(self, instruction: i64, wide: i64, reg: i64, low: i64, high: i64) -> None:
         """An instruction on a register and an aligned 16-byte constant in memory; nothing may follow it."""
-        key = (int(low), int(high))
-        number = self.wide_pool.get(key)
-        if number is None:
-            number = len(self.wide_pool_values)
-            self.wide_pool[key] = number
-            self.wide_pool_values.append(key)
-        self._constant_operand(instruction, wide, reg, ~i64(number))
+        self._constant_operand(instruction, wide, reg, ~self._wide_constant(low, high))
+
+    def _wide_constant(self, low: i64, high: i64) -> i64:
+        """The number of a 16-byte constant."""
+        key = low ^ (high >> 1)
+        known = self.wide_pool.get(key)
+        count = self.wide_count
+        if known is None:
+            self.wide_pool[key] = count
+        else:
+            number = i64(known)
+            while number < count:
+                if self.wide_low[number] == low and self.wide_high[number] == high:
+                    return number
+                number += 1
+        if count == i64(len(self.wide_low)):
+            self.wide_low = append(self.wide_low, 0)
+            self.wide_high = append(self.wide_high, 0)
+        self.wide_low[count] = low
+        self.wide_high[count] = high
+        self.wide_count = count + 1
+        return count
 
     def _constant_operand(self, instruction: i64, wide: i64, reg: i64, number: i64) -> None:
         """The instruction with an address for `write_constants` to complete."""
@@ -201,17 +218,19 @@ class FrameEncoder(Assembler):
         """The constants behind the code: the wide ones, aligned as the code is, and then the others."""
         if self.use_count == 0:
             return
-        boundary: i64 = 16 if self.wide_pool_values else 8
+        boundary: i64 = 16 if self.wide_count else 8
         while i64(len(self.buffer)) & (boundary - 1):
             self.int3()
         wide_start = i64(len(self.buffer))
-        for low, high in self.wide_pool_values:
-            self.imm64(low)
-            self.imm64(high)
+        i: i64 = 0
+        while i < self.wide_count:
+            self.imm64(self.wide_low[i])
+            self.imm64(self.wide_high[i])
+            i += 1
         start = i64(len(self.buffer))
         for bits in self.pool_values:
             self.imm64(bits)
-        i: i64 = 0
+        i = 0
         while i < self.use_count:
             at = self.use_at[i]
             number = self.use_constant[i]

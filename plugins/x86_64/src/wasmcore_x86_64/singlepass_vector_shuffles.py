@@ -9,7 +9,7 @@ from typing import Final
 
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64 import vector_instructions as v
-from wasmcore_x86_64._native import i64
+from wasmcore_x86_64._native import append, i64, vec
 from wasmcore_x86_64.singlepass_frame import FLOAT_SCRATCH
 from wasmcore_x86_64.singlepass_vector_lanes import VectorLanes
 
@@ -24,16 +24,27 @@ _EIGHT: Final = 0x0808080808080808
 _IDENTITY_LOW: Final = 0x0706050403020100
 _IDENTITY_HIGH: Final = 0x0F0E0D0C0B0A0908
 
-_UNPACK: Final = [
-    (v.PUNPCKLBW, 0x1303120211011000, 0x1707160615051404),
-    (v.PUNPCKLWD, 0x1312030211100100, 0x1716070615140504),
-    (v.PUNPCKLDQ, 0x1312111003020100, 0x1716151407060504),
-    (v.PUNPCKLQDQ, 0x0706050403020100, 0x1716151413121110),
-    (v.PUNPCKHBW, 0x1B0B1A0A19091808, 0x1F0F1E0E1D0D1C0C),
-    (v.PUNPCKHWD, 0x1B1A0B0A19180908, 0x1F1E0F0E1D1C0D0C),
-    (v.PUNPCKHDQ, 0x1B1A19180B0A0908, 0x1F1E1D1C0F0E0D0C),
-    (v.PUNPCKHQDQ, 0x0F0E0D0C0B0A0908, 0x1F1E1D1C1B1A1918),
-]
+
+def _numbers(items: list[int]) -> vec[i64]:
+    result: vec[i64] = vec[i64]()
+    for item in items:
+        result = append(result, i64(item))
+    return result
+
+
+_UNPACK: Final = _numbers(
+    [
+        *(v.PUNPCKLBW, 0x1303120211011000, 0x1707160615051404),
+        *(v.PUNPCKLWD, 0x1312030211100100, 0x1716070615140504),
+        *(v.PUNPCKLDQ, 0x1312111003020100, 0x1716151407060504),
+        *(v.PUNPCKLQDQ, 0x0706050403020100, 0x1716151413121110),
+        *(v.PUNPCKHBW, 0x1B0B1A0A19091808, 0x1F0F1E0E1D0D1C0C),
+        *(v.PUNPCKHWD, 0x1B1A0B0A19180908, 0x1F1E0F0E1D1C0D0C),
+        *(v.PUNPCKHDQ, 0x1B1A19180B0A0908, 0x1F1E1D1C0F0E0D0C),
+        *(v.PUNPCKHQDQ, 0x0F0E0D0C0B0A0908, 0x1F1E1D1C1B1A1918),
+    ]
+)
+"""Instruction and the two words of what it does."""
 
 
 class VectorShuffles(VectorLanes):
@@ -97,10 +108,12 @@ class VectorShuffles(VectorLanes):
             a, b = b, a
             low ^= _FROM_B
             high ^= _FROM_B
-        for instruction, of_low, of_high in _UNPACK:
-            if low == of_low and high == of_high:
-                self.vector(i64(instruction), d, a, b)
+        i: i64 = 0
+        while i < 24:
+            if low == _UNPACK[i + 1] and high == _UNPACK[i + 2]:
+                self.vector(_UNPACK[i], d, a, b)
                 return True
+            i += 3
         return False
 
     def shuffle_blend(self, d: i64, a: i64, b: i64, low: i64, high: i64) -> bool:
