@@ -23,6 +23,7 @@ LAYERS = [
     {"runtime"},
     {"compile"},
     {"", "_instance", "_linker", "_module", "_source"},
+    {"script"},
     {"cli", "__main__"},
 ]
 """Parts of core, lowest first; the empty name is `wasmcore` itself. A part may import its own layer and those below."""
