@@ -96,7 +96,7 @@ def test_the_machine_interface_in_the_encoder() -> None:
 
 
 def test_macro_records_in_the_encoder() -> None:
-    files = (ROOT / "plugins/x86_64/src/wasmcore_x86_64").glob("singlepass_*.py")
+    files = [ROOT / f"plugins/x86_64/src/wasmcore_x86_64/singlepass_{part}.py" for part in ("encoder", "vectors", "atomics")]
     found = {name: value for file in files for name, value in constants(file)}
     repeated = {name.removesuffix("_RECORD").lstrip("_"): value for name, value in found.items()}
     assert {name: value for name, value in repeated.items() if name in RECORDS and RECORDS[name] != value} == {}
