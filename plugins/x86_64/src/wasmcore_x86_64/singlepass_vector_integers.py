@@ -62,8 +62,12 @@ class VectorIntegers(VectorForms):
 
     def bounded(self, instruction: i64, equal: i64, d: i64, a: i64, b: i64) -> None:
         """d = (a op b) == a, where op is a minimum or maximum: a <= b or a >= b."""
-        self.vector(instruction, FLOAT_SCRATCH, a, b)
-        self.commutative(equal, d, a, FLOAT_SCRATCH)
+        if d == a:
+            self.vector(instruction, FLOAT_SCRATCH, a, b)
+            self.commutative(equal, d, a, FLOAT_SCRATCH)
+        else:
+            self.commutative(instruction, d, a, b)
+            self.commutative(equal, d, d, a)
 
     def greater64(self, d: i64, a: i64, b: i64, t: i64) -> None:
         """d = a > b, of signed 64-bit lanes."""
