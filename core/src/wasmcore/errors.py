@@ -87,6 +87,7 @@ class TrapKind(IntEnum):
     INTERRUPTED = 11
     OUT_OF_FUEL = 12
     INTERNAL = 13
+    UNALIGNED_ATOMIC = 14
 
     @property
     def text(self) -> str:
@@ -109,6 +110,7 @@ _TRAP_TEXTS = (
     "interrupted",
     "out of fuel",
     "fault in generated code",
+    "unaligned atomic",
 )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FEATURES = (
     "mvp sign_extension saturating_conversions multi_value bulk_memory reference_types tail_calls multi_memory extended_const memory64 "
-    "custom_page_sizes simd relaxed_simd"
+    "custom_page_sizes simd relaxed_simd function_references wide_arithmetic threads"
 )
 
 

@@ -7,8 +7,8 @@ from typing import Final
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import BytesWriter, i64, read_i32_le, read_i64_le, u8, write_i32_le
 from wasmcore_singlepass.allocation import CONSTANT, KIND_MASK, LOCAL, TYPE_SHIFT
-from wasmcore_singlepass.control import Control
 from wasmcore_singlepass.entry import Unsupported
+from wasmcore_singlepass.references import References
 
 # The stream's format (`wasmcore.stream`).
 _EXTENDED: Final = 0x80000000
@@ -16,7 +16,7 @@ _COUNT_MASK: Final = 0x7FF
 _MEMORY_MASK: Final = 0x3FF
 
 
-class Compiler(Control):
+class Compiler(References):
     """Compiles functions of one module, one after the other, to macro records."""
 
     def compile_unit(self, streams: tuple[bytes, ...], positions: bool) -> list[bytes]:
@@ -150,10 +150,10 @@ class Compiler(Control):
         elif 0x200 <= code <= 0x31F:
             self.vector(word, code, flags, value)
         else:
-            self.other(word, code, flags)
+            self.other(word, code, flags, value)
 
-    def other(self, word: i64, code: i64, flags: i64) -> None:
-        """References and the codes behind the prefix 0xFC."""
+    def other(self, word: i64, code: i64, flags: i64, value: i64) -> None:
+        """References and the codes behind the prefixes 0xFC and 0xFE."""
         if code == 0xD0:
             self.push(CONSTANT, 0, 6)
         elif code == 0xD1:
@@ -164,6 +164,16 @@ class Compiler(Control):
             self.truncate(code - 0x100, m.SATURATING)
         elif 0x108 <= code <= 0x111:
             self.bulk(code, word >> 32, flags)
+        elif 0x113 <= code <= 0x116:
+            self.wide(code - 0x113)
+        elif code == 0xD4:
+            self.as_non_null()
+        elif code == 0xD5:
+            self.branch_on_null(word >> 32, flags & _COUNT_MASK, value & 0xFFFFFFFF)
+        elif code == 0xD6:
+            self.branch_on_non_null(word >> 32, flags & _COUNT_MASK, value & 0xFFFFFFFF)
+        elif code >= 0x600:
+            self.atomic(word, code, flags, value)
         else:
             raise Unsupported(code, (self.position >> 3) - 1)
 
@@ -216,5 +226,9 @@ class Compiler(Control):
             self.direct_call(label, m.TAIL)
         elif code == 0x13:
             self.indirect_call(label, flags, m.TAIL)
+        elif code == 0x14:
+            self.reference_call(label, 0)
+        elif code == 0x15:
+            self.reference_call(label, m.TAIL)
         elif code != 0x01:
             raise Unsupported(code, (self.position >> 3) - 1)

@@ -7,8 +7,8 @@ from typing import Final
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64, read_i64_le
 from wasmcore_singlepass.allocation import CONSTANT, FLOAT_REGISTER, IN_SLOT, KIND_MASK, REGISTER, TYPE_SHIFT, is_wide
+from wasmcore_singlepass.atomics import Atomics
 from wasmcore_singlepass.entry import read_u32
-from wasmcore_singlepass.vectors import Vectors
 
 # The stream's format (`wasmcore.stream`).
 _EXTENDED: Final = 0x80000000
@@ -25,7 +25,7 @@ _LOOP_LABEL: Final = 0x10000000000
 _UNSEEN: Final = -1
 
 
-class Control(Vectors):
+class Control(Atomics):
     """Where values are at labels, and which pinned registers are current there."""
 
     def direct_call(self, function: i64, tail: i64) -> None:

@@ -158,6 +158,22 @@ class Operators(Placing):
         """Division with fixed registers for the dividend (also the quotient) and the remainder."""
         dividend = self.dividend
         remainder = self.remainder
+        b = self.pop_division(wide)
+        result = dividend if variant < m.REM_S else remainder
+        self.emit(m.DIVIDE, size, result, dividend, b, 0)
+        self.give(b)
+        self.give(remainder if variant < m.REM_S else dividend)
+        pin = self.next_pin()
+        if pin < 16:
+            self.emit(m.MOVE, wide, pin, result, 0, 0)
+            self.give(result)
+            result = pin
+        self.push_register(result, 1 + wide)
+
+    def pop_division(self, wide: i64) -> i64:
+        """Pop b into the register that is returned, pop a into the dividend register, take the remainder register."""
+        dividend = self.dividend
+        remainder = self.remainder
         b = self.pop()
         a = self.pop()
         if b == dividend or b == remainder:
@@ -178,16 +194,7 @@ class Operators(Placing):
             if a != b:
                 self.give(a)
         self.take(remainder)
-        result = dividend if variant < m.REM_S else remainder
-        self.emit(m.DIVIDE, size, result, dividend, b, 0)
-        self.give(b)
-        self.give(remainder if variant < m.REM_S else dividend)
-        pin = self.next_pin()
-        if pin < 16:
-            self.emit(m.MOVE, wide, pin, result, 0, 0)
-            self.give(result)
-            result = pin
-        self.push_register(result, 1 + wide)
+        return b
 
     def unary(self, wide: i64, variant: i64, result_type: i64) -> None:
         """Pop a, push `op a` (variants of UNARY)."""

@@ -199,7 +199,7 @@ class Placing(Allocation):
     # Calls
 
     def pop_table_index(self) -> None:
-        """Pop the index of an indirect call into the register for it."""
+        """Pop the index of an indirect call, or a reference to call, into the register for it."""
         index = self.pop()
         target = self.call_index
         if index != target:
@@ -308,7 +308,7 @@ class Placing(Allocation):
         if tail == 0:
             self.settle_registers_below(base)
         self.place(base, 0, self.integers, self.floats)
-        index = self.call_index if operation == m.CALL_INDIRECT else 0
+        index = self.call_index if operation == m.CALL_INDIRECT or operation == m.CALL_REFERENCE else 0
         self.emit_long(operation, tail, 0, index, 0, immediate, constant)
         self.discard_to(base)
         if tail == 0:
