@@ -538,9 +538,9 @@ class FieldReader(ExpressionReader):
         log: i64 = 16
         if page_size >= 0:
             log = page_size
-        unit: i64 = 1
-        unit <<= log
-        pages: i64 = (len(contents) + unit - 1) >> log
+        pages: i64 = 0
+        if contents:
+            pages = ((len(contents) - 1) >> log) + 1
         self.write_memory_type(self.memories.out, flags, pages, pages, True, page_size)
         self.data_segment(0, index, b"\x42\x00\x0b" if flags else b"\x41\x00\x0b", contents)
         self.counts[_DATA] += 1

@@ -62,7 +62,7 @@ HEAP_TYPE_BYTES: Final = {
 
 
 def _by_number(table: dict[str, int]) -> bytes:
-    return bytes(table.get(word, 0) for word in WORDS)
+    return bytes([table.get(word, 0) for word in WORDS])
 
 
 WORD_VALUE_TYPES: Final = _by_number(VALUE_TYPE_BYTES)
@@ -91,7 +91,7 @@ NAMES: Final = {number: name for name, number in NUMBERS.items()}
 
 def instruction_table(attribute: str) -> bytes:
     """An attribute of `Opcode` below 256 as one byte for every instruction's code."""
-    return bytes(getattr(OPCODES[code], attribute) if code in OPCODES else 0 for code in range(CODES_END))
+    return bytes([getattr(OPCODES[code], attribute) if code in OPCODES else 0 for code in range(CODES_END)])
 
 
 HASH_SLOTS: Final = 4096
@@ -111,7 +111,7 @@ def slot_of(hash_value: int) -> int:
     return (hash_value ^ hash_value >> 13) & (HASH_SLOTS - 1)
 
 
-def _hash_table() -> tuple[list[int], bytes]:
+def _hash_table() -> tuple[bytes, bytes]:
     slots = [0] * HASH_SLOTS
     texts = bytearray(b"\0")
     for name, number in NUMBERS.items():
@@ -121,9 +121,9 @@ def _hash_table() -> tuple[list[int], bytes]:
             slot = slot + 1 & (HASH_SLOTS - 1)
         slots[slot] = len(texts) << 32 | len(text) << 16 | number
         texts += text
-    return slots, bytes(texts)
+    return b"".join([slot.to_bytes(8, "little") for slot in slots]), bytes(texts)
 
 
 SLOTS, TEXTS = _hash_table()
-"""The hash table with linear probing: per slot 0, or where in `TEXTS` the keyword stands (bits 32 on), its length (bits 16-31) and its
+"""The hash table with linear probing: per slot a number of eight bytes, 0 or where in `TEXTS` the keyword stands (bits 32 on), its length (bits 16-31) and its
 number."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from wasmcore._native import append, i64, vec
+from wasmcore._native import append, i64, read_i64_le, vec
 from wasmcore.text.keywords import SLOTS, TEXTS
 from wasmcore.text.numbers import number_end
 from wasmcore.text.strings import escape_end, string_bytes
@@ -122,7 +122,6 @@ class Lexer:
         self.at: i64 = 0
         self.failure = ""
         self.failed_at: i64 = 0
-        self.keyword_slots: Final = vec[i64](SLOTS)
         self.symbols = vec[i64]()
         self.hashes = vec[i64]()
         self.symbol_slots = vec[i64]([-1] * 64)
@@ -402,10 +401,11 @@ class Lexer:
         """A token that starts with a small letter."""
         data = self.data
         texts = TEXTS
+        slots = SLOTS
         length: i64 = end - start
         slot: i64 = (hashed ^ hashed >> 13) & _SLOT_MASK
         while True:
-            entry = self.keyword_slots[slot]
+            entry = read_i64_le(slots, 8 * slot)
             if entry == 0:
                 break
             if entry >> 16 & 0xFFFF == length:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import pack
 from typing import Final
 
-from wasmcore._native import BytesWriter, append, i64, vec
+from wasmcore._native import BytesWriter, append, i64, u8, vec
 from wasmcore.opcodes import OPCODES, Immediates
 from wasmcore.text.encoding import write_fixed, write_name_entry, write_signed, write_type, write_unsigned
 from wasmcore.text.keywords import instruction_table
@@ -431,7 +431,7 @@ class OperandReader(TypeReader):
         if nullable:
             flags |= 2
         write_type(out, heap)
-        out[place] = flags
+        out[place] = u8(flags)
 
     # Vectors
 

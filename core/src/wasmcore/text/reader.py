@@ -276,11 +276,10 @@ class TokenReader:
         end: i64 = at + (word >> 4 & 0xFFFFFFF)
         byte: i64 = self.data[at]
         value: i64 = 0
-        one: i64 = 1
         if byte == 0x2D:
             value = self.magnitude(at + 1, end, "constant out of range")
             if bits < 64:
-                if value < 0 or value > one << (bits - 1):
+                if value and (value - 1) >> (bits - 1):
                     raise self.error("constant out of range")
                 value = -value
             elif value > 0:
@@ -289,7 +288,7 @@ class TokenReader:
                 raise self.error("constant out of range")
         else:
             value = self.magnitude(at + 1 if byte == 0x2B else at, end, "constant out of range")
-            if bits < 64 and (value < 0 or value >= one << bits):
+            if bits < 64 and value >> bits:
                 raise self.error("constant out of range")
         self.position += 1
         return value
@@ -304,8 +303,7 @@ class TokenReader:
         if byte < 0x30:
             raise self.unexpected(f"a u{bits}")
         value = self.magnitude(at, at + (word >> 4 & 0xFFFFFFF), "i64 constant out of range")
-        one: i64 = 1
-        if bits < 64 and (value < 0 or value >= one << bits):
+        if bits < 64 and value >> bits:
             raise self.error(f"i{bits} constant out of range")
         self.position += 1
         return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasmcore._native import BytesWriter, append, i64, vec
+from wasmcore._native import BytesWriter, append, i64, u8, vec
 from wasmcore.text.encoding import write_name_entry, write_type, write_unsigned
 from wasmcore.text.keywords import WORD_HEAP_TYPES, WORD_VALUE_TYPES
 from wasmcore.text.reader import TokenReader
@@ -274,7 +274,7 @@ class TypeReader(TokenReader):
             else:
                 count += self.value_types(out)
         if count < 128:
-            out[1] = count
+            out[1] = u8(count)
         else:
             self.long_count(1, count)
         self.parameter_count = count
@@ -285,7 +285,7 @@ class TypeReader(TokenReader):
             self.position += 2
             count += self.value_types(out)
         if count < 128:
-            out[place] = count
+            out[place] = u8(count)
         else:
             self.long_count(place, count)
         self.result_count = count
