@@ -19,7 +19,7 @@ TRY_TABLE: Final = 0x1F
 _DEEPEST: Final = 40
 """Deeper code is not indented any more, so that the size of the text stays proportional to the number of lines."""
 _INDENTATIONS: Final = ["\n" + "  " * depth for depth in range(_DEEPEST + 1)]
-_WIDTH: Final = 72
+_WIDTH: Final = 80
 """A folded instruction that fits into that many characters stands on one line with its operands."""
 _WIDE: Final = 1_000_000
 

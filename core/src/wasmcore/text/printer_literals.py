@@ -10,7 +10,10 @@ _I32: Final = struct.Struct("<I")
 _F64: Final = struct.Struct("<d")
 _I64: Final = struct.Struct("<Q")
 
-_BYTES: Final = [chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\{byte:02x}" for byte in range(256)]
+_ESCAPES: Final = {ord('"'): '\\"', ord("\\"): "\\\\", ord("\n"): "\\n", ord("\t"): "\\t", ord("\r"): "\\r"}
+_F32_END: Final = 3.4028235677973366e38
+"""What is as large or larger is rounded to infinity."""
+_BYTES: Final = [_ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:02x}") for byte in range(256)]
 """What stands for each byte in a string."""
 
 
@@ -29,7 +32,7 @@ def name_text(name: str) -> str:
 def _character(character: str) -> str:
     if character.isprintable() and character not in '"\\':
         return character
-    return "".join([f"\\{byte:02x}" for byte in character.encode("utf-8")])
+    return "".join([_BYTES[byte] for byte in character.encode("utf-8")])
 
 
 def f32_text(bits: int) -> str:
@@ -44,7 +47,7 @@ def f32_text(bits: int) -> str:
         double = float(text)
         # A double between two floats exactly may come from a decimal on either side, so it says nothing about that decimal.
         tie = _I64.unpack(_F64.pack(double))[0] & 0x1FFFFFFF == 0x10000000
-        if not tie and abs(double) < 3.4028235e38 and _I32.unpack(_F32.pack(double))[0] == bits and abs(value) > 1e-37:
+        if not tie and abs(double) < _F32_END and _I32.unpack(_F32.pack(double))[0] == bits and abs(value) > 1e-37:
             return text if "." in text or "e" in text else text + ".0"
     return _hexadecimal(value)
 
