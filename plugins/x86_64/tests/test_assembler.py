@@ -93,6 +93,11 @@ STORES = [
     (x.XCHG, "xchg", R32, R64, "dword", "qword"),
     (x.CMPXCHG, "cmpxchg", R32, R64, "dword", "qword"),
     (x.XADD, "xadd", R32, R64, "dword", "qword"),
+    *(
+        (getattr(x, f"{name.upper()}{bits}"), name, registers, None, size, "")
+        for name in ("xchg", "cmpxchg", "xadd")
+        for bits, registers, size in ((8, R8, "byte"), (16, R16, "word"))
+    ),
     (x.MOVSS_STORE, "movss", XMM, None, "dword", ""),
     (x.MOVSD_STORE, "movsd", XMM, None, "qword", ""),
     (x.MOVAPS_STORE, "movaps", XMM, None, "xmmword", ""),
