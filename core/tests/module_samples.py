@@ -123,8 +123,135 @@ VECTORS = """
     local.get 0 select)
 )"""
 
-SAMPLES = {"control": CONTROL, "memory": MEMORY, "tables": TABLES, "vectors": VECTORS}
+REFERENCES = """
+(module
+  (type $unary (func (param i32) (result i32)))
+  (type $maker (func (result (ref $unary))))
+  (table $t 2 (ref null $unary))
+  (table $full 3 (ref $unary) (ref.func $inc))
+  (table $large i64 2 funcref)
+  (memory $wide i64 1)
+  (global $g (ref $unary) (ref.func $inc))
+  (elem (table $t) (i32.const 0) (ref $unary) (item (ref.func $inc)) (item (global.get $g)))
+  (elem (table $large) (i64.const 0) func $inc)
+  (elem declare func $make)
+  (func $inc (export "inc") (type $unary) local.get 0 i32.const 1 i32.add)
+  (func $make (result (ref $unary)) (local (ref $unary) i64)
+    ref.func $inc local.tee 0 drop
+    block local.get 0 local.set 0 end
+    local.get 0)
+  (func (param (ref null $unary) i32) (result i32)
+    block $null
+      local.get 1 local.get 0 br_on_null $null call_ref $unary return
+    end
+    block $some (result (ref $unary))
+      i32.const 1 table.get $t br_on_non_null $some
+      i32.const 2 return
+    end
+    drop
+    local.get 1 local.get 0 ref.as_non_null return_call_ref $unary)
+  (func (param i32) (result i32) local.get 0 ref.func $make call_ref $maker return_call_ref $same)
+  (type $same (sub final (func (param i32) (result i32))))
+  (func (param i64) (result i64)
+    local.get 0 i64.load $wide offset=0x123456789abc
+    local.get 0 i32.const 7 i64.const 1 memory.fill $wide
+    memory.size $wide i64.add
+    local.get 0 table.get $large drop
+    table.size $large i64.sub))
+"""
+
+OBJECTS = """
+(module
+  (rec (type $list (sub (struct (field $head i32) (field $tail (mut (ref null $list))))))
+       (type $long (sub final $list (struct (field i32) (field (mut (ref null $list))) (field i64)))))
+  (type $bytes (array (mut i8)))
+  (type $any (array (mut anyref)))
+  (global $nil (ref null $list) (ref.null $list))
+  (global $one (ref $list) (struct.new $list (i32.const 1) (global.get $nil)))
+  (global $seven i31ref (ref.i31 (i32.const 7)))
+  (global $numbers (ref $bytes) (array.new_fixed $bytes 2 (i32.const 1) (i32.const 2)))
+  (global externref (extern.convert_any (array.new_default $any (i32.const 3))))
+  (data $d "hello")
+  (elem $e anyref (item (ref.i31 (i32.const 1))) (item (ref.null none)))
+  (func (param (ref null $list)) (result i32)
+    local.get 0 ref.as_non_null local.get 0 ref.as_non_null struct.set $list $tail
+    local.get 0 struct.get $list $head
+    local.get 0 ref.test (ref $long) i32.add
+    local.get 0 ref.cast (ref null $long) struct.get $long 0 i32.add
+    i32.const 0 i32.const 2 array.new_data $bytes $d i32.const 1 array.get_s $bytes i32.add
+    i32.const 3 i32.const 2 array.new $bytes array.len i32.add)
+  (func (param anyref) (result i32)
+    block $other (result anyref)
+      block $list (result (ref $list))
+        local.get 0 br_on_cast $list anyref (ref $list)
+        br_on_cast_fail $other anyref i31ref
+        i31.get_u return
+      end
+      struct.get $list 0 return
+    end
+    drop i32.const -1)
+  (func (param (ref $any) (ref $bytes) externref) (result eqref)
+    local.get 0 i32.const 0 local.get 0 i32.const 1 i32.const 2 array.copy $any $any
+    local.get 0 i32.const 0 i32.const 0 i32.const 1 array.init_elem $any $e
+    local.get 1 i32.const 0 i32.const 0 i32.const 1 array.init_data $bytes $d
+    local.get 1 i32.const 0 i32.const 7 i32.const 1 array.fill $bytes
+    local.get 0 i32.const 0 local.get 2 any.convert_extern array.set $any
+    i32.const 0 i32.const 1 array.new_elem $any $e
+    struct.new_default $long ref.eq drop
+    local.get 0))
+"""
+
+EXCEPTIONS = """
+(module
+  (tag $none) (tag $pair (export "pair") (param i32 i64))
+  (func (param i32) (result i32)
+    block $caught (result i32 i64)
+      block $all (result exnref)
+        try_table (result i32) (catch $pair $caught) (catch_all_ref $all)
+          local.get 0 i64.const 2 throw $pair
+        end
+        return
+      end
+      throw_ref
+    end
+    drop)
+  (func (result i64)
+    block $caught (result i32 i64 (ref exn))
+      block $none
+        try_table (catch_ref $pair $caught) (catch $none $none) (catch_all $none) i32.const 0 call 0 drop end
+      end
+      i64.const 1 return
+    end
+    throw_ref))
+"""
+
+ATOMICS = """
+(module
+  (memory $shared 1 2 shared) (memory $pages i64 5 10 (pagesize 1))
+  (func (param i32 i64) (result i64)
+    local.get 0 i32.atomic.load offset=4 drop
+    local.get 0 local.get 1 i64.atomic.store8
+    local.get 0 i32.const 1 i32.atomic.rmw.add drop
+    local.get 0 local.get 1 i64.const 3 i64.atomic.rmw32.cmpxchg_u drop
+    local.get 0 i32.const 1 i64.const -1 memory.atomic.wait32 drop
+    local.get 0 i32.const 1 memory.atomic.notify drop
+    atomic.fence
+    local.get 1 i32.atomic.load16_u $pages offset=0x100000000 drop
+    local.get 1 local.get 1 i64.mul_wide_u local.get 1 local.get 1 i64.add128 drop))
+"""
+
+SAMPLES = {
+    "control": CONTROL,
+    "memory": MEMORY,
+    "tables": TABLES,
+    "vectors": VECTORS,
+    "references": REFERENCES,
+    "objects": OBJECTS,
+    "exceptions": EXCEPTIONS,
+}
 """Name -> text of valid modules."""
+COMPILED = ("control", "memory", "tables", "vectors", "references")
+"""Those of them that have resolved streams."""
 
 
 @cache

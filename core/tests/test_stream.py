@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 
 import pytest
-from module_samples import SAMPLES, module
+from module_samples import ATOMICS, COMPILED, SAMPLES, binary, module
 
-from wasmcore.binary import ModuleInfo
+from wasmcore.binary import ModuleInfo, decode
+from wasmcore.errors import CompileError, DecodeError, ValidationError
+from wasmcore.opcodes import FEATURES, OPCODES
 from wasmcore.plugin.unit import Environment
 from wasmcore.runtime.plan import plan
 from wasmcore.stream import HAS_CALLS, HAS_LOOPS, HAS_VECTORS, HEADER_FLAGS, HEADER_WORDS, USES_MEMORY
@@ -137,10 +139,11 @@ def test_weights() -> None:
     assert weights(made) == (1, 110, 20)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", [*COMPILED, "atomics"])
 def test_samples(name: str) -> None:
-    info = module(SAMPLES[name])
-    writer = StreamWriter(info)
+    features = frozenset(FEATURES)
+    info = decode(binary(ATOMICS if name == "atomics" else SAMPLES[name]), features)
+    writer = StreamWriter(info, features)
     for index in range(info.imported_functions, info.function_count):
         made = writer.stream(index)
         check_stream(environment(info), made)
@@ -198,3 +201,107 @@ def test_vectors_flag() -> None:
     assert flags("", before="(type (func (result i32 v128)))") == HAS_VECTORS
     assert flags("", before="(global (mut v128) (v128.const i64x2 0 0))") == HAS_VECTORS
     assert flags("loop end", before="(global i32 (i32.const 0))") == HAS_LOOPS
+
+
+REFERENCE_STREAMS = {
+    "call_ref": (
+        "(param (ref null $u)) (result i32)",
+        "i32.const 7 local.get 0 call_ref $u",
+        "i32.const 7\nlocal.get 0 ref\ncall_ref 0\nreturn values=1@1",
+        HAS_CALLS,
+    ),
+    "return_call_ref": (
+        "(param (ref null $u)) (result i32)",
+        "i32.const 7 local.get 0 ref.as_non_null return_call_ref $u",
+        "i32.const 7\nlocal.get 0 ref\nref.as_non_null\nreturn_call_ref 0",
+        HAS_CALLS,
+    ),
+    "br_on_null": (
+        "(param externref) (result i32)",
+        "block (result i32) i32.const 1 local.get 0 br_on_null 0 drop end",
+        "block @0\n  i32.const 1\n  local.get 0 ref\n  br_on_null @0 height=0 values=1@1\n  drop ref\n"
+        "end @0 height=0 values=1@1 reached targeted\nreturn values=1@1",
+        0,
+    ),
+    "br_on_null without values": (
+        "(param externref)",
+        "f64.const 0 block local.get 0 br_on_null 0 drop end drop",
+        "f64.const 0.0 (0x0)\nblock @0\n  local.get 0 ref\n  br_on_null @0\n  drop ref\nend @0 height=1 reached targeted\ndrop f64\nreturn",
+        0,
+    ),
+    "br_on_null out of the function": (
+        "(param externref) (result i32)",
+        "i32.const 1 local.get 0 br_on_null 0 drop",
+        "i32.const 1\nlocal.get 0 ref\nbr_on_null return height=0 values=1@1\ndrop ref\nreturn values=1@1",
+        0,
+    ),
+    "br_on_non_null": (
+        "(param externref) (result externref)",
+        "block (result externref) local.get 0 br_on_non_null 0 ref.null extern end",
+        "block @0\n  local.get 0 ref\n  br_on_non_null @0 height=0 values=1@14\n  ref.null\n"
+        "end @0 height=0 values=1@14 reached targeted\nreturn values=1@14",
+        0,
+    ),
+    "br_on_null to a loop": (
+        "(param externref)",
+        "loop local.get 0 br_on_null 0 drop end",
+        "loop @0\n  local.get 0 ref\n  br_on_null @0\n  drop ref\nend @0 loop height=0 reached\nreturn",
+        HAS_LOOPS,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCE_STREAMS)
+def test_references(name: str) -> None:
+    head, body, expected, flags = REFERENCE_STREAMS[name]
+    made = stream(body, head, "(type $u (func (param i32) (result i32)))")
+    assert text(made) == expected
+    assert header(made)[HEADER_FLAGS] == flags
+
+
+def test_locals_that_must_be_set() -> None:
+    made = stream("local.get 0 local.set 2 loop local.get 2 drop end", "(param (ref extern)) (local i32 (ref extern))")
+    assert text(made) == (
+        "locals 1 i32\nlocals 1 ref\nlocal.get 0 ref\nlocal.set 2 ref\nloop @0\n  local.get 2 ref\n  drop ref\n"
+        "end @0 loop height=0 reached\nreturn"
+    )
+    assert weights(made) == (1, 0, 11)
+
+
+def test_atomics_and_wide_arithmetic() -> None:
+    features = frozenset(FEATURES)
+    info = decode(binary(ATOMICS), features)
+    lines = [line for _, line in stream_text(StreamWriter(info, features).stream(0))]
+    assert "i64.atomic.rmw32.cmpxchg_u offset=0" in lines
+    assert "i32.atomic.load16_u offset=4294967296 memory=1" in lines
+    assert "atomic.fence" in lines and "i64.mul_wide_u" in lines and "i64.add128" in lines
+    assert header(StreamWriter(info, features).stream(0))[HEADER_FLAGS] == HAS_CALLS | USES_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("ref.null none ref.i31 drop", None),
+        ("nop i32.const 1 ref.i31 ref.test i31ref drop", "ref.i31"),
+        ("try_table end", "try_table"),
+        ("block ref.null exn throw_ref end", "throw_ref"),
+        ("unreachable struct.new_default $s drop", ""),
+    ],
+)
+def test_what_is_not_compiled(body: str, name: str | None) -> None:
+    info = module(f"(module (type $s (struct)) (func {body}))")
+    writer = StreamWriter(info)
+    if name == "":
+        assert text(writer.stream(0)) == "unreachable"
+        return
+    with pytest.raises(CompileError) as caught:
+        writer.stream(0)
+    if name is None:
+        assert isinstance(caught.value, ValidationError)
+        return
+    assert not isinstance(caught.value, (DecodeError, ValidationError))
+    assert caught.value.message == f"{name} is not compiled yet"
+    offset = caught.value.offset
+    assert offset is not None
+    binaries = {opcode.name: opcode.binary for opcode in OPCODES.values()}
+    assert info.data[offset:].startswith(binaries[name])

@@ -24,6 +24,8 @@ _F64: Final = 5
 _PREFIX: Final = 126
 _ILLEGAL: Final = 127
 
+_ELSE: Final = 0x05
+_END: Final = 0x0B
 _LOCAL_GET: Final = 0x20
 _LOCAL_SET: Final = 0x21
 _LOCAL_TEE: Final = 0x22
@@ -50,7 +52,11 @@ def _has_vectors(module: ModuleInfo) -> bool:
 
 @final
 class BodyValidator(Exceptions):
-    """Checks the bodies of one module, one after another. Not to be shared between threads."""
+    """Checks the bodies of one module, one after another. Not to be shared between threads.
+
+    `tracked` is whether the function has locals that must be set before they are read; `is_set` has those that were set, `set_locals` the
+    same in order, and `set_marks` how many it were at the beginning of each open block.
+    """
 
     def __init__(self, module: ModuleInfo, features: frozenset[str], streaming: bool) -> None:
         super().__init__(module, features)
@@ -62,6 +68,10 @@ class BodyValidator(Exceptions):
         self.local_count: i64 = 0
         self.near_locals: i64 = 0
         self.param_count: i64 = 0
+        self.tracked: i64 = 0
+        self.set_locals: list[int] = []
+        self.set_marks: list[int] = []
+        self.is_set: set[int] = set()
         self.group_ends: list[int] = []
         self.group_types: list[int] = []
 
@@ -69,7 +79,11 @@ class BodyValidator(Exceptions):
         """Check one body."""
         try:
             self.begin(index, start, end)
-            self.walk(end)
+            if self.tracked:
+                while self.position < end:
+                    self.step()
+            else:
+                self.walk(end)
             self.finish()
             self.check_compiled()
         except IndexError:  # an immediate beyond the end of the data
@@ -103,6 +117,7 @@ class BodyValidator(Exceptions):
         """Parameters and declared locals."""
         self.local_count = 0
         self.near_locals = 0
+        self.tracked = 0
         self.group_ends.clear()
         self.group_types.clear()
         limit = _MAX_LOCALS if self.streaming else self.end - self.position + 64
@@ -185,6 +200,12 @@ class BodyValidator(Exceptions):
             weights[index] = 0
             index += 1
 
+    def forget_set_locals(self) -> None:
+        """Locals that were set in the innermost block count as not set behind it."""
+        mark = self.set_marks[-1]
+        while len(self.set_locals) > mark:
+            self.is_set.remove(self.set_locals.pop())
+
     def far_local(self, index: i64, code: i64) -> i64:
         """Type of a local that an instruction uses and that is not among the near ones, or of any where it is tracked which are set."""
         if index >= self.local_count:
@@ -261,7 +282,7 @@ class BodyValidator(Exceptions):
             self.begin(index, start, end)
             self.mark(positions, start)
             while self.top >= 0:
-                self.walk(self.position + 1)
+                self.step()
                 self.mark(positions, self.at)
             self.finish()
         except IndexError:
@@ -450,6 +471,19 @@ class BodyValidator(Exceptions):
         self.position = position
         self.sp = sp
 
+    def step(self) -> None:
+        """Check one instruction."""
+        top = self.top
+        code: i64 = self.data[self.position]
+        self.walk(self.position + 1)
+        if self.tracked:
+            if self.top > top:
+                self.set_marks.append(len(self.set_locals))
+            elif code == _ELSE or (code == _END and self.top >= 0):
+                self.forget_set_locals()
+                if code == _END:
+                    self.set_marks.pop()
+
     def special(self, code: i64, kind: i64) -> None:
         """An instruction that its signature does not describe."""
         if code == 0x0B:
@@ -509,7 +543,7 @@ class BodyValidator(Exceptions):
         elif code == 0x1C:
             self.select_type()
         else:
-            self.try_table()
+            self.enter(code)
 
     def memory_or_reference(self, code: i64) -> None:
         """Instructions on tables, sizes of memories, references."""

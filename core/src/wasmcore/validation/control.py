@@ -41,6 +41,7 @@ BLOCK: Final = 0x02
 LOOP: Final = 0x03
 IF: Final = 0x04
 ELSE: Final = 0x05
+TRY_TABLE: Final = 0x1F
 
 _I32: Final = 1
 _MAX_WEIGHT: Final = 1_000_000_000
@@ -60,11 +61,7 @@ _HAS_LOOPS: Final = 4
 
 
 class Control(Operands):
-    """The stack of open blocks.
-
-    `tracked` is whether the function has locals that must be set before they are read; `is_set` has those that were set, `set_locals` the
-    same in order, and `set_marks` how many it were at the beginning of each open block.
-    """
+    """The stack of open blocks."""
 
     def __init__(self, module: ModuleInfo, features: frozenset[str]) -> None:
         super().__init__(module, features)
@@ -78,10 +75,6 @@ class Control(Operands):
         self.calls: i64 = 0
         self.flags: i64 = 0
         self.weight: i64 = 1
-        self.tracked: i64 = 0
-        self.set_locals: list[int] = []
-        self.set_marks: list[int] = []
-        self.is_set: set[int] = set()
 
     # Records of the stream
 
@@ -148,7 +141,6 @@ class Control(Operands):
         self.calls = 0
         self.flags = 0
         self.weight = 1
-        self.tracked = 0
         self.top = -FRAME_SIZE
         self.push_frame(FUNCTION, 0, 0, self.run_result_offset(type_index), self.run_result_count(type_index), -1)
 
@@ -178,16 +170,8 @@ class Control(Operands):
         frames[top + WEIGHT] = self.weight
         self.height = self.sp
         self.unreachable = 0
-        if self.tracked:
-            self.set_marks.append(len(self.set_locals))
         if param_count:
             self.push_run(params, param_count)
-
-    def forget_set_locals(self) -> None:
-        """Locals that were set in the innermost block count as not set behind it."""
-        mark = self.set_marks[-1]
-        while len(self.set_locals) > mark:
-            self.is_set.remove(self.set_locals.pop())
 
     def reader_here(self) -> Reader:
         """A reader of what is rare, at the current position."""
@@ -224,7 +208,7 @@ class Control(Operands):
         return IDENTITY_RUNS + 2 * ((value_type >> 3) - 16) + (value_type & 1)
 
     def enter(self, kind: i64) -> None:
-        """`block`, `loop` or `if`."""
+        """`block`, `loop`, `if` or `try_table`."""
         byte: i64 = self.data[self.position]
         params: i64 = 0
         param_count: i64 = 0
@@ -249,16 +233,19 @@ class Control(Operands):
                 self.check_multi_value(param_count, result_count)
         if kind == IF:
             self.pop(_I32)
-        self.open_block(kind, params, param_count, results, result_count)
-
-    def open_block(self, kind: i64, params: i64, param_count: i64, results: i64, result_count: i64) -> None:
-        """Open a block whose parameters are on the stack."""
+        elif kind == TRY_TABLE:
+            self.catches()
+            kind = BLOCK
         if param_count:
             self.pop_run(params, param_count)
         if self.live:
             self.enter_record(kind, params, param_count, results, result_count)
         else:
             self.push_frame(kind, params, param_count, results, result_count, -1)
+
+    def catches(self) -> None:
+        """Read the handlers of a `try_table`."""
+        raise NotImplementedError
 
     def check_multi_value(self, param_count: i64, result_count: i64) -> None:
         """Refuse blocks with parameters or several results where the feature is not enabled."""
@@ -303,8 +290,6 @@ class Control(Operands):
             self.live = 1
         frames[top + KIND] = ELSE
         self.unreachable = 0
-        if self.tracked:
-            self.forget_set_locals()
         self.push_run(frames[top + PARAMS], frames[top + PARAM_COUNT])
 
     def leave(self) -> None:
@@ -326,9 +311,6 @@ class Control(Operands):
             return
         if frames[top + LIVE]:
             self.end_record(kind)
-        if self.tracked:
-            self.forget_set_locals()
-            self.set_marks.pop()
         top -= FRAME_SIZE
         self.top = top
         self.height = frames[top + HEIGHT]

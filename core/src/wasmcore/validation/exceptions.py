@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasmcore._native import i64, vec
 from wasmcore.errors import DecodeError
-from wasmcore.validation.control import BLOCK, KIND, LOOP, RESULT_COUNT, RESULTS
+from wasmcore.validation.control import KIND, LOOP, RESULT_COUNT, RESULTS, TRY_TABLE
 from wasmcore.validation.objects import Objects
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 _EXNREF: Final = 86
 _EXN_NOT_NULL: Final = 87
 _THROW: Final = 0x08
-_TRY_TABLE: Final = 0x1F
-_NO_TYPE: Final = 0x40
 _MAX_CATCHES: Final = 10_000
 
 
@@ -44,32 +42,15 @@ class Exceptions(Objects):
             self.pop(_EXNREF)
         self.set_unreachable()
 
-    def try_table(self) -> None:
-        """`try_table`: a block, with handlers that branch to labels outside."""
-        self.not_compiled(_TRY_TABLE)
-        params: i64 = 0
-        param_count: i64 = 0
-        results: i64 = 0
-        result_count: i64 = 0
-        if self.data[self.position] == _NO_TYPE:
-            self.position += 1
-        else:
-            index = self.block_type_index()
-            if index < 0:
-                results = -1 - index
-                result_count = 1
-            else:
-                params = self.run_param_offset(index)
-                param_count = self.run_param_count(index)
-                results = self.run_result_offset(index)
-                result_count = self.run_result_count(index)
+    def catches(self) -> None:
+        """The handlers of a `try_table`, which branch to labels outside of it."""
+        self.not_compiled(TRY_TABLE)
         left = self.u32()
         if left > _MAX_CATCHES:
             raise self.invalid(f"too many catch clauses: {left}, the limit is {_MAX_CATCHES}")
         while left:
             left -= 1
             self.catch()
-        self.open_block(BLOCK, params, param_count, results, result_count)
 
     def catch(self) -> None:
         """One handler."""
