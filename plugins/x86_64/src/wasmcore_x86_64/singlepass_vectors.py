@@ -53,7 +53,7 @@ BOUND: Final = 9
 BOUND_INVERTED: Final = 10
 NEGATION: Final = 11
 """0 - a."""
-CONSTANT: Final = 12
+WITH_CONSTANT: Final = 12
 """a op constant; parameter: index into `_CONSTANTS`."""
 HIGH: Final = 13
 """op (upper half of a)."""
@@ -158,7 +158,7 @@ _TABLE: Final = [
     (0x74, [(SINGLE_WITH, v.ROUNDPD, 10), (SINGLE_WITH, v.ROUNDPD, 9)]),
     (0x76, _each(COMMUTATIVE, v.PMINSB, v.PMINUB, v.PMAXSB, v.PMAXUB)),
     (0x7A, [(SINGLE_WITH, v.ROUNDPD, 11), (COMMUTATIVE, v.PAVGB, 0)]),
-    (0x7C, [*_PECULIAR, (CONSTANT, v.PMADDUBSW, 4), (CONSTANT, v.PMADDWD, 5), *_PECULIAR]),  # extadd_pairwise
+    (0x7C, [*_PECULIAR, (WITH_CONSTANT, v.PMADDUBSW, 4), (WITH_CONSTANT, v.PMADDWD, 5), *_PECULIAR]),  # extadd_pairwise
     (0x80, [(SINGLE, v.PABSW, 0), (NEGATION, v.PSUBW, 0), *_PECULIAR]),  # the last: q15mulr_sat
     (0x85, _each(ORDERED, v.PACKSSDW, v.PACKUSDW)),
     (0x87, _extensions(v.PMOVSXBW, v.PMOVZXBW)),
@@ -179,9 +179,9 @@ _TABLE: Final = [
     (0xD1, [(ORDERED, v.PSUBQ, 0)]),
     (0xD5, [*_PECULIAR, (COMMUTATIVE, v.PCMPEQQ, 0), (INVERTED, v.PCMPEQQ, 0), *_PECULIAR * 4]),
     (0xDC, _products(PRODUCT_32, v.PMULDQ, v.PMULUDQ, 0x50, 0xFA)),
-    (0xE0, [(CONSTANT, v.PAND, 0), (CONSTANT, v.PXOR, 1)]),
+    (0xE0, [(WITH_CONSTANT, v.PAND, 0), (WITH_CONSTANT, v.PXOR, 1)]),
     (0xE3, [(SINGLE, v.SQRTPS, 0), *_float_arithmetic(0)]),
-    (0xEC, [(CONSTANT, v.PAND, 2), (CONSTANT, v.PXOR, 3)]),
+    (0xEC, [(WITH_CONSTANT, v.PAND, 2), (WITH_CONSTANT, v.PXOR, 3)]),
     (0xEF, [(SINGLE, v.SQRTPD, 0), *_float_arithmetic(1)]),
     (0xF8, [*_PECULIAR * 2, (SINGLE, v.CVTDQ2PS, 0), *_PECULIAR * 3, (SINGLE, v.CVTDQ2PD, 0), *_PECULIAR]),
     (0x100, [(ORDERED, v.PSHUFB, 0)]),
@@ -301,7 +301,7 @@ class VectorEncoder(VectorShuffles):
         if form == INVERTED:
             self.commutative(instruction, d, a, b)
             self.invert(d, d)
-        elif form == CONSTANT:
+        elif form == WITH_CONSTANT:
             word = i64(_CONSTANTS[parameter])
             self.vector_with(instruction, d, a, word, word)
         elif form == NEGATION:
