@@ -153,6 +153,8 @@ class ExpressionReader(OperandReader):
             raise self.unexpected("an instruction")
         self.position = position + 2
         if code != _CODE_IF and (form == _BLOCK or form == _TRY_TABLE):
+            if self.delayed_hints:
+                self.delayed(self.depth)
             self.block(code)
             self.push(_FOLDED, 0, 0)
             return
@@ -183,7 +185,8 @@ class ExpressionReader(OperandReader):
         """`(then` behind the condition of a folded `if`, which is written here."""
         at: i64 = 3 * self.depth - 3
         self.position = self.frames[at + 1]
-        self.delayed()
+        if self.delayed_hints:
+            self.delayed(self.depth - 1)
         self.block(_CODE_IF)
         if self.position != self.frames[at + 2]:
             raise self.unexpected("an instruction")
@@ -199,7 +202,8 @@ class ExpressionReader(OperandReader):
             start = self.frames[at + 1]
             code: i64 = self.words[start - 1] >> 4 & 0xFFFFFFF
             self.position = start
-            self.delayed()
+            if self.delayed_hints:
+                self.delayed(self.depth - 1)
             form: i64 = FORMS[code]
             if form == 0:
                 self.opcode(code)
@@ -228,24 +232,21 @@ class ExpressionReader(OperandReader):
 
     def hint(self) -> None:
         """Take the annotations that stand before the next token."""
-        while self.note_position == self.position:
-            hint = self.read_hint()
-            folded = self.words[self.position] & 15 == _LEFT
-            if folded:
-                if int(self.depth) in self.delayed_hints:
-                    raise self.error("@metadata.code.branch_hint annotation: duplicate annotation")
-                self.delayed_hints[int(self.depth)] = hint
-            else:
-                self.add_hint(hint)
-        if self.note_position < self.position:
+        if self.note_position < self.position or self.words[self.position] & 15 == _RIGHT:
+            raise self.misplaced()
+        hint = self.read_hint()
+        if self.words[self.position] & 15 == _LEFT:
+            self.delayed_hints[int(self.depth)] = hint
+        else:
+            self.add_hint(hint)
+        if self.note_position == self.position:
             raise self.misplaced()
 
-    def delayed(self) -> None:
-        """Note the hint of a folded instruction that is written now."""
-        if self.delayed_hints:
-            hint = self.delayed_hints.pop(int(self.depth - 1), b"")
-            if hint:
-                self.add_hint(hint)
+    def delayed(self, depth: i64) -> None:
+        """Note the hint of the folded instruction in the frame at a depth, which is written now."""
+        hint = self.delayed_hints.pop(int(depth), b"")
+        if hint:
+            self.add_hint(hint)
 
     def read_hint(self) -> bytes:
         """Read an annotation, which must be a branch hint: its payload."""

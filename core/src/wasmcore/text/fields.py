@@ -101,7 +101,7 @@ class FieldReader(ExpressionReader):
         if word & 15 == _IDENTIFIER:
             name = self.tokens.symbol_text(word >> 4 & 0xFFFFFFF)
             self.position += 1
-        if self.note_position <= self.position:
+        if self.note_position == self.position:
             noted = self.name_note()
             if noted is not None:
                 name = noted

@@ -125,5 +125,5 @@ def _hash_table() -> tuple[bytes, bytes]:
 
 
 SLOTS, TEXTS = _hash_table()
-"""The hash table with linear probing: per slot a number of eight bytes, 0 or where in `TEXTS` the keyword stands (bits 32 on), its length (bits 16-31) and its
-number."""
+"""The hash table with linear probing. Per slot eight bytes, a little-endian number: 0, or where in `TEXTS` the keyword stands (bits 32 on),
+its length (bits 16-31) and its number."""

@@ -83,6 +83,8 @@ CLASSES: Final = _classes()
 _SLOT_MASK: Final = 4095
 _MAX_SOURCE: Final = 0x7FFFFFF0
 _MAX_VALUE: Final = 0xFFFFFFF
+_MAX_PROBES: Final = 200
+"""How many slots of the hash table of symbols are looked at before that is given up."""
 
 
 @final
@@ -127,6 +129,9 @@ class Lexer:
         self.symbol_slots = vec[i64]([-1] * 64)
         self.slot_count: i64 = 64
         self.quoted: Final[dict[int, bytes]] = {}
+        self.crowded: Final[dict[bytes, int]] = {}
+        self.next_feed: i64 = -1
+        self.next_return: i64 = -1
 
     def tokens(self) -> Tokens:
         """Read the whole source."""
@@ -265,11 +270,15 @@ class Lexer:
 
     def line_end(self, at: i64) -> i64:
         """Where a line comment ends: at a line feed or a carriage return."""
-        end = i64(self.data.find(b"\n", at))
-        if end < 0:
-            end = self.size
-        early = i64(self.data.find(b"\r", at, end))
-        return end if early < 0 else early
+        if self.next_feed < at:
+            self.next_feed = i64(self.data.find(b"\n", at))
+            if self.next_feed < 0:
+                self.next_feed = self.size
+        if self.next_return < at:
+            self.next_return = i64(self.data.find(b"\r", at))
+            if self.next_return < 0:
+                self.next_return = self.size
+        return self.next_feed if self.next_feed < self.next_return else self.next_return
 
     def block_comment(self, at: i64) -> i64:
         """Where a block comment ends; they nest."""
@@ -446,7 +455,7 @@ class Lexer:
             index += 1
         if len(text) == end - at - 2 and text == data[at + 1 : end - 1]:
             return self.symbol(at + 1, end - 1, hashed) << 4 | IDENTIFIER
-        return self.quoted_symbol(text, hashed) << 4 | IDENTIFIER
+        return self.text_symbol(text, 0, 0, hashed) << 4 | IDENTIFIER
 
     def symbol(self, start: i64, end: i64, hashed: i64) -> i64:
         """Number of the symbol of this text."""
@@ -454,13 +463,14 @@ class Lexer:
         length: i64 = end - start
         mask: i64 = self.slot_count - 1
         slot: i64 = (hashed ^ hashed >> 13) & mask
-        while True:
+        probes: i64 = 0
+        while probes < _MAX_PROBES and not self.crowded:
             found = self.symbol_slots[slot]
             if found < 0:
                 return self.new_symbol(slot, start, length, hashed)
             if self.hashes[found] == hashed:
                 span = self.symbols[found]
-                if span == 0 or self.quoted and int(found) in self.quoted:
+                if self.quoted and int(found) in self.quoted:
                     if self.quoted[int(found)] == data[start:end]:
                         return found
                 elif span & 0xFFFFFFFF == length:
@@ -471,22 +481,49 @@ class Lexer:
                     if index == length:
                         return found
             slot = (slot + 1) & mask
+            probes += 1
+        return self.text_symbol(data[start:end], start, length, hashed)
 
-    def quoted_symbol(self, text: bytes, hashed: i64) -> i64:
-        """Number of the symbol of a text that does not stand in the source as it is."""
+    def text_symbol(self, text: bytes, start: i64, length: i64, hashed: i64) -> i64:
+        """Number of the symbol of a text, also one that does not stand in the source as it is (length 0).
+
+        Texts that collide with many others, as hostile ones would, are kept in a dictionary, all from the first of them on.
+        """
         mask: i64 = self.slot_count - 1
         slot: i64 = (hashed ^ hashed >> 13) & mask
-        while True:
+        probes: i64 = 0
+        while probes < _MAX_PROBES and not self.crowded:
             found = self.symbol_slots[slot]
             if found < 0:
-                self.quoted[len(self.symbols)] = text
-                return self.new_symbol(slot, 0, 0, hashed)
-            if self.hashes[found] == hashed:
-                span = self.symbols[found]
-                start = span >> 32
-                if text == (self.quoted[int(found)] if int(found) in self.quoted else self.data[start : start + (span & 0xFFFFFFFF)]):
-                    return found
+                if length == 0:
+                    self.quoted[len(self.symbols)] = text
+                return self.new_symbol(slot, start, length, hashed)
+            if self.hashes[found] == hashed and text == self.text_of(found):
+                return found
             slot = (slot + 1) & mask
+            probes += 1
+        if not self.crowded:
+            number: i64 = 0
+            while number < len(self.symbols):
+                self.crowded[self.text_of(number)] = int(number)
+                number += 1
+        known = self.crowded.get(text)
+        if known is not None:
+            return known
+        number = len(self.symbols)
+        self.crowded[text] = int(number)
+        if length == 0:
+            self.quoted[int(number)] = text
+        self.symbols = append(self.symbols, start << 32 | length)
+        return number
+
+    def text_of(self, symbol: i64) -> bytes:
+        """Text of a symbol."""
+        if self.quoted and int(symbol) in self.quoted:
+            return self.quoted[int(symbol)]
+        span = self.symbols[symbol]
+        start = span >> 32
+        return self.data[start : start + (span & 0xFFFFFFFF)]
 
     def new_symbol(self, slot: i64, start: i64, length: i64, hashed: i64) -> i64:
         """Put a symbol into a free slot of the hash table."""

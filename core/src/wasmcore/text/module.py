@@ -173,9 +173,7 @@ class TextReader(FieldReader):
     def name_note(self) -> bytes | None:
         """Read an annotation `@name` before the next token."""
         found: bytes | None = None
-        while self.note_position <= self.position:
-            if self.note_position < self.position or self.note_kind() != _NOTE_NAME:
-                raise self.misplaced()
+        while self.note_position == self.position and self.note_kind() == _NOTE_NAME:
             if found is not None:
                 raise self.error("@name annotation: duplicate annotation", self.note_start())
             position = self.enter_note()
