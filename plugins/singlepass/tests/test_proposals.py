@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from functools import cache
 from itertools import product
 from random import Random
@@ -24,7 +25,9 @@ def oracle() -> wasmtime.Engine:
     config = wasmtime.Config()
     for feature in ("wide_arithmetic", "threads", "multi_memory", "memory64", "function_references", "tail_call"):
         setattr(config, f"wasm_{feature}", True)
-    return wasmtime.Engine(config)
+    engine = wasmtime.Engine(config)
+    atexit.register(engine.close)  # At the end of the interpreter, its own clean-up would find wasmtime gone.
+    return engine
 
 
 def both(text: str, mode: str) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from functools import cache
 from typing import Any
 
@@ -210,7 +211,9 @@ def oracle() -> wasmtime.Engine:
     config = wasmtime.Config()
     for feature in ("multi_memory", "memory64", "custom_page_sizes", "tail_call"):
         setattr(config, f"wasm_{feature}", True)
-    return wasmtime.Engine(config)
+    engine = wasmtime.Engine(config)
+    atexit.register(engine.close)  # At the end of the interpreter, its own clean-up would find wasmtime gone.
+    return engine
 
 
 def engine(mode: str) -> wasmcore.Engine:

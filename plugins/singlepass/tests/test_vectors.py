@@ -3,6 +3,7 @@ in functions that make calls, and with the instructions of the base line alone."
 
 from __future__ import annotations
 
+import atexit
 import math
 import struct
 from collections.abc import Iterator
@@ -175,6 +176,7 @@ def expected() -> dict[str, bytes]:
     config = wasmtime.Config()
     config.wasm_relaxed_simd = True
     engine = wasmtime.Engine(config)
+    atexit.register(engine.close)  # At the end of the interpreter, its own clean-up would find wasmtime gone.
     store = wasmtime.Store(engine)
     found = wasmtime.Instance(store, wasmtime.Module(engine, data), []).exports(store)
     memory = found["memory"]
