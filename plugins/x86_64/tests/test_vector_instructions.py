@@ -25,7 +25,7 @@ ONE_SOURCE = {
     *"ROUNDPS ROUNDPD CVTDQ2PS CVTDQ2PD CVTTPS2DQ CVTTPD2DQ CVTPS2PD CVTPD2PS VBROADCASTSS VPBROADCASTB VPBROADCASTW".split(),
 }
 FMA = {*"VFMADD213 VFMADD231 VFNMADD213 VFNMADD231".split()}
-EXTENDED = {*"VPABSQ VPTERNLOG VCVTUDQ2PS VCVTUDQ2PD VCVTTPS2UDQ VCVTTPD2UDQ".split()}
+EXTENDED = {*"VPABSQ VPTERNLOG VCVTUDQ2PS VCVTUDQ2PD VCVTTPS2UDQ VCVTTPD2UDQ VRANGEPS".split()}
 LANES = {*"PINSRB PINSRW PINSRD PEXTRB PEXTRW PEXTRW_STORE PEXTRD PMOVMSKB MOVMSKPS MOVMSKPD".split()}
 OTHERS = {*"PSHIFTW PSHIFTD PSHIFTQ MOVHPS_STORE MOVLHPS VPBLENDVB".split()}
 ORDINARY = [name for name in INSTRUCTIONS if name not in FMA | EXTENDED | LANES | OTHERS]
@@ -126,6 +126,18 @@ def test_extended(instruction: int, wide: int, name: str, one_source: bool) -> N
                 lambda a: (a.reg_reg(vex(instruction, first) | x.EVEX, wide, reg, other), a.imm8(0x55) if suffix else None)
             )  # fmt: skip
             assert got == f"{name} {XMM[reg]}, {between}{XMM[other]}{suffix}"
+
+
+def test_masked() -> None:
+    for reg in ALL:
+        for wide, prefix, kind in ((0, 0, "ps"), (1, 0x660000, "pd")):
+            rest = f"{XMM[15 - reg]}, {XMM[reg ^ 5]}"
+            compare = vex(v.CMPPS + prefix, 15 - reg) | x.EVEX
+            assert text(lambda a: (a.reg_reg(compare, wide, 1, reg ^ 5), a.imm8(3))) == f"vcmpunord{kind} k1, {rest}"
+            choose = vex(v.VRANGEPS, 15 - reg) | x.EVEX
+            assert text(lambda a: (a.reg_reg(choose, wide, reg, reg ^ 5), a.imm8(5))) == f"vrange{kind} {XMM[reg]}, {rest}, 5"
+            add = vex(v.ADDPS + prefix, 15 - reg) | x.EVEX | x.MASKED
+            assert text(lambda a: a.reg_reg(add, wide, reg, reg ^ 5)) == f"vadd{kind} {XMM[reg]} {{k1}}, {rest}"
 
 
 def test_shifts_by_constants() -> None:

@@ -7,7 +7,8 @@ opcode extension (`/digit` in the manuals) take the digit in place of the regist
 
 `instruction | VEX | (first << 28)` is the form of AVX in all operand forms: its first source is the vector register `first` (0 where
 it has none), the register its destination, the other operand its second source; where a digit is in the place of the register, `first`
-is the destination. `wide` is then the bit W. `EVEX` beside `VEX` gives the form of AVX-512 on three registers. All are for 128 bits.
+is the destination. `wide` is then the bit W. `EVEX` beside `VEX` gives the form of AVX-512 on three registers, and `MASKED` beside both
+leaves the lanes of the destination alone where k1 has zeros. All are for 128 bits.
 """
 
 from __future__ import annotations
@@ -204,6 +205,7 @@ PCMPEQD: Final = 0x660176
 
 VEX: Final = 1 << 26
 EVEX: Final = 1 << 27
+MASKED: Final = 1 << 32
 
 _UNBOUND: Final = -1
 
@@ -442,7 +444,7 @@ class Assembler:
             buffer.append(0x62)
             buffer.append(u8(extensions | 0x10 | opcode_map))
             buffer.append(u8(((rex & 8) << 4) | last | 4))
-            buffer.append(0x08)
+            buffer.append(0x09 if instruction & MASKED else 0x08)
         elif opcode_map == 1 and rex & 11 == 0:
             buffer.append(0xC5)
             buffer.append(u8((extensions & 0x80) | last))

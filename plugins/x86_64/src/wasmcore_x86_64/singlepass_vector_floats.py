@@ -14,6 +14,10 @@ _EQUAL: Final = 0
 _LESS_EQUAL: Final = 2
 _UNORDERED: Final = 3
 _TRUNCATE: Final = 11
+_MINIMUM: Final = 4
+_MAXIMUM: Final = 5
+_MASK: Final = 1
+"""The register k1."""
 _EVEN_LANES: Final = 0x88
 """For `shufps`: lanes 0 and 2 of both."""
 
@@ -42,17 +46,36 @@ class VectorFloats(VectorIntegers):
 
     def minimum_lanes(self, double: i64, d: i64, a: i64, b: i64) -> None:
         """d = minimum: -0 is less than 0, and a NaN wins."""
+        if self.has_avx512:
+            self.range_lanes(double, _MINIMUM, d, a, b)
+            return
         self.both_orders(v.MINPS + 0x660000 * double, d, a, b)
         self.commutative(v.POR, FLOAT_SCRATCH, FLOAT_SCRATCH, d)  # where they differ: -0, or a NaN
         self.clean_nan(double, d)
 
     def maximum_lanes(self, double: i64, d: i64, a: i64, b: i64) -> None:
         """d = maximum: 0 is greater than -0, and a NaN wins."""
+        if self.has_avx512:
+            self.range_lanes(double, _MAXIMUM, d, a, b)
+            return
         self.both_orders(v.MAXPS + 0x660000 * double, d, a, b)
         self.vector(v.PXOR, d, d, FLOAT_SCRATCH)  # what is different: the sign of 0, or the bits of a NaN
         self.commutative(v.POR, FLOAT_SCRATCH, FLOAT_SCRATCH, d)
         self.vector(v.SUBPS + 0x660000 * double, FLOAT_SCRATCH, FLOAT_SCRATCH, d)
         self.clean_nan(double, d)
+
+    def range_lanes(self, double: i64, which: i64, d: i64, a: i64, b: i64) -> None:
+        """d = minimum or maximum, by the instruction for it; but the sum where one is a NaN."""
+        result = d
+        if d == a or d == b:
+            result = FLOAT_SCRATCH
+        prefix = 0x660000 * double
+        self.vector_extended(v.CMPPS + prefix, double, _MASK, a, b)
+        self.imm8(_UNORDERED)
+        self.vector_extended(v.VRANGEPS, double, result, a, b)
+        self.imm8(which)
+        self.vector_extended((v.ADDPS + prefix) | x.MASKED, double, result, a, b)
+        self.copy_float(d, result)
 
     def both_orders(self, instruction: i64, d: i64, a: i64, b: i64) -> None:
         """d and scratch = a op b and b op a, in any order: the second operand is the result for NaN and for zeros."""

@@ -149,7 +149,7 @@ MAXPD: Final = 0x66015F
 SQRTPS: Final = 0x151
 SQRTPD: Final = 0x660151
 CMPPS: Final = 0x1C2
-"""`imm8` follows: 0 equal, 1 less, 2 less or equal, 3 unordered, 4 not equal."""
+"""`imm8` follows: 0 equal, 1 less, 2 less or equal, 3 unordered, 4 not equal. With `EVEX`, the register is that of a mask."""
 CMPPD: Final = 0x6601C2
 ROUNDPS: Final = 0x660308
 """`imm8` follows: 8 nearest, 9 floor, 10 ceil, 11 trunc."""
@@ -178,6 +178,8 @@ VPABSQ: Final = 0x66021F
 """Wide."""
 VPTERNLOG: Final = 0x660325
 """`imm8` follows: the function as a table, its index made of a bit of the destination, of the first and of the second source."""
+VRANGEPS: Final = 0x660350
+"""`imm8` follows: 4 minimum, 5 maximum, where -0 is less than 0; of doubles when wide. A number wins over a NaN."""
 VCVTUDQ2PS: Final = 0xF2017A
 VCVTUDQ2PD: Final = 0xF3017A
 VCVTTPS2UDQ: Final = 0x178
