@@ -21,8 +21,8 @@ _FIRST_COMPARE_EXCHANGE: Final = 0x648
 _LAST: Final = 0x64E
 _PER_OPERATION: Final = 7
 """Widths that each operation exists in: i32, i64, i32 of 8 and 16 bits, i64 of 8, 16 and 32 bits."""
-_SIZES: Final = b"\x02\x03\x00\x01\x00\x01\x02"
-"""Logarithms of the bytes."""
+_LOGARITHMS: Final = b"\x02\x03\x00\x01\x00\x01\x02"
+"""Of the bytes."""
 _TYPES: Final = b"\x01\x02\x01\x01\x02\x02\x02"
 _LOADS: Final = b"\x00\x01\x05\x07\x09\x0b\x0d"
 """Kinds of LOAD."""
@@ -68,14 +68,14 @@ class Atomics(Wide):
 
     def atomic_load(self, width: i64, memory: i64, offset: i64) -> None:
         """Pop an address, push what is there."""
-        a = self.pop_atomic_address(memory, offset, i64(_SIZES[width]))
+        a = self.pop_atomic_address(memory, offset, i64(_LOGARITHMS[width]))
         d = self.destination(a)
         self.emit(m.LOAD, m.ABSOLUTE | i64(_LOADS[width]), d, a, 0, 0)
         self.push_register(d, i64(_TYPES[width]))
 
     def atomic_update(self, width: i64, variant: i64, memory: i64, offset: i64) -> None:
         """Pop b, pop an address, push the value there before."""
-        logarithm = i64(_SIZES[width])
+        logarithm = i64(_LOGARITHMS[width])
         b = self.pop()
         a = self.pop_atomic_address(memory, offset, logarithm)
         d = self.dividend
@@ -94,7 +94,7 @@ class Atomics(Wide):
 
     def atomic_compare_exchange(self, width: i64, memory: i64, offset: i64) -> None:
         """Pop b, pop what is expected, pop an address, push the value there before."""
-        logarithm = i64(_SIZES[width])
+        logarithm = i64(_LOGARITHMS[width])
         b = self.pop()
         expected = self.pop()
         a = self.pop_atomic_address(memory, offset, logarithm)

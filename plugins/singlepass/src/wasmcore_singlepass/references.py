@@ -13,7 +13,7 @@ from wasmcore_singlepass.control import Control
 _RETURN_LABEL: Final = -1
 _NULL_REFERENCE: Final = 10
 """Kind of trap."""
-_REFERENCE: Final = 6
+_CLASS_REF: Final = 6
 
 
 class References(Control):
@@ -34,9 +34,9 @@ class References(Control):
         local = self.value[top]
         register = self.pop()
         if is_local and not self.is_temporary(register):
-            self.push_local(local, _REFERENCE)
+            self.push_local(local, _CLASS_REF)
         else:
-            self.push_register(register, _REFERENCE)
+            self.push_register(register, _CLASS_REF)
         return register
 
     def as_non_null(self) -> None:
@@ -58,9 +58,9 @@ class References(Control):
         if self.is_temporary(a):
             one: i64 = 1
             self.free &= ~(one << a)
-            self.push_register(a, _REFERENCE)
+            self.push_register(a, _CLASS_REF)
         else:
-            self.push_local(local, _REFERENCE)
+            self.push_local(local, _CLASS_REF)
 
     def branch_on_non_null(self, label: i64, count: i64, height: i64) -> None:
         """br_on_non_null: the reference is the last of the values, and dropped where there is no branch."""

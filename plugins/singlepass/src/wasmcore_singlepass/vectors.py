@@ -50,9 +50,9 @@ SHAPES: Final = (
 _FIRST_SHIFT: Final = 0x6B
 _FIRST_LOAD_ZERO: Final = 0x5C
 _LOAD_ZERO_KIND: Final = 11
-_LOAD_SIZES: Final = b"\x04\x03\x03\x03\x03\x03\x03\x00\x01\x02\x03\x02\x03"
+_LOAD_LOGARITHMS: Final = b"\x04\x03\x03\x03\x03\x03\x03\x00\x01\x02\x03\x02\x03"
 """Logarithms of the bytes of loads, by kind."""
-_STORE_SIZE: Final = 4
+_STORE_LOGARITHM: Final = 4
 
 
 class Vectors(Variables):
@@ -241,7 +241,7 @@ class Vectors(Variables):
 
     def vector_load(self, kind: i64, memory: i64, offset: i64) -> None:
         """Load; kinds as in VECTOR_LOAD."""
-        a = self.pop_access_address(memory, offset, PLAIN_ACCESS + i64(_LOAD_SIZES[kind]))
+        a = self.pop_access_address(memory, offset, PLAIN_ACCESS + i64(_LOAD_LOGARITHMS[kind]))
         based = memory == 0 and self.based
         size = kind
         if not based:
@@ -254,7 +254,7 @@ class Vectors(Variables):
     def vector_store(self, memory: i64, offset: i64) -> None:
         """Store 16 bytes."""
         b = self.pop_float()
-        a = self.pop_access_address(memory, offset, PLAIN_ACCESS + _STORE_SIZE)
+        a = self.pop_access_address(memory, offset, PLAIN_ACCESS + _STORE_LOGARITHM)
         based = memory == 0 and self.based
         self.emit_constant(m.VECTOR_STORE, 0 if based else m.ABSOLUTE, 0, a, b, self.access_offset(offset, based))
         self.give_address(a)
