@@ -272,6 +272,20 @@ def allowed(result: Array, alternatives: list[Array]) -> Array:
     return fits
 
 
+def canonical(result: Array, sources: list[Array], kind: str) -> Array:
+    """Which lanes keep this: the result has no NaN with a payload where no operand has one."""
+    bits = kind.replace("f", "u")
+    quiet = 0x7FC00000 if kind == "f4" else 0x7FF8000000000000
+
+    def payload(array: Array) -> Array:
+        found: Array = np.isnan(array.view(kind)) & (array.view(bits) & np.iinfo(kind.replace("f", "i")).max != quiet)
+        return found
+
+    brought = np.logical_or.reduce([payload(each) for each in sources])
+    kept: Array = brought | ~payload(result)
+    return kept
+
+
 @cache
 def _vectors() -> Array:
     """A thousand vectors that are special in all ways, or random."""
