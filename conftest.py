@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import settings
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+# Tests compile what they test, and leave the cache of whoever runs them alone; those of the cache have folders of their own.
+os.environ["WASMCORE_CACHE"] = "0"
 
 
 def pytest_configure() -> None:

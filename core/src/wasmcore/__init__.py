@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wasmcore._registry import problems as problems
     from wasmcore._registry import targets as targets
     from wasmcore.compile.engine import Engine as Engine
+    from wasmcore.errors import ArtifactError as ArtifactError
     from wasmcore.errors import CompileError as CompileError
     from wasmcore.errors import DecodeError as DecodeError
     from wasmcore.errors import Exit as Exit
@@ -57,6 +58,7 @@ _HOMES = {
     "wasmcore._registry": ("backends", "host_modules", "problems", "targets"),
     "wasmcore.compile.engine": ("Engine",),
     "wasmcore.errors": (
+        "ArtifactError",
         "CompileError",
         "DecodeError",
         "Exit",
@@ -84,6 +86,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "DEFAULT_FEATURES",
     "FEATURES",
+    "ArtifactError",
     "CompileError",
     "DecodeError",
     "Engine",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from wasmcore import __version__
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._source import read_source
 from wasmcore.binary import decode
 from wasmcore.compile.engine import Engine, default_engine
 from wasmcore.compile.module_code import ModuleCode
+from wasmcore.errors import ArtifactError
 from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.plan import plan
@@ -19,8 +21,11 @@ from wasmcore.validation import validate as validate_module
 from wasmcore.validation import validate_declarations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from wasmcore.compile.cache import Cache
+    from wasmcore.compile.saved_code import ModuleDigest, SavedCode
+    from wasmcore.plugin.unit import Environment
     from wasmcore.types import ExternType
 
 
@@ -56,18 +61,49 @@ class Module:
             raise TypeError("give a module a backend or an engine, not both")
         if engine is None:
             engine = default_engine() if backend is None else Engine(backend)
+        self._decode(read_source(source), engine, engine.cache_for)
+        guarded = self._usual_guards()
+        saved = self._saved(guarded)[1]
+        known = saved is not None and saved.usable(engine.lazy)
+        # Bodies are valid that were compiled from the same bytes before, or are to be compiled now.
+        if engine.lazy and not known:
+            validate_module(self.info, engine.features)
+        else:
+            validate_declarations(self.info, engine.features)
+            self.code(guarded)
+
+    def _decode(self, data: bytes, engine: Engine, cache_for: Callable[[int], Cache | None]) -> None:
         self.engine = engine
-        self.info = decode(read_source(source), engine.features)
+        self._cache = cache_for(len(data))
+        self._digest: ModuleDigest | None = None
+        if self._cache is not None:
+            from wasmcore.compile.saved_code import ModuleDigest
+
+            self._digest = ModuleDigest(data)
+        self.info = decode(data, engine.features)
         """What the module says: sections, index spaces, names."""
         self.types = ProcessTypes(self.info)
         """Its types as those of the process, for linking."""
         self._codes: dict[tuple[bool, ...], ModuleCode] = {}
+        self._known: dict[tuple[bool, ...], tuple[Environment, SavedCode | None]] = {}
         self._lock = Lock()
-        if engine.lazy:
-            validate_module(self.info, engine.features)
-        else:
-            validate_declarations(self.info, engine.features)
-            self.code(tuple([engine.can_be_guarded(memory.type) for memory in self.info.memories]))
+
+    def _usual_guards(self) -> tuple[bool, ...]:
+        """Which of its memories are guarded if it defines them itself or they come from modules like it."""
+        return tuple([self.engine.can_be_guarded(memory.type) for memory in self.info.memories])
+
+    def _saved(self, guarded: tuple[bool, ...]) -> tuple[Environment, SavedCode | None]:
+        """The environment for memories that are guarded or not, and what the cache has for it; None without a cache."""
+        found = self._known.get(guarded)
+        if found is None:
+            environment = plan(self.info, guarded)
+            saved = None
+            if self._cache is not None and self._digest is not None:
+                from wasmcore.compile.saved_code import SavedCode, made_for
+
+                saved = SavedCode(self._cache, made_for(self.engine, environment, self._digest.digest(), self.engine.signals, __version__))
+            found = self._known[guarded] = environment, saved
+        return found
 
     @property
     def name(self) -> str | None:
@@ -94,16 +130,59 @@ class Module:
             found = self._codes.get(guarded)
             if found is None:
                 engine = self.engine
-                found = ModuleCode(self.info, self.types, plan(self.info, guarded), engine, engine.signals)
-                if engine.lazy:
+                environment, saved = self._saved(guarded)
+                found = ModuleCode(self.info, self.types, environment, engine, engine.signals, saved)
+                if saved is not None and saved.usable(engine.lazy):
+                    found.load_saved(machine(engine.target))
+                elif engine.lazy:
                     found.make_lazy(machine(engine.target))
                 else:
                     found.compile_all(engine.progress)
                 self._codes[guarded] = found
             return found
 
-    def __reduce__(self) -> tuple[object, tuple[bytes, str, frozenset[str]]]:
-        return _unpickle, (self.info.data, self.engine.backend.name, self.engine.features)
+    def serialize(self) -> bytes:
+        """The module and its machine code, all of it, for `deserialize` in processes with the same wasmcore and a processor like this
+        one."""
+        from hashlib import sha256
+
+        from wasmcore.compile.artifact import Artifact, write_artifact
+        from wasmcore.compile.saved_code import made_for
+
+        data = self.info.data
+        code = self.code(self._usual_guards())
+        wanted = made_for(self.engine, code.environment, sha256(data).digest(), code.signals, __version__, b"")
+        return write_artifact(Artifact(wanted, tuple(code.all_units(self.engine.progress)), True, data))
+
+    @classmethod
+    def deserialize(cls, data: bytes | bytearray | memoryview, *, engine: Engine | None = None) -> Module:
+        """The module that `serialize` made bytes of, with its code.
+
+        **Only for bytes you trust like a program you run**: machine code can do anything, and nothing here can tell what it does.
+        ArtifactError for what is damaged, or made for another version, backend, processor or engine than this one; without an
+        engine, one like that of `serialize` is made.
+        """
+        from wasmcore.compile.artifact import read_artifact
+        from wasmcore.compile.saved_code import check_fits, engine_for
+
+        artifact = read_artifact(bytes(data))
+        if artifact.module is None or not artifact.complete:
+            raise ArtifactError("this precompiled code is an entry of a cache, without its module")
+        if engine is None:
+            engine = engine_for(artifact.made_for)
+        module = cls.__new__(cls)
+        module._decode(artifact.module, engine, lambda size: None)
+        validate_declarations(module.info, engine.features)
+        guarded = module._usual_guards()
+        environment = module._saved(guarded)[0]
+        check_fits(artifact, engine, environment, __version__)
+        code = ModuleCode(module.info, module.types, environment, engine, engine.signals)
+        code.load_all(artifact.units)
+        module._codes[guarded] = code
+        return module
+
+    def __reduce__(self) -> tuple[object, tuple[bytes, str, frozenset[str], dict[str, str]]]:
+        return _unpickle, (self.info.data, self.engine.backend.name, self.engine.features, dict(self.engine.options))
 
     def __repr__(self) -> str:
         return f"<wasmcore.Module {self.name or ''}{len(self.info.data)} bytes, {len(self.info.exports)} exports>"
@@ -115,5 +194,5 @@ def validate(source: str | os.PathLike[str] | bytes | bytearray | memoryview, *,
     validate_module(decode(read_source(source), enabled), enabled)
 
 
-def _unpickle(data: bytes, backend: str, features: frozenset[str]) -> Module:
-    return Module(data, engine=Engine(backend, features=features))
+def _unpickle(data: bytes, backend: str, features: frozenset[str], options: dict[str, str]) -> Module:
+    return Module(data, engine=Engine(backend, features=features, options=options))

@@ -47,6 +47,10 @@ class ValidationError(CompileError):
     """The module is well-formed but breaks a rule of the type system (invalid, in the specification's word)."""
 
 
+class ArtifactError(WasmcoreError):
+    """Precompiled code can not be used: it is damaged, or made for something else."""
+
+
 class LinkError(WasmcoreError):
     """An import is missing or has another type than the module asks for."""
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wasmcore import _registry
+from wasmcore._build import COMPILED
 from wasmcore.errors import PluginError
 from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES
 from wasmcore.runtime.memory import can_be_guarded
 from wasmcore.runtime.stubs import machine
 
+WORTH_CACHING: Final = 1 << 18
+"""Bytes of the smallest module whose code is cached where the backend is so fast that it compiles lazily."""
+WORTH_CACHING_PLAIN: Final = 1 << 13
+"""The same in the plain-Python build, which is about 50 times slower."""
+
 if TYPE_CHECKING:
+    import os
+    from concurrent.futures import Executor
+
+    from wasmcore.compile.cache import Cache
     from wasmcore.plugin.hooks import Backend
     from wasmcore.plugin.target import Target
     from wasmcore.types import MemoryType
@@ -30,6 +40,10 @@ class Engine:
     features: names of the WebAssembly features that modules may use (`wasmcore.FEATURES`); all of 3.0 unless told otherwise. What a
         backend does not implement is a CompileError once it is compiled.
     progress: called as `progress(done, total)` while a whole module is compiled, counting functions.
+    cache: keep compiled code on disk for the next process: in the user's cache folder, unless `WASMCORE_CACHE=0` is in the environment;
+        or in this folder; False for not at all.
+    executor: a `concurrent.futures.Executor` that compiles parts of whole modules, in processes or threads that have the same wasmcore and
+        backend. None leaves large modules of backends that take their time to processes of its own.
     """
 
     def __init__(
@@ -42,6 +56,8 @@ class Engine:
         signals: bool = True,
         features: Iterable[str] = DEFAULT_FEATURES,
         progress: Callable[[int, int], None] | None = None,
+        cache: bool | str | os.PathLike[str] = True,
+        executor: Executor | None = None,
     ) -> None:
         if guard and not signals:
             raise ValueError("memories can not be guarded without signals")
@@ -52,6 +68,9 @@ class Engine:
         if unknown:
             raise ValueError(f"no such feature: {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
         self.progress = progress
+        self.executor = executor
+        self._caching = cache
+        self._cache: Cache | None = None
         self.backend: Backend = _registry.default_backend() if backend == "auto" else _registry.backend(backend)
         self.lazy: bool = self.backend.lazy if lazy is None else lazy
         self.options = _checked_options(self.backend, options or {})
@@ -69,6 +88,21 @@ class Engine:
     def can_be_guarded(self, memory_type: MemoryType) -> bool:
         """Whether its code may leave the checks of a memory of this type to the hardware."""
         return can_be_guarded(memory_type, self.guard) and self.signals
+
+    def cache_for(self, size: int) -> Cache | None:
+        """The cache for a module of so many bytes; None if caching is switched off, or compiling it again is cheaper."""
+        if self._caching is False or (self.backend.lazy and size < (WORTH_CACHING if COMPILED else WORTH_CACHING_PLAIN)):
+            return None
+        if self._cache is None:
+            from wasmcore.compile import cache
+
+            if self._caching is True:
+                if not cache.enabled():
+                    return None
+                self._cache = cache.Cache()
+            else:
+                self._cache = cache.Cache(self._caching)
+        return self._cache
 
     def __repr__(self) -> str:
         return f"<wasmcore.Engine {self.backend.name} for {self.target.name}>"

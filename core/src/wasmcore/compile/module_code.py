@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from bisect import bisect_right
+from contextlib import closing
 from struct import iter_unpack
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from wasmcore.plugin.code import CompiledCode
+from wasmcore.errors import ArtifactError
+from wasmcore.plugin.code import FUNCTION_SIZE, CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
 from wasmcore.runtime.loader import LoadedCode
@@ -17,10 +19,11 @@ from wasmcore.types import FuncType
 from wasmcore.validation import StreamWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from wasmcore.binary import ModuleInfo
     from wasmcore.compile.engine import Engine
+    from wasmcore.compile.saved_code import SavedCode
     from wasmcore.runtime.instance import InstanceState
     from wasmcore.runtime.stubs import Machine
     from wasmcore.runtime.type_ids import ProcessTypes
@@ -29,11 +32,21 @@ if TYPE_CHECKING:
 class ModuleCode:
     """Where the functions of a module are in memory. All methods are safe to call from several threads."""
 
-    def __init__(self, info: ModuleInfo, types: ProcessTypes, environment: Environment, engine: Engine, signals: bool) -> None:
+    def __init__(
+        self,
+        info: ModuleInfo,
+        types: ProcessTypes,
+        environment: Environment,
+        engine: Engine,
+        signals: bool,
+        saved: SavedCode | None = None,
+    ) -> None:
         self.info = info
         self.types = types
         self.environment = environment
         self.signals = signals
+        self._saved = saved
+        self._executor = engine.executor
         self._backend = engine.backend
         self._options = engine.options
         self._target = engine.target
@@ -47,6 +60,8 @@ class ModuleCode:
         self.entries = [0] * self._defined
         """Address of each defined function: its code, or its lazy stub."""
         self._compiled = bytearray(self._defined)
+        self._tables: list[CompiledCode] = []
+        """Of the units of a whole module, in order, everything but the code."""
         ids = types.ids
         self._type_ids: Any = (ctypes.c_uint32 * max(1, len(ids)))(*ids)
         self.function_type_ids = [ids[index] for index in memoryview(info.function_types).cast("I")[self._first :]]
@@ -78,23 +93,82 @@ class ModuleCode:
         """Compile the n-th defined function, if it is not yet, and let all instances call its code; its address."""
         with self._lock:
             if not self._compiled[number]:
-                self._load(self._compile((self._writer.stream(self._first + number),)))
+                compiled = self._compile((self._writer.stream(self._first + number),))
+                self._load(compiled)
+                if self._saved is not None:
+                    self._saved.add(compiled)
             return self.entries[number]
+
+    def load_saved(self, machine: Machine) -> None:
+        """Load what the cache has of the module, with lazy stubs for what it has not."""
+        assert self._saved is not None and self._saved.found is not None
+        artifact, self._saved.found = self._saved.found, None
+        if artifact.complete:
+            self.load_all(artifact.units)
+        else:
+            self.make_lazy(machine)
+            with self._lock:
+                for unit in artifact.units:
+                    self._load(unit)
+
+    def load_all(self, units: Sequence[CompiledCode]) -> None:
+        """Load all functions from code that was compiled for this module and environment before; ArtifactError if some are missing."""
+        if sum([len(unit.functions) for unit in units]) != FUNCTION_SIZE * self._defined:
+            raise ArtifactError("precompiled code does not have all functions of its module")
+        with self._lock:
+            for unit in units:
+                self._load_part(unit)
+
+    def _load_part(self, unit: CompiledCode) -> None:
+        self._load(unit)
+        self._tables.append(unit._replace(code=b""))
+
+    def all_units(self, progress: Callable[[int, int], None] | None = None) -> list[CompiledCode]:
+        """All functions, compiled as a whole module; compiles them if that has not been done."""
+        with self._lock:
+            if self._tables or not self._defined:
+                return [unit._replace(code=loaded.code()) for unit, loaded in zip(self._tables, self._loaded, strict=True)]
+            return list(self.compiled_units(progress))
 
     def compile_all(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Compile all functions, whose bodies need not have been validated; `progress(done, total)` counts them."""
         with self._lock:
-            done = 0
-            while done < self._defined:
-                streams = self._writer.streams(self._first + done, self._backend.unit_size)
-                self._load(self._compile(tuple(streams)))
-                done += len(streams)
+            units = []
+            for unit in self.compiled_units(progress):
+                self._load_part(unit)
+                units.append(unit)
+            if self._saved is not None:
+                self._saved.store(units)
+
+    def compiled_units(self, progress: Callable[[int, int], None] | None = None) -> Generator[CompiledCode]:
+        """Compile all functions in units that the module alone decides; in several processes, if that is worth it."""
+        from wasmcore.compile.parallel import compile_units
+
+        done = 0
+        with closing(compile_units(self._units(), self._backend, self._executor, self._code_size())) as results:
+            for unit in results:
+                yield unit
+                done += len(unit.functions) // FUNCTION_SIZE
                 if progress is not None:
                     progress(done, self._defined)
 
+    def _units(self) -> Iterator[CompileUnit]:
+        done = 0
+        while done < self._defined:
+            streams = self._writer.streams(self._first + done, self._backend.unit_size)
+            yield self._unit(tuple(streams))
+            done += len(streams)
+
+    def _code_size(self) -> int:
+        """Bytes of all bodies."""
+        bodies = self.info.bodies
+        return int.from_bytes(bodies[-4:], "little") - int.from_bytes(bodies[:4], "little")
+
+    def _unit(self, streams: tuple[bytes, ...], address_map: bool = False) -> CompileUnit:
+        return CompileUnit(self.environment, streams, self._target.name, self._features, address_map, self.signals, self._options)
+
     def _compile(self, streams: tuple[bytes, ...], address_map: bool = False) -> CompiledCode:
-        unit = CompileUnit(self.environment, streams, self._target.name, self._features, address_map, self.signals, self._options)
-        return self._backend.compile(unit)
+        return self._backend.compile(self._unit(streams, address_map))
 
     def _load(self, compiled: CompiledCode) -> None:
         loaded = LoadedCode(compiled, self)

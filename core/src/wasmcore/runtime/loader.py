@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from bisect import bisect_right
 from struct import iter_unpack
 from typing import Protocol
@@ -30,13 +31,14 @@ class CodeNames(Protocol):
 class LoadedCode(Resource):
     """Compiled code in executable memory. Does not keep the module alive that asks for names of its functions."""
 
-    __slots__ = ("_block", "_indices", "_names", "_starts", "_traps", "address")
+    __slots__ = ("_block", "_indices", "_names", "_size", "_starts", "_traps", "address")
 
     def __init__(self, compiled: CompiledCode, names: CodeNames) -> None:
         super().__init__()
         self._names = ref(names)
         self._indices, self._starts, sizes = zip(*iter_unpack("<III", compiled.functions), strict=True)
         self._traps = compiled.traps
+        self._size = len(compiled.code)
         self._block = code_memory.allocate(_relocated(compiled))
         self.address = self._block.address
         traps.register(self.address, self.address + len(compiled.code), self)
@@ -47,6 +49,10 @@ class LoadedCode(Resource):
     def entries(self) -> zip[tuple[int, int]]:
         """(function index, address) of each function."""
         return zip(self._indices, [self.address + start for start in self._starts])
+
+    def code(self) -> bytes:
+        """The machine code as it was loaded."""
+        return ctypes.string_at(self.address, self._size)
 
     def trap_kind(self, offset: int) -> TrapKind | None:
         """Why an instruction at this offset faults, None if it is no trap site."""

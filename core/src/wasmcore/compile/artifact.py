@@ -1,0 +1,418 @@
+"""The one serialized form of compiled code: for the cache, for files made ahead of time, for what worker processes send back.
+
+    header       magic, version, number of sections, length of everything, digest of everything else
+    sections     kind, offset and length of each, ascending; code begins at a multiple of `CODE_ALIGNMENT`, the rest of 16
+    ...
+
+Numbers are little-endian. The digest is SHA-256, or HMAC-SHA256 where a key is given. Nothing in it is executed or interpreted when it
+is read, and every length and offset is checked, so bytes of any origin give an artifact or an `ArtifactError`. That says nothing
+about the code in it, which is as trustworthy as its origin.
+"""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+from struct import Struct, error, iter_unpack, pack
+from typing import TYPE_CHECKING, Any, Final
+
+from wasmcore._named_tuple import NamedTuple
+from wasmcore.errors import ArtifactError, TrapKind
+from wasmcore.plugin.code import CompiledCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+MAGIC: Final = b"\x7fwcode\r\n"
+"""The first bytes; shows damage by transfer as text."""
+VERSION: Final = 1
+"""Of the form, in every artifact; another one is refused."""
+CODE_ALIGNMENT: Final = 4096
+"""Code begins at a multiple of that many bytes, so that a file can be mapped."""
+
+_HEADER: Final = Struct("<8sIIQQ")
+_DIGEST_SIZE: Final = 32
+_SECTION: Final = Struct("<IIQQ")
+_UNIT: Final = Struct("<QQQQQ")
+"""Length of each blob of a unit."""
+_HEADER_SIZE: Final = _HEADER.size + _DIGEST_SIZE
+_MADE_FOR, _MODULE, _UNITS, _CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP = range(1, 9)
+_NAMES: Final = ("", "made-for", "module", "units", "code", "functions", "traps", "relocations", "address-map")
+_BLOBS: Final = (_CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP)
+"""Sections that have a piece of each unit, one behind the other."""
+_ENTRY_SIZES: Final = {_FUNCTIONS: 12, _TRAPS: 8, _RELOCATIONS: 12, _ADDRESS_MAP: 8}
+UNIT_ALIGNMENT: Final = 64
+"""Code of each unit begins at a multiple of that many bytes of the code section."""
+_LARGEST_TRAP: Final = max(TrapKind)
+
+
+class MadeFor(NamedTuple):
+    """Everything that decides what code is compiled. Code runs only where all of it is the same."""
+
+    module: bytes
+    """SHA-256 of the WebAssembly module."""
+    wasmcore: str
+    backend: str
+    backend_version: str
+    build: bytes
+    """Tells builds of one version apart (`wasmcore.compile.cache.build_of`); empty in files that travel."""
+    contract: tuple[int, int]
+    options: tuple[tuple[str, str], ...]
+    target: str
+    features: frozenset[str]
+    """CPU features that the code may use."""
+    wasm_features: frozenset[str]
+    """The bodies of the module are valid with these WebAssembly features."""
+    signals: bool
+    memories: tuple[tuple[int, bool, bool, int], ...]
+    """Of each memory: offset in the VMContext, 64-bit index, guarded, logarithm of the page size."""
+    layout: tuple[int, int, int, int]
+    """Imported functions, offsets of imports and functions in the VMContext, its size."""
+
+    def pack(self) -> bytes:
+        """As bytes, equal for equal values only."""
+        write = _Writer()
+        write.blob(self.module)
+        for text in (self.wasmcore, self.backend, self.backend_version, self.target):
+            write.text(text)
+        write.blob(self.build)
+        write.numbers(*self.contract, self.signals, *self.layout)
+        write.texts([text for option in self.options for text in option])
+        write.texts(sorted(self.features))
+        write.texts(sorted(self.wasm_features))
+        write.numbers(len(self.memories))
+        for memory in self.memories:
+            write.numbers(*memory)
+        return b"".join(write.parts)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> MadeFor:
+        """What `pack` made bytes of; ArtifactError if it did not."""
+        read = _Reader(data)
+        module = read.blob()
+        wasmcore, backend, backend_version, target = (read.text() for _ in range(4))
+        build = read.blob()
+        major, minor, signals, *layout = (read.number() for _ in range(7))
+        options = read.texts()
+        features, wasm_features = frozenset(read.texts()), frozenset(read.texts())
+        memories = []
+        for _ in range(read.count(16)):
+            offset, index64, guarded, page_size = (read.number() for _ in range(4))
+            memories.append((offset, bool(index64), bool(guarded), page_size))
+        pairs = tuple(zip(options[::2], options[1::2]))
+        found = cls(
+            module,
+            wasmcore,
+            backend,
+            backend_version,
+            build,
+            (major, minor),
+            pairs,
+            target,
+            features,
+            wasm_features,
+            bool(signals),
+            tuple(memories),
+            (layout[0], layout[1], layout[2], layout[3]),
+        )
+        if found.pack() != data:
+            raise ArtifactError("precompiled code is damaged: its made-for section is not what it would be written as")
+        return found
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def numbers(self, *values: int) -> None:
+        self.parts += [pack("<I", value) for value in values]
+
+    def blob(self, data: bytes) -> None:
+        self.numbers(len(data))
+        self.parts.append(data)
+
+    def text(self, text: str) -> None:
+        self.blob(text.encode())
+
+    def texts(self, texts: Sequence[str]) -> None:
+        self.numbers(len(texts))
+        for text in texts:
+            self.text(text)
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def _take(self, size: int) -> bytes:
+        start, self._at = self._at, self._at + size
+        if self._at > len(self._data):
+            raise ArtifactError("precompiled code is damaged: its made-for section ends too early")
+        return self._data[start : self._at]
+
+    def number(self) -> int:
+        return int.from_bytes(self._take(4), "little")
+
+    def count(self, size: int) -> int:
+        """A number of things that take at least `size` bytes each."""
+        found = self.number()
+        if found * size > len(self._data) - self._at:
+            raise ArtifactError("precompiled code is damaged: its made-for section ends too early")
+        return found
+
+    def blob(self) -> bytes:
+        return self._take(self.number())
+
+    def text(self) -> str:
+        try:
+            return self.blob().decode()
+        except UnicodeDecodeError:
+            raise ArtifactError("precompiled code is damaged: a name in it is not UTF-8") from None
+
+    def texts(self) -> list[str]:
+        return [self.text() for _ in range(self.count(4))]
+
+
+class Artifact(NamedTuple):
+    """Compiled code of a module."""
+
+    made_for: MadeFor
+    units: tuple[CompiledCode, ...]
+    """In order. A function is in at most one."""
+    complete: bool
+    """Whether all functions of the module are there."""
+    module: bytes | None = None
+    """The WebAssembly itself, in a file that is to stand alone."""
+
+    def required_features(self) -> frozenset[str]:
+        """CPU features that the code needs."""
+        return frozenset[str]().union(*[unit.features for unit in self.units])
+
+    def size(self) -> int:
+        """Bytes of machine code."""
+        return sum([len(unit.code) for unit in self.units])
+
+
+def is_artifact(data: bytes) -> bool:
+    """Whether bytes begin like an artifact."""
+    return data.startswith(MAGIC)
+
+
+# Writing
+
+
+def write_artifact(artifact: Artifact, key: bytes | None = None) -> bytes:
+    """An artifact as bytes, authenticated with a key or with a checksum only."""
+    head = _Writer()
+    head.numbers(artifact.complete)
+    head.texts(sorted(artifact.required_features()))
+    head.blob(artifact.made_for.pack())
+    contents = {_MADE_FOR: b"".join(head.parts), **_unit_sections(artifact.units)}
+    if artifact.module is not None:
+        contents[_MODULE] = artifact.module
+    parts: list[bytes] = []
+    table: list[bytes] = []
+    position = _HEADER_SIZE + _SECTION.size * len(contents)
+    for kind in sorted(contents):
+        padding = -position % (CODE_ALIGNMENT if kind == _CODE else 16)
+        parts += (bytes(padding), contents[kind])
+        table.append(_SECTION.pack(kind, 0, position + padding, len(contents[kind])))
+        position += padding + len(contents[kind])
+    header = _HEADER.pack(MAGIC, VERSION, len(contents), position, 0)
+    return b"".join((header, _digest(key, (header, *table, *parts)), *table, *parts))
+
+
+def _unit_sections(units: tuple[CompiledCode, ...]) -> dict[int, bytes]:
+    blobs = [(unit.code, unit.functions, unit.traps, unit.relocations, unit.address_map) for unit in units]
+    sections = {kind: b"".join([blob[at] for blob in blobs]) for at, kind in enumerate(_BLOBS)}
+    sections[_CODE] = b"".join([_aligned(blob[0]) for blob in blobs])
+    sections[_UNITS] = b"".join([_UNIT.pack(*map(len, blob)) for blob in blobs])
+    return sections
+
+
+def _aligned(code: bytes) -> bytes:
+    return code + bytes(-len(code) % UNIT_ALIGNMENT)
+
+
+def _digest(key: bytes | None, parts: Iterable[bytes | memoryview]) -> bytes:
+    state: Any = sha256() if key is None else hmac.new(key, digestmod=sha256)
+    for part in parts:
+        state.update(part)
+    found: bytes = state.digest()
+    return found
+
+
+# Reading
+
+
+def read_artifact(data: bytes, key: bytes | None = None, *, made_for: MadeFor | None = None) -> Artifact:
+    """The artifact that bytes hold; ArtifactError saying what is wrong with them.
+
+    key: what it must have been written with. Then the tables of the units are not looked at one entry by one, for who had the key
+        made them from what a backend returned.
+    made_for: refuse what was made for anything else.
+    """
+    sections = _sections(data, key)
+    read = _Reader(bytes(sections[_MADE_FOR]))
+    complete = read.number()
+    required = frozenset(read.texts())
+    packed = read.blob()
+    if made_for is None:
+        made_for = MadeFor.unpack(packed)
+    elif made_for.pack() != packed:
+        raise ArtifactError(f"precompiled code does not fit: {difference(MadeFor.unpack(packed), made_for)}")
+    if complete > 1:
+        raise _damaged("whether it is complete")
+    module = bytes(sections[_MODULE]) if _MODULE in sections else None
+    if module is not None and sha256(module).digest() != made_for.module:
+        raise _damaged("the module in it is not the one that it was made for")
+    units = tuple(_units(sections, made_for, required))
+    if key is None:
+        _check_units(units, made_for)
+    return Artifact(made_for, units, bool(complete), module)
+
+
+def difference(found: MadeFor, wanted: MadeFor) -> str:
+    """What precompiled code was made for, and what would be needed, in one line."""
+    names = ("module", "wasmcore", "backend", "backend_version", "contract", "target", "features", "options")
+    for name in (*names, "wasm_features", "signals", "memories", "layout", "build"):
+        one, other = getattr(found, name), getattr(wanted, name)
+        if one != other:
+            return f"made for {_PHRASES.get(name, name)} {_shown(one)}, not {_shown(other)}"
+    return "made for the same"
+
+
+_PHRASES: Final = {"backend_version": "version", "features": "CPU features", "wasm_features": "WebAssembly features"}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()[:16] or "(none)"
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(value)) or "(none)"
+    return str(value)
+
+
+def _damaged(what: str) -> ArtifactError:
+    return ArtifactError(f"precompiled code is damaged: {what}")
+
+
+def _sections(data: bytes, key: bytes | None) -> dict[int, memoryview]:
+    """The content of each section, of bytes whose digest is right."""
+    if not is_artifact(data):
+        raise ArtifactError("this is no precompiled WebAssembly: it does not begin with the bytes 7f 77 63 6f 64 65 0d 0a")
+    try:
+        _, version, count, length, reserved = _HEADER.unpack_from(data)
+        digest_end = _HEADER_SIZE
+        table_end = digest_end + _SECTION.size * count
+        if version != VERSION:
+            raise ArtifactError(f"precompiled code has version {version} of its form, this wasmcore reads version {VERSION}")
+        if length != len(data) or table_end > length:
+            raise ArtifactError(f"precompiled code is truncated or longer than it should be: {len(data)} bytes of {length}")
+        view = memoryview(data)
+        digest = _digest(key, (view[: _HEADER.size], view[digest_end:]))
+        if not hmac.compare_digest(digest, data[_HEADER.size : digest_end]):
+            raise _damaged("its checksum is wrong" if key is None else "it is not authentic")
+        if reserved:
+            raise _damaged("its header")
+        return _section_table(view, table_end, list(iter_unpack(_SECTION.format, view[digest_end:table_end])))
+    except error:
+        raise ArtifactError(f"precompiled code is truncated: {len(data)} bytes") from None
+
+
+def _section_table(view: memoryview, position: int, table: list[tuple[int, ...]]) -> dict[int, memoryview]:
+    found: dict[int, memoryview] = {}
+    for kind, reserved, offset, length in table:
+        if not 0 < kind < len(_NAMES) or kind in found or reserved:
+            raise _damaged(f"it has a section of kind {kind}")
+        if offset < position or offset + length > len(view):
+            raise _damaged(f"its {_NAMES[kind]} section is out of place")
+        found[kind] = view[offset : offset + length]
+        position = offset + length
+    missing = [name for kind, name in enumerate(_NAMES) if kind not in found and kind not in (0, _MODULE)]
+    if missing or position != len(view):
+        raise _damaged(f"its sections are not complete ({', '.join(missing) or 'bytes behind the last one'})")
+    return found
+
+
+def _units(sections: dict[int, memoryview], made_for: MadeFor, required: frozenset[str]) -> Iterator[CompiledCode]:
+    if len(sections[_UNITS]) % _UNIT.size:
+        raise _damaged("its units section")
+    position = dict.fromkeys(_BLOBS, 0)
+    for lengths in _UNIT.iter_unpack(sections[_UNITS]):
+        blobs: list[bytes] = []
+        for kind, length in zip(_BLOBS, lengths):
+            start = position[kind]
+            if start + length > len(sections[kind]) or length % _ENTRY_SIZES.get(kind, 1):
+                raise _damaged(f"its {_NAMES[kind]} section does not have what its units say")
+            blobs.append(bytes(sections[kind][start : start + length]))
+            position[kind] = start + length + (-length % UNIT_ALIGNMENT if kind == _CODE else 0)
+        if not blobs[1]:
+            raise _damaged("a unit has no function")
+        code, functions, traps, relocations, address_map = blobs
+        yield CompiledCode(
+            code=code,
+            functions=functions,
+            traps=traps,
+            relocations=relocations,
+            address_map=address_map,
+            target=made_for.target,
+            features=required,
+            backend=made_for.backend,
+            backend_version=made_for.backend_version,
+            contract=made_for.contract,
+        )
+    if any(position[kind] != len(sections[kind]) for kind in _BLOBS):
+        raise _damaged("its units do not add up to its sections")
+
+
+def _check_units(units: tuple[CompiledCode, ...], made_for: MadeFor) -> None:
+    """Check every entry of the tables of units."""
+    seen: set[int] = set()
+    for unit in units:
+        size = len(unit.code)
+        end = 0
+        for index, offset, length in iter_unpack("<III", unit.functions):
+            if index < made_for.layout[0] or index in seen:
+                raise _damaged(f"function {index} is in it twice or is imported")
+            if offset < end or offset + length > size:
+                raise _damaged(f"function {index} is not within the code")
+            seen.add(index)
+            end = offset + length
+        _check_places(unit.traps, size, lambda kind: kind <= _LARGEST_TRAP, "trap")
+        _check_places(unit.address_map, size + 1, lambda word: True, "place of the address map")
+
+
+def _check_places(table: bytes, size: int, allowed: Callable[[int], bool], what: str) -> None:
+    """Check that a table has ascending code offsets."""
+    last = 0
+    for offset, value in iter_unpack("<II", table):
+        if not last <= offset < size or not allowed(value):
+            raise _damaged(f"a {what} is not within the code, or of no known kind")
+        last = offset
+
+
+# Units
+
+
+def joined(units: Sequence[CompiledCode]) -> CompiledCode:
+    """Several units as one, in the same order. Their code may not need an alignment greater than `UNIT_ALIGNMENT`."""
+    codes: list[bytes] = []
+    functions: list[bytes] = []
+    traps: list[bytes] = []
+    maps: list[bytes] = []
+    position = 0
+    for unit in units:
+        if unit.relocations:
+            raise ArtifactError("code with relocations can not be joined")
+        code = _aligned(unit.code)
+        codes.append(code)
+        functions += [pack("<III", index, offset + position, size) for index, offset, size in iter_unpack("<III", unit.functions)]
+        traps += [pack("<II", offset + position, kind) for offset, kind in iter_unpack("<II", unit.traps)]
+        maps += [pack("<II", offset + position, word) for offset, word in iter_unpack("<II", unit.address_map)]
+        position += len(code)
+    features = frozenset[str]().union(*[unit.features for unit in units])
+    return units[0]._replace(
+        code=b"".join(codes), functions=b"".join(functions), traps=b"".join(traps), address_map=b"".join(maps), features=features
+    )
