@@ -31,7 +31,7 @@ from .module_builder import (
     signed,
     unsigned,
 )
-from .operators import DIVISIONS, EQUAL, OPERATORS, OR, REINTERPRETATIONS, SIGN_COPIES, TRUNCATIONS, Operator
+from .operators import DIVISIONS, EQUAL, OPERATORS, OR, REINTERPRETATIONS, SIGN_COPIES, TRUNCATIONS, WIDE_OPERATORS, Operator
 from .tree import Node
 from .values import constant, random_value
 
@@ -81,6 +81,8 @@ class Program:
     memories: list[memories.MemoryKind] = field(default_factory=lambda: [memories.FIRST_MEMORY])
     kinds: tuple[int, ...] = NUMBERS
     """Types of its numbers, and of vectors where it has them."""
+    proposals: bool = False
+    """Whether it may use what is no part of WebAssembly 3.0."""
     types: list[FunctionType] = field(default_factory=list)
     """The type section so far."""
 
@@ -209,7 +211,7 @@ class FunctionGenerator:
         """Pushes several values: one after the other, or as results of one block or call."""
         types = tuple(types)
         if len(types) > 1 and self.budget > 0 and depth > 0 and self.chance(0.5):
-            maker = self.random.choice((self.call_with_results, self.block_with_results))
+            maker = self.random.choice((self.call_with_results, self.block_with_results, self.wide_operator))
             node = maker(types, depth - 1)
             if node is not None:
                 return node
@@ -238,6 +240,21 @@ class FunctionGenerator:
     def operator(self, value_type: int, depth: int) -> Node:
         chosen = self.random.choice(OPERATORS_OF[value_type])
         return Node((value_type,), [*(self.value(t, depth) for t in chosen.operands), chosen.code])
+
+    def wide_operator(self, types: tuple[int, ...], depth: int) -> Node | None:
+        """Arithmetic of 128 bits, where the program has it."""
+        if types != (I64, I64) or not self.program.proposals:
+            return None
+        code, operands = self.random.choice(WIDE_OPERATORS)
+        return Node(types, [self.values((I64,) * operands, depth), code])
+
+    def half(self, _value_type: int, depth: int) -> Node | None:
+        """One of two halves."""
+        both = self.wide_operator((I64, I64), depth)
+        if both is None or self.chance(0.5):
+            return Node((I64,), [both, DROP]) if both else None
+        kept = self.scratch(I64)
+        return Node((I64,), [both, b"\x21", kept, DROP, b"\x20", kept], fixed=True)
 
     def of_vector(self, value_type: int, depth: int) -> Node:
         """A number that is made from a vector, where the program has vectors."""
@@ -531,8 +548,8 @@ _ANY_VALUE = {
 }
 _ANY_NUMBER = {**_ANY_VALUE, _G.operator: 30, memories.load: 6, _G.of_vector: 4}
 VALUES: dict[int, Weighted[Callable[[FunctionGenerator, int, int], Node | None]]] = {
-    I32: Weighted({**_ANY_NUMBER, _G.partial_operator: 3, _G.bits: 1, _G.size: 2, _G.host_call: 1}),
-    I64: Weighted({**_ANY_NUMBER, _G.partial_operator: 3, _G.bits: 1, memories.size_or_growth: 1}),
+    I32: Weighted({**_ANY_NUMBER, _G.partial_operator: 3, _G.bits: 1, _G.size: 2, _G.host_call: 1, memories.atomic: 2}),
+    I64: Weighted({**_ANY_NUMBER, _G.partial_operator: 3, _G.bits: 1, memories.size_or_growth: 1, memories.atomic: 2, _G.half: 3}),
     F32: Weighted({**_ANY_NUMBER, _G.bits: 1}),
     F64: Weighted({**_ANY_NUMBER, _G.bits: 1}),
     V128: Weighted(
@@ -563,6 +580,7 @@ STATEMENTS: Weighted[Callable[[FunctionGenerator, int], Node | None]] = Weighted
         _G.branch: 3,
         _G.branch_table: 3,
         _G.trap: 1,
+        memories.atomic_store: 1,
         memories.bulk: 2,
         _G.bulk_table: 1,
     }
@@ -574,6 +592,7 @@ def generate(seed: int) -> Program:
     random = Random(seed)
     size = random.choice((15, 60, 60, 150))
     types = (*NUMBERS, V128, V128, V128) if random.random() < 0.4 else NUMBERS
+    proposals = random.random() < 0.25
     functions = [Function(random_signature(random, types)) for _ in range(random.randint(1, 6))]
     kinds = [(I32, True), *((random.choice(types), random.random() < 0.8) for _ in range(random.randrange(6)))]
     program = Program(
@@ -583,8 +602,9 @@ def generate(seed: int) -> Program:
         table=[random.randrange(len(functions) + 1) for _ in range(TABLE_SIZE - 4)],
         data=random.randbytes(256) if random.random() < 0.7 else bytes(64),
         start=random.random() < 0.1,
-        memories=memories.random_memories(random),
+        memories=memories.random_memories(random, proposals),
         kinds=types,
+        proposals=proposals,
     )
     program.type_index(HOST_LOG)
     for index in range(len(functions)):

@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 from .module_builder import I32, I64, V128, unsigned
-from .operators import LANE_LOADS, LANE_STORES, LOADS, STORES, Access
+from .operators import ATOMIC_STORES, ATOMICS, LANE_LOADS, LANE_STORES, LOADS, STORES, Access
 from .tree import Node
 from .values import constant
 
@@ -45,10 +45,11 @@ OTHER_MEMORIES = (
 )
 
 
-def random_memories(random: Random) -> list[MemoryKind]:
-    """Most programs have one memory."""
-    first = FIRST_MEMORY if random.random() < 0.9 else random.choice(OTHER_MEMORIES)
-    return [first, *(random.choice(OTHER_MEMORIES) for _ in range(random.randint(1, 4) if random.random() < 0.3 else 0))]
+def random_memories(random: Random, proposals: bool) -> list[MemoryKind]:
+    """Most programs have one memory; small pages are a proposal."""
+    others = OTHER_MEMORIES if proposals else [memory for memory in OTHER_MEMORIES if memory.page_size_log2 == 16]
+    first = FIRST_MEMORY if random.random() < 0.9 else random.choice(others)
+    return [first, *(random.choice(others) for _ in range(random.randint(1, 4) if random.random() < 0.3 else 0))]
 
 
 def index_value(g: FunctionGenerator, index: int, depth: int, mask: int) -> Node:
@@ -104,6 +105,35 @@ def store_lane(g: FunctionGenerator, depth: int) -> Node:
     chosen = g.random.choice(LANE_STORES)
     place, argument = address(g, depth)
     return Node((), [place, g.value(V128, depth), chosen.code, argument, lane(g, chosen)])
+
+
+def atomic_address(g: FunctionGenerator, depth: int, logarithm: int) -> tuple[Node, bytes]:
+    """An address that is aligned, and the encoded memory, alignment and offset."""
+    number = g.random.randrange(len(g.program.memories))
+    memory = g.program.memories[number]
+    start = bytes([0x40 | logarithm]) + unsigned(number) if number else bytes([logarithm])
+    place = index_value(g, memory.index, depth, 0x1F8)
+    return place, start + unsigned(8 * g.random.choice((0, 0, 1, 3, 40, PAGE)))
+
+
+def atomic(g: FunctionGenerator, value_type: int, depth: int) -> Node | None:
+    """An atomic load, update or exchange, where the program has them."""
+    if not g.program.proposals:
+        return None
+    chosen = g.random.choice([each for each in ATOMICS if each.value == value_type])
+    place, argument = atomic_address(g, depth, chosen.logarithm)
+    return Node((value_type,), [place, *(g.value(value_type, depth) for _ in range(chosen.operands)), chosen.code, argument])
+
+
+def atomic_store(g: FunctionGenerator, depth: int) -> Node | None:
+    """An atomic store or a fence, where the program has them."""
+    if not g.program.proposals:
+        return None
+    if g.chance(0.2):
+        return Node((), [b"\xfe\x03\x00"])
+    chosen = g.random.choice(ATOMIC_STORES)
+    place, argument = atomic_address(g, depth, chosen.logarithm)
+    return Node((), [place, g.value(chosen.value, depth), chosen.code, argument])
 
 
 def size_or_growth(g: FunctionGenerator, value_type: int, _depth: int) -> Node | None:

@@ -127,6 +127,10 @@ F32X4_EQUAL, F64X2_EQUAL = b"\xfd\x41", b"\xfd\x47"
 FLOAT_SPLATS = [*_vectors((F32,), V128, (0x13, 1)), *_vectors((F64,), V128, (0x14, 1))]
 
 
+WIDE_OPERATORS = [(b"\xfc\x13", 4), (b"\xfc\x14", 4), (b"\xfc\x15", 2), (b"\xfc\x16", 2)]
+"""Instructions with two results of type i64, and how many operands of that type they have."""
+
+
 class LaneOperator(NamedTuple):
     """An instruction with a lane."""
 
@@ -146,6 +150,27 @@ REPLACEMENTS = [
     for number, scalar, lanes in ((0x17, I32, 16), (0x1A, I32, 8), (0x1C, I32, 4), (0x1E, I64, 2), (0x20, F32, 4), (0x22, F64, 2))
 ]
 SHUFFLE = b"\xfd\x0d"
+
+
+class Atomic(NamedTuple):
+    """An atomic access that has a result."""
+
+    code: bytes
+    value: int
+    logarithm: int
+    """Of its bytes."""
+    operands: int
+    """Values besides the address."""
+
+
+_ATOMIC_WIDTHS = ((I32, 2), (I64, 3), (I32, 0), (I32, 1), (I64, 0), (I64, 1), (I64, 2))
+ATOMICS = [
+    Atomic(b"\xfe" + unsigned(first + i), value, logarithm, operands)
+    for first, operands in ((0x10, 0), (0x1E, 1), (0x25, 1), (0x2C, 1), (0x33, 1), (0x3A, 1), (0x41, 1), (0x48, 2))
+    for i, (value, logarithm) in enumerate(_ATOMIC_WIDTHS)
+]
+ATOMIC_STORES = [Atomic(b"\xfe" + unsigned(0x17 + i), value, logarithm, 1) for i, (value, logarithm) in enumerate(_ATOMIC_WIDTHS)]
+
 VECTOR_WIDTHS = (16, 8, 8, 8, 8, 8, 8, 1, 2, 4, 8)
 LOADS[V128] = [Access(b"\xfd" + bytes([number]), V128, width) for number, width in [*enumerate(VECTOR_WIDTHS), (0x5C, 4), (0x5D, 8)]]
 STORES.append(Access(b"\xfd\x0b", V128, 16))

@@ -119,6 +119,8 @@ def _oracle() -> wasmtime.Engine:
     config = wasmtime.Config()
     config.wasm_custom_page_sizes = True
     config.wasm_memory64 = True
+    config.wasm_threads = True
+    config.wasm_wide_arithmetic = True
     return wasmtime.Engine(config)
 
 
