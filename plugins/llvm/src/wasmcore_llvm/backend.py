@@ -1,0 +1,129 @@
+"""The backend as core sees it: a unit through LLVM to compiled code."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from wasmcore.errors import PluginError
+from wasmcore.plugin.code import CONTRACT, CompiledCode
+from wasmcore.plugin.unit import CompileUnit
+from wasmcore_llvm import __version__
+
+if TYPE_CHECKING:
+    from wasmcore_llvm.ir_state import Unit
+    from wasmcore_llvm.objects import Linked
+
+LARGE_FRAME: Final = 16 << 10
+"""Bytes of a frame that the reserve below the stack limit is not made for."""
+_PUSH_MOVE: Final = b"\x55\x48\x89\xe5"
+
+_FEATURES: Final = (
+    "mvp sign_extension saturating_conversions multi_value bulk_memory reference_types tail_calls multi_memory extended_const "
+    "function_references memory64 custom_page_sizes wide_arithmetic simd relaxed_simd"
+)
+
+
+class Llvm:
+    """`wasmcore.plugin.hooks.Backend`."""
+
+    name: Final = "llvm"
+    version: Final = __version__
+    contract: Final = CONTRACT
+    targets: Final = frozenset(("x86_64",))
+    features: Final = frozenset(_FEATURES.split())
+    options: Final = {"level": ("O2", "O0", "O1", "O3"), "portable": ("no", "yes")}
+    unit_size: Final = 1 << 19
+    lazy: Final = False
+
+    def compile(self, unit: CompileUnit) -> CompiledCode:
+        """Compile the functions of a unit together."""
+        from wasmcore_llvm.ir_state import Unit
+        from wasmcore_llvm.optimize import features_of
+
+        features = features_of(unit)
+        state = Unit(unit.environment, unit.target, features, unit.signals, unit.address_map)
+        while True:
+            code, large = self._attempt(unit, state)
+            if not large:
+                return code
+            state = Unit(unit.environment, unit.target, features, unit.signals, unit.address_map)
+            state.large = large
+
+    def _attempt(self, unit: CompileUnit, state: Unit) -> tuple[CompiledCode, dict[int, int]]:
+        """The code, and the sizes of frames that have to be checked in another way, by function."""
+        from wasmcore_llvm.ir_module import module_text
+        from wasmcore_llvm.objects import link
+        from wasmcore_llvm.optimize import level_of, object_file
+
+        text = module_text(state, unit.streams)
+        linked = link(object_file(text, unit.target, state.features, level_of(unit)))
+        large = _large_frames(linked, state)
+        if large:
+            return CompiledCode(b"", b"", b""), large
+        return (
+            CompiledCode(
+                code=linked.code,
+                functions=_function_table(linked, state),
+                traps=b"".join(struct.pack("<II", at, state.sites[number][0]) for at, number in linked.traps),
+                address_map=_address_map(linked, state) if unit.address_map else b"",
+                target=unit.target,
+                features=state.features,
+                backend=self.name,
+                backend_version=self.version,
+            ),
+            {},
+        )
+
+
+def _function_table(linked: Linked, state: Unit) -> bytes:
+    """Index, offset and size of each function, in the order of the unit."""
+    table = []
+    for function in state.defined:
+        start, size = _symbol(linked, f"f{function}")
+        if function in state.large:
+            inner, inner_size = _symbol(linked, f"f{function}.large")
+            if inner < start:
+                raise PluginError("LLVM has moved a function")
+            size = inner + inner_size - start
+        table.append((function, start, size))
+    if table != sorted(table, key=lambda row: row[1]):
+        raise PluginError("LLVM has moved functions")
+    return b"".join(struct.pack("<III", *row) for row in table)
+
+
+def _symbol(linked: Linked, name: str) -> tuple[int, int]:
+    found = linked.symbols.get(name)
+    if found is None:
+        raise PluginError(f"LLVM's object does not define {name}")
+    return found
+
+
+def _large_frames(linked: Linked, state: Unit) -> dict[int, int]:
+    """Bytes of the frames, by function, if there are new ones that are too large for a check that comes afterwards."""
+    found = dict(state.large)
+    for function in state.defined:
+        if function not in found:
+            size = frame_size(linked.code, _symbol(linked, f"f{function}")[0])
+            if size > LARGE_FRAME:
+                found[function] = size
+    return found if len(found) > len(state.large) else {}
+
+
+def frame_size(code: bytes, at: int) -> int:
+    """Bytes that the prologue at an offset takes from the stack: push rbp; mov rbp, rsp; perhaps and rsp, -n; sub rsp, n."""
+    if code[at : at + 4] != _PUSH_MOVE:
+        raise PluginError("LLVM has made a function without a frame")
+    at += 4
+    if code[at : at + 3] == b"\x48\x83\xe4":
+        at += 4
+    if code[at : at + 3] == b"\x48\x81\xec":
+        return int.from_bytes(code[at + 3 : at + 7], "little")
+    return 0
+
+
+def _address_map(linked: Linked, state: Unit) -> bytes:
+    """The line table and the trap sites as pairs of offset and stream word."""
+    places = {at: line - 1 for at, line in linked.places if line}
+    places.update((at, state.sites[number][1]) for at, number in linked.traps)
+    return b"".join(struct.pack("<II", at, places[at]) for at in sorted(places))

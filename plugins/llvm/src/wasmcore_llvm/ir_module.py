@@ -1,0 +1,66 @@
+"""A unit as the text of one LLVM module."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasmcore.plugin.unit import CompileUnit
+from wasmcore.stream import HEADER_FUNCTION, HEADER_TYPE
+from wasmcore_llvm.ir_function import Function, function_metadata
+from wasmcore_llvm.ir_state import DEBUG_METADATA, Unit
+
+_TAIL_CALLS: Final = frozenset((0x12, 0x13, 0x15))
+_ATTRIBUTES: Final = """
+attributes #0 = { noinline nounwind noredzone "frame-pointer"="all" "no-builtins" "prefer-vector-width"="256" }
+attributes #1 = { nomerge noreturn nounwind }
+!0 = !{}
+!1 = !{!11, !11, i64 0}
+!2 = !{!12, !12, i64 0}
+!3 = !{!13, !13, i64 0}
+!4 = !{!"branch_weights", i32 1, i32 1048575}
+!5 = !{!"branch_weights", i32 1048575, i32 1}
+!10 = !{!"wasmcore"}
+!11 = !{!"context", !10, i64 0}
+!12 = !{!"memory", !10, i64 0}
+!13 = !{!"table", !10, i64 0}
+"""
+_DEBUG: Final = """
+!llvm.dbg.cu = !{!20}
+!llvm.module.flags = !{!21, !22}
+!20 = distinct !DICompileUnit(language: DW_LANG_C, file: !23, emissionKind: LineTablesOnly)
+!21 = !{i32 2, !"Debug Info Version", i32 3}
+!22 = !{i32 7, !"Dwarf Version", i32 5}
+!23 = !DIFile(filename: "wasm", directory: "")
+!24 = !DISubroutineType(types: !0)
+"""
+
+
+def module_text(unit: Unit, streams: tuple[bytes, ...]) -> str:
+    """The functions with these streams; `unit` knows their trap sites afterwards."""
+    headers = [memoryview(stream).cast("q") for stream in streams]
+    unit.defined = {header[HEADER_FUNCTION]: header[HEADER_TYPE] for header in headers}
+    unit.positions = {function: number for number, function in enumerate(unit.defined)}
+    unit.uniform = frozenset(header[HEADER_FUNCTION] for header, stream in zip(headers, streams) if has_tail_calls(stream))
+    parts = [Function(unit, stream).write_function() for stream in streams]
+    parts += unit.declarations.values()
+    parts.append(_ATTRIBUTES)
+    if unit.address_map:
+        parts.append(_DEBUG)
+        parts += debug_metadata(unit)
+    return "\n".join(parts)
+
+
+def has_tail_calls(stream: bytes) -> bool:
+    """Whether a function may make tail calls."""
+    return not _TAIL_CALLS.isdisjoint(memoryview(stream).cast("H")[::4])
+
+
+def debug_metadata(unit: Unit) -> list[str]:
+    """Stream words as lines, counted from 1."""
+    kind = "distinct !DISubprogram(name: \"f\", file: !23, type: !24, spFlags: DISPFlagDefinition, unit: !20)"
+    lines = [f"!{function_metadata(unit, function)} = {kind}" for function in unit.defined]
+    lines += [
+        f"!{DEBUG_METADATA + number} = !DILocation(line: {word + 1}, scope: !{function_metadata(unit, function)})"
+        for (function, word), number in unit.locations.items()
+    ]
+    return lines

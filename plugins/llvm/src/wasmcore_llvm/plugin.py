@@ -1,0 +1,18 @@
+"""What this distribution brings to wasmcore."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wasmcore.plugin.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from wasmcore.plugin.hooks import Backend
+
+
+@hookimpl
+def wasmcore_backend() -> Backend:
+    """The LLVM backend."""
+    from wasmcore_llvm.backend import Llvm
+
+    return Llvm()
