@@ -22,7 +22,6 @@ from wasmcore.text.printer_literals import bytes_text, f32_text, f64_text, name_
 
 PRINTED = sorted((Path(__file__).parent / "printed").glob("*.wat"))
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.wasm"))
-NO_NOTES = pytest.mark.xfail(strict=True, reason="wat2wasm does not take @name of locals, labels and fields yet")
 BOTH = pytest.mark.parametrize("folded", [False, True], ids=["flat", "folded"])
 
 
@@ -53,9 +52,7 @@ def test_printed_files(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", PRINTED, ids=[file.stem for file in PRINTED])
-def test_printed_files_read_by_ourselves(file: Path, request: pytest.FixtureRequest) -> None:
-    if file.name.startswith("names."):
-        request.applymarker(NO_NOTES)
+def test_printed_files_read_by_ourselves(file: Path) -> None:
     text = file.read_text("utf-8")
     assert wat2wasm(text) == oracle(text)
 
@@ -130,15 +127,22 @@ def test_strings(data: bytes, name: str) -> None:
 # Names
 
 
-@NO_NOTES
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), max_size=600))
 @settings(max_examples=50)
 def test_any_name(name: str) -> None:
-    text = f"(module (func (@name {name_text(name)}) (local (@name {name_text(name)}) i32) (block (@name {name_text(name)}))))"
+    note = f"(@name {name_text(name)})"
+    text = f"""(module {note}
+      (type {note} (func (param {note} i32) (param i32))) (type (struct (field {note} i32) (field i8 i8) (field {note} i8)))
+      (func {note} (param {note} i32) (local i32) (local {note} i32)
+        (block {note} (loop {note} (if {note} (result i32) (local.get 0) (then (i32.const 0)) (else (i32.const 1))) (drop)))
+        block {note} end)
+      (func (if $x {note} (i32.const 0) (then (if (i32.const 1) (then (br $x)))))))"""
     data = oracle(text)
-    printed = wasm2wat(data)
-    assert oracle(printed) == data
-    assert wat2wasm(printed) == data
+    assert wat2wasm(text) == data
+    for folded in (False, True):
+        printed = wasm2wat(data, folded=folded)
+        assert oracle(printed) == data
+        assert wat2wasm(printed) == data
 
 
 def test_names_that_are_not_unique_are_no_identifiers() -> None:

@@ -42,8 +42,6 @@ _FOLDED: Final = 7
 _FOLDED_THEN: Final = 8
 _FOLDED_ELSE: Final = 9
 
-_NO_NOTE: Final = 0x7FFFFFFF
-
 
 class ExpressionReader(OperandReader):
     """Reads instructions up to the parenthesis that closes what is around them.
@@ -57,8 +55,8 @@ class ExpressionReader(OperandReader):
         self.depth: i64 = 0
         self.single = False
         self.note_number: i64 = 0
-        self.note_position: i64 = _NO_NOTE
         self.delayed_hints: dict[int, bytes] = {}
+        self.delayed_names: dict[int, bytes] = {}
 
     def push(self, kind: i64, start: i64, operands: i64) -> None:
         """Open a frame."""
@@ -159,6 +157,8 @@ class ExpressionReader(OperandReader):
             self.push(_FOLDED, 0, 0)
             return
         start = self.position
+        if code == _CODE_IF and self.note_position <= start + 1:
+            self.delay_name()
         if form:
             self.skip_operands()
         self.push(_CONDITION if code == _CODE_IF else _PLAIN, start, self.position)
@@ -187,11 +187,24 @@ class ExpressionReader(OperandReader):
         self.position = self.frames[at + 1]
         if self.delayed_hints:
             self.delayed(self.depth - 1)
+        if self.delayed_names:
+            self.label_note = self.delayed_names.pop(int(self.depth - 1), None)
         self.block(_CODE_IF)
         if self.position != self.frames[at + 2]:
             raise self.unexpected("an instruction")
         self.frames[at] = _FOLDED_THEN
         self.position = position + 2
+
+    def delay_name(self) -> None:
+        """Read the name of a folded `if`, which is written behind its condition."""
+        start = self.position
+        if self.words[start] & 15 == _IDENTIFIER:
+            self.position += 1
+        if self.note_position == self.position:
+            name = self.name_note()
+            if name is not None:
+                self.delayed_names[int(self.depth)] = name
+        self.position = start
 
     def close_folded(self) -> None:
         """A closing parenthesis."""

@@ -94,29 +94,12 @@ class FieldReader(ExpressionReader):
 
     # Names
 
-    def symbol_and_name(self) -> bytes:
-        """Step over an identifier and read `@name` annotations behind it: what the name section says, or nothing."""
-        name = b""
-        word = self.words[self.position]
-        if word & 15 == _IDENTIFIER:
-            name = self.tokens.symbol_text(word >> 4 & 0xFFFFFFF)
-            self.position += 1
-        if self.note_position == self.position:
-            noted = self.name_note()
-            if noted is not None:
-                name = noted
-        return name
-
-    def name_note(self) -> bytes | None:
-        """Read an annotation `@name` before the next token."""
-        raise NotImplementedError
-
     def next_index(self, space: i64) -> i64:
         """Read an identifier; the index of what is defined or imported here, whose name is noted."""
         index = self.counts[space]
         self.counts[space] = index + 1
         name = self.symbol_and_name()
-        if name:
+        if name is not None:
             items: Items = self.names[space]
             write_name_entry(items.out, index, name)
             items.count += 1
@@ -178,6 +161,7 @@ class FieldReader(ExpressionReader):
         if kind == 0:
             self.new_function()
             write_unsigned(out, self.type_use(True))
+            self.name_function_locals(self.counts[_FUNCTIONS] - 1)
         elif kind == 1:
             self.table_type(out)
         elif kind == 2:
@@ -209,10 +193,14 @@ class FieldReader(ExpressionReader):
         self.locals_named = Items()
 
     def named_local(self, index: i64) -> None:
-        """Read and bind the identifier of a parameter or local."""
-        symbol = self.bind(_LOCALS, index)
-        write_name_entry(self.locals_named.out, index, self.tokens.symbol_text(symbol))
-        self.locals_named.count += 1
+        """Read and bind the identifier or name of a parameter or local."""
+        start = self.position
+        self.bind(_LOCALS, index)
+        self.position = start
+        name = self.symbol_and_name()
+        if name is not None:
+            write_name_entry(self.locals_named.out, index, name)
+            self.locals_named.count += 1
 
     def function_field(self) -> None:
         """`(func ...)`."""
@@ -238,12 +226,16 @@ class FieldReader(ExpressionReader):
         body = out.getvalue()
         write_bytes(self.bodies.out, body)
         self.bodies.count += 1
-        if self.locals_named.count:
-            self.name_locals(self.local_names, index, self.locals_named.count, self.locals_named.out.getvalue())
+        self.name_function_locals(index)
         if self.label_names_count:
             self.name_locals(self.label_map, index, self.label_names_count, self.label_names.getvalue())
         if self.hints.count:
             self.name_locals(self.hinted_functions, index, self.hints.count, self.hints.out.getvalue())
+
+    def name_function_locals(self, index: i64) -> None:
+        """Write the names of parameters and locals of the function that was read last."""
+        if self.locals_named.count:
+            self.name_locals(self.local_names, index, self.locals_named.count, self.locals_named.out.getvalue())
 
     def name_locals(self, target: Items, index: i64, count: i64, entries: bytes) -> None:
         """Write an entry of an indirect name map."""
@@ -264,7 +256,7 @@ class FieldReader(ExpressionReader):
         previous: i64 = 0
         while self.form_at(self.position) == _LOCAL:
             self.position += 2
-            named = self.words[self.position] & 15 == _IDENTIFIER
+            named = self.words[self.position] & 15 == _IDENTIFIER or self.note_position == self.position
             if named:
                 self.named_local(index)
             while named or self.words[self.position] & 15 != _RIGHT:

@@ -296,6 +296,8 @@ class TextReader(FieldReader):
         self.new_types()
         self.new_fields()
         self.delayed_hints = {}
+        self.delayed_names = {}
+        self.label_note = None
         self.uses_data = False
         self.custom_sections = {}
         self.module_name = name
@@ -411,7 +413,7 @@ class TextReader(FieldReader):
         self.position += 2
         self.seek_note()
         name = self.symbol_and_name()
-        if name:
+        if name is not None:
             names: Items = self.names[_TYPES]
             write_name_entry(names.out, self.type_count, name)
             names.count += 1
@@ -541,7 +543,7 @@ class TextReader(FieldReader):
     def write_names(self, out: BytesWriter) -> None:
         """Write the `name` section."""
         names = BytesWriter()
-        if self.module_name:
+        if self.module_name or self.module_named:
             name = BytesWriter()
             write_bytes(name, self.module_name)
             write_section(names, 0, name.getvalue())

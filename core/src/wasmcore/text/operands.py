@@ -114,11 +114,12 @@ class OperandReader(TypeReader):
         self.label_number: i64 = 0
         self.label_names: Final[BytesWriter] = BytesWriter()
         self.label_names_count: i64 = 0
+        self.label_note: bytes | None = None
 
     # Labels
 
     def push_label(self) -> None:
-        """Read the identifier of a block, if there is one, and enter its label."""
+        """Read the identifier or name of a block, if there is one, and enter its label."""
         word = self.words[self.position]
         symbol: i64 = -1
         shadowed: i64 = 0
@@ -128,9 +129,8 @@ class OperandReader(TypeReader):
             slot: i64 = _LABELS * self.symbol_count + symbol
             shadowed = self.bindings[slot]
             self.bindings[slot] = self.function_stamp << 32 | depth
-            write_name_entry(self.label_names, self.label_number, self.tokens.symbol_text(symbol))
-            self.label_names_count += 1
-            self.position += 1
+        if symbol >= 0 or self.note_position == self.position or self.label_note is not None:
+            self.name_label()
         if depth < len(self.label_symbols):
             self.label_symbols[depth] = symbol
             self.label_shadowed[depth] = shadowed
@@ -139,6 +139,16 @@ class OperandReader(TypeReader):
             self.label_shadowed = append(self.label_shadowed, shadowed)
         self.label_depth = depth + 1
         self.label_number += 1
+
+    def name_label(self) -> None:
+        """Read the identifier and name of a label; the name may have been read before, into `label_note`."""
+        name = self.symbol_and_name()
+        if self.label_note is not None:
+            name = self.label_note
+            self.label_note = None
+        if name is not None:
+            write_name_entry(self.label_names, self.label_number, name)
+            self.label_names_count += 1
 
     def pop_label(self) -> None:
         """Leave the innermost label."""

@@ -45,6 +45,7 @@ SPACES: Final = 10
 """How many index spaces there are."""
 _SPACE_NAMES: Final = ("type", "func", "table", "memory", "global", "tag", "elem segment", "data segment", "local", "label")
 
+_NO_NOTE: Final = 0x7FFFFFFF  # no annotation comes any more
 _ONE_BYTE: Final = 1 << 56
 """The length of a packed type of one byte; packed types have their bytes from the lowest on, and their number in bits 56 on."""
 
@@ -80,6 +81,7 @@ class TypeReader(TokenReader):
         self.parameter_count: i64 = 0
         self.single_result: i64 = 0
         self.result_count: i64 = 0
+        self.note_position: i64 = _NO_NOTE
 
     def new_types(self) -> None:
         """Begin a module."""
@@ -263,7 +265,7 @@ class TypeReader(TokenReader):
         count: i64 = 0
         while self.form_at(self.position) == _PARAM:
             self.position += 2
-            if names and self.words[self.position] & 15 == _IDENTIFIER:
+            if names and (self.words[self.position] & 15 == _IDENTIFIER or self.note_position == self.position):
                 if bound:
                     self.named_local(count)
                 else:
@@ -299,13 +301,31 @@ class TypeReader(TokenReader):
         out.write(rest)
 
     def named_parameter(self, index: i64) -> None:
-        """Read the identifier of a parameter of a type definition."""
-        write_name_entry(self.parameter_names, index, self.tokens.symbol_text(self.words[self.position] >> 4 & 0xFFFFFFF))
-        self.parameter_names_count += 1
-        self.position += 1
+        """Read the identifier or name of a parameter of a type definition."""
+        name = self.symbol_and_name()
+        if name is not None:
+            write_name_entry(self.parameter_names, index, name)
+            self.parameter_names_count += 1
 
     def named_local(self, index: i64) -> None:
-        """Read and bind the identifier of a parameter or local."""
+        """Read and bind the identifier or name of a parameter or local."""
+        raise NotImplementedError
+
+    def symbol_and_name(self) -> bytes | None:
+        """Step over an identifier and read `@name` annotations behind it: what the name section says, or None."""
+        name: bytes | None = None
+        word = self.words[self.position]
+        if word & 15 == _IDENTIFIER:
+            name = self.tokens.symbol_text(word >> 4 & 0xFFFFFFF)
+            self.position += 1
+        if self.note_position == self.position:
+            noted = self.name_note()
+            if noted is not None:
+                name = noted
+        return name
+
+    def name_note(self) -> bytes | None:
+        """Read an annotation `@name` before the next token."""
         raise NotImplementedError
 
     def type_use(self, names: bool) -> i64:
@@ -442,15 +462,17 @@ class TypeReader(TokenReader):
         while self.form_at(self.position) == _FIELD:
             self.position += 2
             word = self.words[self.position]
-            if word & 15 == _IDENTIFIER:
-                symbol: i64 = word >> 4 & 0xFFFFFFF
-                key: i64 = self.type_count << 28 | symbol
-                if key in self.field_numbers:
-                    raise self.error(f"duplicate field {self.symbol_name(symbol)}")
-                self.field_numbers[key] = count
-                write_name_entry(names, count, self.tokens.symbol_text(symbol))
-                named += 1
-                self.position += 1
+            if word & 15 == _IDENTIFIER or self.note_position == self.position:
+                if word & 15 == _IDENTIFIER:
+                    symbol: i64 = word >> 4 & 0xFFFFFFF
+                    key: i64 = self.type_count << 28 | symbol
+                    if key in self.field_numbers:
+                        raise self.error(f"duplicate field {self.symbol_name(symbol)}")
+                    self.field_numbers[key] = count
+                name = self.symbol_and_name()
+                if name is not None:
+                    write_name_entry(names, count, name)
+                    named += 1
                 self.field_type(fields)
                 count += 1
             else:
