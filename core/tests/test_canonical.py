@@ -143,12 +143,11 @@ def test_random_types_match_as_for_wasmtime(seed: int) -> None:
 
 
 def test_large_groups_are_no_trouble() -> None:
-    members = b"".join(b"\x5f\1\x64" + leb(index) + b"\1" for index in range(100_000))
-    group = b"\x4e" + leb(100_000) + members
-    data = with_types(b"\2" + group + group.replace(b"\x5f\1\x64\0\1", b"\x5f\1\x64\0\0", 1))
-    validate(decode(data))
-    found = decode(data).canonical_types
-    assert found[99_999] == 99_999 and found[100_000] == 100_000
+    members = b"".join(b"\x5f\1\x64" + leb(index) + b"\1" for index in range(30_000))
+    group = b"\x4e" + leb(30_000) + members
+    info = decode(with_types(b"\2" + group + group.replace(b"\x5f\1\x64\0\1", b"\x5f\1\x64\0\0", 1)))
+    validate(info)
+    assert info.canonical_types == tuple(range(60_000))
 
 
 def test_chains_of_groups_are_no_trouble() -> None:

@@ -167,6 +167,23 @@ def test_order_and_range_of_immediates() -> None:
         ("multi_value", "(module (func i32.const 0 block (param i32) drop end))"),
         ("extended_const", "(module (global i32 (i32.add (i32.const 1) (i32.const 1))))"),
         ("bulk_memory", '(module (memory 1) (data ""))'),
+        ("reference_types", "(module (func (param funcref)))"),
+        ("reference_types", "(module (func ref.null extern drop))"),
+        ("function_references", "(module (func (param (ref extern))))"),
+        ("function_references", "(module (type (func)) (func unreachable call_ref 0))"),
+        ("function_references", "(module (func block ref.null func br_on_null 0 drop end))"),
+        ("function_references", "(module (table 1 funcref (ref.null func)))"),
+        ("gc", "(module (type (struct)))"),
+        ("gc", "(module (rec (type (func))))"),
+        ("gc", "(module (type (sub (func))))"),
+        ("gc", "(module (func (param anyref)))"),
+        ("gc", "(module (func ref.null nofunc drop))"),
+        ("gc", "(module (func i32.const 0 ref.i31 drop))"),
+        ("gc", "(module (global i32 (i32.const 0)) (global i32 (global.get 0)))"),
+        ("exceptions", "(module (tag))"),
+        ("exceptions", "(module (func try_table end))"),
+        ("memory64", "(module (memory i64 1))"),
+        ("memory64", "(module (table i64 1 funcref))"),
     ],
 )
 def test_features_can_be_refused(feature: str, text: str) -> None:
@@ -182,6 +199,29 @@ def test_opcodes_of_missing_features_are_illegal() -> None:
         if opcode.feature not in DEFAULT_FEATURES:
             with pytest.raises(DecodeError, match=f"feature {opcode.feature} is not enabled"):
                 validate(decode(with_body(opcode.binary + b"\0\0\0\x0b", more=MEMORY)))
+
+
+@pytest.mark.parametrize(
+    ("feature", "text"),
+    [
+        ("threads", "(module (memory 1 1 shared))"),
+        ("threads", "(module (func atomic.fence))"),
+        ("wide_arithmetic", "(module (func (param i64) local.get 0 local.get 0 i64.mul_wide_s drop drop))"),
+        ("custom_page_sizes", "(module (memory 1 (pagesize 1)))"),
+    ],
+)
+def test_proposals_are_refused_unless_asked_for(feature: str, text: str) -> None:
+    data = binary(text)
+    features = DEFAULT_FEATURES | {feature}
+    validate(decode(data, features), features)
+    with pytest.raises(DecodeError, match=f"feature {feature} is not enabled"):
+        validate(decode(data))
+
+
+def test_tables_of_functions_need_no_feature() -> None:
+    features = frozenset({"mvp"})
+    data = b"\0asm\1\0\0\0" + section(4, b"\1\x70\0\1") + section(9, b"\1\0\x41\0\x0b\0")
+    validate(decode(data, features), features)
 
 
 # Mutated modules

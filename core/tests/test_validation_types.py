@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from module_samples import is_valid
+from test_canonical import leb, with_types
 from validation_cases import accept, refuse
+
+from wasmcore.binary import decode
+from wasmcore.errors import DecodeError, ValidationError
+from wasmcore.validation import validate
 
 STRUCT = "(type $s (sub (struct (field i32))))"
 
@@ -98,11 +104,42 @@ def test_matching(name: str) -> None:
 
 
 def test_several_supertypes() -> None:
-    from module_samples import is_valid
-    from test_canonical import accepted, with_types
-
     data = with_types(b"\3\x50\0\x5f\0\x50\0\x5f\0\x50\2\0\1\x5f\0")
-    assert not accepted(data) and not is_valid(data)
+    with pytest.raises(ValidationError, match="sub type 2 has 2 supertypes"):
+        validate(decode(data))
+    assert not is_valid(data)
+
+
+MALFORMED = {
+    "form": b"\1\x5d\0",
+    "form behind sub": b"\1\x50\0\x50\0\x60\0\0",
+    "group in a group": b"\1\x4e\1\x4e\1\x60\0\0",
+    "packed parameter": b"\1\x60\1\x78\0",
+    "mutability": b"\1\x5e\x7f\2",
+    "void": b"\1\x5e\x40\0",
+    "heap type": b"\1\x5e\x63\x40\0",
+    "heap type of 34 bits": b"\1\x5e\x63\x80\x80\x80\x80\x80\0\0",
+    "group that is cut": b"\1\x4e\x03\x60\0\0",
+    "fields that are cut": b"\1\x5f\x09\x7f\0",
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_types(name: str) -> None:
+    data = with_types(MALFORMED[name])
+    with pytest.raises(DecodeError):
+        decode(data)
+    assert not is_valid(data)
+
+
+def test_numbers_of_fields_and_types_are_limited() -> None:
+    for payload, what in (
+        (b"\1\x5f" + leb(10_001) + b"\x7f\0" * 10_001, "too many fields"),
+        (leb(1_000_001) + b"\x60\0\0" * 1_000_001, "too many types"),
+        (b"\2\x60\0\0\x4e" + leb(1_000_000) + b"\x60\0\0" * 1_000_000, "too many types"),
+    ):
+        with pytest.raises(ValidationError, match=what):
+            decode(with_types(payload))
 
 
 @pytest.mark.parametrize(

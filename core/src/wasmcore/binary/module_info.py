@@ -107,7 +107,7 @@ class Export:
 
 @final
 class Table:
-    """A table; `init` fills a defined table that is not nullable, and is None for all others. `offset` is where it stands."""
+    """A table; `init` is the initial value of a defined table that has one, else None. `offset` is where it stands."""
 
     __slots__ = ("init", "offset", "type")
 
