@@ -32,20 +32,22 @@ def digests(file: str) -> dict[str, str]:
     from wasmcore import Engine
     from wasmcore.binary import decode
     from wasmcore.errors import CompileError
+    from wasmcore.opcodes import FEATURES
     from wasmcore.plugin.unit import CompileUnit
     from wasmcore.runtime.plan import plan
     from wasmcore.validation import StreamWriter, validate
 
     with open(file, "rb") as source:
         data = source.read()
+    features = frozenset(FEATURES)
     stages = {name: sha256() for name in ("streams", "positions", "guarded", "checked", "without signals")}
     try:
-        info = decode(data)
-        validate(info)
+        info = decode(data, features)
+        validate(info, features)
     except CompileError as error:
         return {"verdict": f"{type(error).__name__}: {error}"}
     engine = Engine("singlepass")
-    writer = StreamWriter(info)
+    writer = StreamWriter(info, features)
     for index in range(info.imported_functions, info.function_count):
         stream = writer.stream(index)
         stages["streams"].update(stream)

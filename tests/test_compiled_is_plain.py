@@ -15,6 +15,8 @@ import pytest
 
 from wasmcore._build import COMPILED
 
+from .differential.generator import generate
+
 ROOT = Path(__file__).parents[1]
 MODULES = sorted([*ROOT.glob("examples/*.wasm"), *ROOT.glob("benchmarks/kernels/*.wasm")])
 
@@ -56,6 +58,14 @@ def compare(files: list[Path], other: Path | None) -> None:
 def test_modules(other: Path | None) -> None:
     assert MODULES
     compare(MODULES, other)
+
+
+def test_generated_programs(tmp_path: Path, other: Path | None) -> None:
+    """Vectors, several memories, wide arithmetic, atomic accesses."""
+    files = [tmp_path / f"{seed}.wasm" for seed in range(60)]
+    for seed, file in enumerate(files):
+        file.write_bytes(generate(seed).to_bytes())
+    compare(files, other)
 
 
 def test_damaged_modules(tmp_path: Path, other: Path | None) -> None:
