@@ -20,6 +20,10 @@ PROGRAM = """
     (if (i32.gt_u (local.get 0) (i32.const 3)) (then (i32.store (i32.const 8) (i32.trunc_f64_s (local.get 1)))))
     (i32.add (call $f (i32.load (local.get 0))) (call_indirect (type $t) (i32.const 1) (local.get 0))))
   (func (param i64 i64) (result i64) (i64.rem_u (local.get 0) (local.get 1)))
+  (func (param i64) (result i64) (local v128)
+    (local.set 1 (i64x2.add (i64x2.splat (local.get 0)) (v128.const i64x2 0x20 0x21)))
+    (local.set 1 (i8x16.shuffle 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 (local.get 1) (local.get 1)))
+    (i64x2.extract_lane 1 (local.get 1)))
   (func unreachable))
 """
 
@@ -27,7 +31,7 @@ PROGRAM = """
 def test_tables() -> None:
     code = compiled(PROGRAM)
     functions = list(code.function_table())
-    assert [function.function for function in functions] == [0, 1, 2]
+    assert [function.function for function in functions] == [0, 1, 2, 3]
     assert all(function.offset % 16 == 0 and function.size for function in functions)
     assert functions[-1].offset + functions[-1].size <= len(code.code)
     traps = list(code.trap_table())

@@ -23,7 +23,7 @@ PRESSURE = 7
 @cache
 def oracle() -> wasmtime.Engine:
     config = wasmtime.Config()
-    for feature in ("wide_arithmetic", "threads", "multi_memory", "memory64", "function_references", "tail_call"):
+    for feature in ("wide_arithmetic", "threads", "multi_memory", "memory64", "function_references", "tail_call", "custom_page_sizes"):
         setattr(config, f"wasm_{feature}", True)
     engine = wasmtime.Engine(config)
     atexit.register(engine.close)  # At the end of the interpreter, its own clean-up would find wasmtime gone.
@@ -201,3 +201,13 @@ def test_references(mode: str) -> None:
     for name in ("call", "tail_bits", "non_null", "on_null", "on_non_null", "leave", "loop"):
         for argument in (0, 1, 2, 3):
             assert ours(name, argument) == theirs(name, argument), (name, argument)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_sizes_in_pages_of_one_byte(mode: str) -> None:
+    text = """(module (memory 1 (pagesize 1))
+      (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+      (func (export "size") (result i32) (memory.size)) (func (export "empty") (result i32) (i32.eqz (memory.size))))"""
+    ours, theirs = both(text, mode)
+    for delta in (0, 1, -1, 70000, -2, 1):
+        assert (ours("grow", delta), ours("size"), ours("empty")) == (theirs("grow", delta), theirs("size"), theirs("empty")), delta

@@ -60,7 +60,7 @@ class Memory:
 
     def _setup(self, memory_type: MemoryType, guarded: bool | None) -> None:
         limits = memory_type.limits
-        largest = (MAXIMUM_PAGES << 16) >> memory_type.page_size_log2
+        largest = min((MAXIMUM_PAGES << 16) >> memory_type.page_size_log2, 0xFFFFFFFF)  # an i32 holds the size
         if not 0 <= limits.minimum <= largest or (limits.maximum is not None and not limits.minimum <= limits.maximum):
             raise ValueError(f"memory limits {limits} are not within 0..{largest} pages")
         self._declared_maximum = limits.maximum
