@@ -56,7 +56,7 @@ def texts(source: str) -> list[str]:
         ("a ;; b\rc", "WORD WORD"),
         ("(;;)(; ;; ;)()", "LEFT RIGHT"),
         ("(@a b) c (@d (e) ) $f)", "WORD IDENTIFIER RIGHT"),
-        ('(@"x y" [ ; ] "\\00" $x 8q) (@@) nop', "KEYWORD"),
+        ('(@"x y" [ ; ] "\\00" $ 8q $) (@b $) (@@) nop', "KEYWORD"),
         ('"\\t\\n\\r\\"\\\'\\\\\\00\\ff\\u{10_FFFF}"', "STRING"),
         ("(", "LEFT"),
     ],

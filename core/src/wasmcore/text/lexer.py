@@ -130,6 +130,7 @@ class Lexer:
         self.slot_count: i64 = 64
         self.quoted: Final[dict[int, bytes]] = {}
         self.crowded: Final[dict[bytes, int]] = {}
+        self.annotated = False
         self.next_feed: i64 = -1
         self.next_return: i64 = -1
 
@@ -170,6 +171,7 @@ class Lexer:
                             continue
                     elif byte == 0x40 and annotation == 0:
                         annotation = 1
+                        self.annotated = True
                         meaning = self.annotation_name(at + 2)
                         if meaning > 0:
                             notes = append(notes, count << 32 | i64(len(aside)))
@@ -195,6 +197,7 @@ class Lexer:
                 if annotation:
                     annotation -= 1
                     if annotation == 0:
+                        self.annotated = False
                         if meaning > 0:
                             aside = append(aside, word)
                         continue
@@ -438,6 +441,8 @@ class Lexer:
         """An identifier of a `$` and a string, which starts here."""
         data = self.data
         if at >= self.size or i64(data[at]) != 0x22:
+            if self.annotated:
+                return 16 | RESERVED
             self.at = self.failed(at - 1, "empty identifier")
             return 0
         end = self.quoted_end(at, "empty identifier")
