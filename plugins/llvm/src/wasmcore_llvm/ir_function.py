@@ -26,17 +26,19 @@ from wasmcore.stream import (
     TARGET,
 )
 from wasmcore_llvm.convention import TYPES
+from wasmcore_llvm.ir_atomics import ATOMICS, Atomics
 from wasmcore_llvm.ir_memory import LOADS, STORES
 from wasmcore_llvm.ir_numeric import NUMERIC
 from wasmcore_llvm.ir_control import Control
 from wasmcore_llvm.ir_state import DEBUG_FUNCTIONS, UNLIKELY, Unit, zero
-from wasmcore_llvm.ir_vectors import VECTORS, Vectors
+from wasmcore_llvm.ir_vector_floats import FLOAT_VECTORS, VectorFloats
+from wasmcore_llvm.ir_vectors import INTEGER_VECTORS, VECTOR_LANES, VECTOR_LOADS
 
 _TWO_WORDS: Final = (0x20C, 0x20D)
 _BRANCHES: Final = (0x0C, 0x0D, 0xD5, 0xD6, TARGET)
 
 
-class Function(Vectors, Control):
+class Function(VectorFloats, Atomics, Control):
     """Writes one function."""
 
     def __init__(self, unit: Unit, stream: bytes) -> None:
@@ -220,7 +222,7 @@ class Function(Vectors, Control):
     def select(self, machine_class: int) -> None:
         """select."""
         condition = self.pop_condition()
-        y, x = self.pop(), self.pop()
+        x, y = self.pop_many(2)
         value_type = TYPES[machine_class]
         self.stack.append(self.value(f"select i1 {condition}, {value_type} {x}, {value_type} {y}"))
 
@@ -264,11 +266,29 @@ def _store(code: int) -> _Method:
     return lambda function, flags, _, value: function.store(code, flags, value)
 
 
+def _atomic(code: int) -> _Method:
+    return lambda function, flags, _, value: function.atomic(code, flags, value)
+
+
+def _vector_load(method: Callable[..., None], arguments: tuple[str, ...]) -> _Method:
+    return lambda function, flags, _, value: method(function, *arguments, flags, value)
+
+
+def _vector_lane(method: Callable[..., None], arguments: tuple[str, ...]) -> _Method:
+    return lambda function, _, immediate, __: method(function, *arguments, immediate)
+
+
 _METHODS: Final[dict[int, _Method]] = {
     **{code: _numeric(*row) for code, row in NUMERIC.items()},
-    **{code: _load(code) for code in LOADS if code < 0x200},
-    **{code: _store(code) for code in STORES if code < 0x200},
-    **VECTORS,
+    **{code: _load(code) for code in LOADS},
+    **{code: _store(code) for code in STORES},
+    **{code: _numeric(*row) for code, row in (INTEGER_VECTORS | FLOAT_VECTORS).items()},
+    **{code: _vector_load(*row) for code, row in VECTOR_LOADS.items()},
+    **{code: _vector_lane(*row) for code, row in VECTOR_LANES.items()},
+    **{code: _atomic(code) for code in ATOMICS},
+    0x603: lambda f, flags, immediate, value: f.fence(),
+    0x20C: lambda f, flags, immediate, value: f.vector_constant(value, f.high),
+    0x20D: lambda f, flags, immediate, value: f.shuffle_bytes(value, f.high),
     0x00: lambda f, flags, immediate, value: f.unreachable(),
     0x01: lambda f, flags, immediate, value: None,
     0x02: lambda f, flags, immediate, value: None,

@@ -125,6 +125,8 @@ class State:
         self.numbered = 0
         self.views: dict[str, tuple[str, str]] = {}
         """Vectors, as <2 x i64>: the same in the type in which they were made."""
+        self.constants: set[str] = set()
+        """Vectors that are constants."""
         self.arithmetic: set[str] = set()
         """Results of float arithmetic: no conversion from a narrower float."""
 
@@ -192,11 +194,15 @@ class State:
             return self.opaque(TYPES[x.machine_class], x)
         return x
 
+    def hidden(self, x: str) -> str:
+        """A value for a place where LLVM would follow it: no constant of floats or vectors."""
+        return self.opaque("<2 x i64>", x) if x in self.constants else self.settled(x)
+
     def settle(self, count: int) -> list[str]:
         """Make the top values plain; they stay."""
         if not count:
             return []
-        top = [self.settled(x) for x in self.stack[-count:]]
+        top = [self.hidden(x) for x in self.stack[-count:]]
         self.stack[-count:] = top
         return top
 
@@ -310,7 +316,9 @@ class State:
         return x
 
     def set_local(self, local: int, x: str) -> None:
-        """Give a local a value."""
+        """Give a local a value, which LLVM does not know if it is a constant vector."""
+        if x in self.constants:
+            x = self.opaque(self.local_types[local], x)
         self.known[local] = x
         self.out.append(f"store {self.local_types[local]} {x}, ptr %l{local}")
 
