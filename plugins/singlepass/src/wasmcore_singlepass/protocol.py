@@ -60,7 +60,7 @@ class Lowering(Protocol):
 
     @property
     def CALL_INDEX(self) -> int:
-        """The temporary that holds the index of an indirect call; no argument register."""
+        """The temporary that holds the index of an indirect call, or the reference to call; no argument register."""
 
     @property
     def SHIFT_COUNT(self) -> int:
@@ -68,11 +68,12 @@ class Lowering(Protocol):
 
     @property
     def DIVIDEND(self) -> int:
-        """The temporary for the dividend and the quotient, or -1 where division takes any registers."""
+        """The temporary for the dividend and the quotient, a factor and the low half of a wide product, and what an atomic operation finds;
+        or -1 where these take any registers."""
 
     @property
     def REMAINDER(self) -> int:
-        """The temporary for the remainder, which division destroys, or -1."""
+        """The temporary for the remainder and the high half of a wide product, which both destroy, or -1."""
 
     @property
     def NATIVE_ARGUMENTS(self) -> tuple[int, ...]:
