@@ -239,6 +239,7 @@ def test_repeated_constants() -> None:
     words |= {"ARITHMETIC": words["NAN:ARITHMETIC"]} | {f"SHAPE_{name}": number for name, number in words.items()}
     spaces = {name: value for name, value in vars(types).items() if name.isupper() and isinstance(value, int)}
     kinds = {name: value for name, value in vars(lexer).items() if name.isupper() and isinstance(value, int)}
+    immediates = {f"FORM_{name}": value for name, value in vars(Immediates).items() if name.isupper()}
     forms = {name: value for name, value in vars(operands).items() if name.isupper() and isinstance(value, int)}
     checked = 0
     for source in (expressions, fields, module, operands, reader, types):
@@ -246,7 +247,7 @@ def test_repeated_constants() -> None:
             if not name.startswith("_") or name.startswith("__") or not isinstance(value, int):
                 continue
             bare = name[1:]
-            known = {table[bare] for table in (words, spaces, kinds, forms) if bare in table}
+            known = {table[bare] for table in (words, spaces, kinds, forms, immediates) if bare in table}
             if known:
                 assert value in known, (source.__name__, name)
                 checked += 1

@@ -102,6 +102,7 @@ class TextReader(FieldReader):
 
     def __init__(self, source: str | bytes) -> None:
         super().__init__(source)
+        self.used = False
         self.custom_sections: dict[tuple[int, bool], BytesWriter] = {}
         self.module_name = b""
         self.module_named = False
@@ -293,8 +294,10 @@ class TextReader(FieldReader):
     def begin(self, name: bytes) -> None:
         """Begin a module whose identifier was read."""
         self.seek_note()
-        self.new_types()
-        self.new_fields()
+        if self.used:  # the constructor has made everything for the first module
+            self.new_types()
+            self.new_fields()
+        self.used = True
         self.delayed_hints = {}
         self.delayed_names = {}
         self.label_note = None

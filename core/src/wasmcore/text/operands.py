@@ -45,6 +45,29 @@ _SHAPE_I8X16: Final = 0x82D
 _SHAPE_I64X2: Final = 0x830
 _SHAPE_F64X2: Final = 0x832
 
+# Forms of operands, as in `wasmcore.opcodes.Immediates`.
+_FORM_MEMORY_ACCESS: Final = 1
+_FORM_I32: Final = 2
+_FORM_I64: Final = 3
+_FORM_F32: Final = 4
+_FORM_F64: Final = 5
+_FORM_LANE: Final = 6
+_FORM_MEMORY_ACCESS_LANE: Final = 7
+_FORM_V128: Final = 8
+_FORM_SHUFFLE: Final = 9
+_FORM_LABEL: Final = 11
+_FORM_LABELS: Final = 12
+_FORM_TYPE_TABLE: Final = 15
+_FORM_LOCAL: Final = 16
+_FORM_DATA: Final = 20
+_FORM_DATA_MEMORY: Final = 22
+_FORM_ELEM_TABLE: Final = 23
+_FORM_HEAP_TYPE: Final = 26
+_FORM_TYPE_FIELD: Final = 30
+_FORM_TYPE_DATA: Final = 33
+_FORM_CAST: Final = 35
+_FORM_ZERO_BYTE: Final = 36
+
 NO_OPERANDS: Final = 0
 BLOCK: Final = 10
 TRY_TABLE: Final = 29
@@ -53,7 +76,8 @@ REFERENCE_TEST: Final = 42
 END: Final = 43
 ELSE: Final = 44
 
-_INDEX_SPACES: Final = {
+_NO_SPACE: Final = 255
+_SINGLE_SPACES: Final = {
     Immediates.FUNCTION: _FUNCTIONS,
     Immediates.TYPE: _TYPES,
     Immediates.LOCAL: _LOCALS,
@@ -63,6 +87,8 @@ _INDEX_SPACES: Final = {
     Immediates.TAG: _TAGS,
 }
 """Operands that are one index."""
+_INDEX_SPACES: Final = bytes([_SINGLE_SPACES.get(form, _NO_SPACE) for form in range(64)])
+"""Index space of each form of operands that is one index."""
 
 _OPTIONAL_SPACES: Final = {
     Immediates.TABLE: (_TABLES, -1),
@@ -234,34 +260,34 @@ class OperandReader(TypeReader):
     def instruction(self, code: i64, form: i64) -> None:
         """Read the operands of an instruction that is no block, and write it."""
         out = self.code
-        if form == Immediates.LOCAL:
+        if form == _FORM_LOCAL:
             out.append(code)
             write_unsigned(out, self.index(_LOCALS))
-        elif form == Immediates.I32:
+        elif form == _FORM_I32:
             out.append(code)
             value = self.signed(32)
             if value >= 0x80000000:
                 value -= 0x100000000
             write_signed(out, value)
-        elif form == Immediates.MEMORY_ACCESS:
+        elif form == _FORM_MEMORY_ACCESS:
             self.memory_access(code)
-        elif form == Immediates.LABEL:
+        elif form == _FORM_LABEL:
             out.append(code)
             self.label()
-        elif form == Immediates.I64:
+        elif form == _FORM_I64:
             out.append(code)
             write_signed(out, self.signed(64))
-        elif form == Immediates.F32:
+        elif form == _FORM_F32:
             out.append(code)
             write_fixed(out, self.float_bits(32), 4)
-        elif form == Immediates.F64:
+        elif form == _FORM_F64:
             out.append(code)
             out.write(pack("<Q", self.float_bits(64)))
-        elif form == Immediates.LANE:
+        elif form == _FORM_LANE:
             self.opcode(code)
             out.append(self.unsigned(8))
-        elif form in _INDEX_SPACES:
-            if form == Immediates.DATA:
+        elif _INDEX_SPACES[form] != _NO_SPACE:
+            if form == _FORM_DATA:
                 self.uses_data = self.uses_data or self.in_function
             self.opcode(code)
             write_unsigned(out, self.index(_INDEX_SPACES[form]))
@@ -272,20 +298,20 @@ class OperandReader(TypeReader):
         """`instruction` for the forms that are no hot path."""
         if form == SELECT:
             self.select()
-        elif form == Immediates.LABELS:
+        elif form == _FORM_LABELS:
             self.branch_table(code)
-        elif form == Immediates.TYPE_TABLE:
+        elif form == _FORM_TYPE_TABLE:
             self.call_indirect(code)
         elif form in _OPTIONAL_SPACES:
             self.optional_indices(code, form)
-        elif form == Immediates.DATA_MEMORY or form == Immediates.ELEM_TABLE:
+        elif form == _FORM_DATA_MEMORY or form == _FORM_ELEM_TABLE:
             self.initialisation(code, form)
-        elif form == Immediates.MEMORY_ACCESS_LANE:
+        elif form == _FORM_MEMORY_ACCESS_LANE:
             self.memory_access(code)
             self.code.append(self.unsigned(8))
-        elif form == Immediates.V128:
+        elif form == _FORM_V128:
             self.vector()
-        elif form == Immediates.SHUFFLE:
+        elif form == _FORM_SHUFFLE:
             self.shuffle()
         else:
             self.object_instruction(code, form)
@@ -297,26 +323,26 @@ class OperandReader(TypeReader):
             nullable, heap = self.split_reference_type()
             self.opcode(code + 1 if nullable else code)
             write_type(out, heap)
-        elif form == Immediates.CAST:
+        elif form == _FORM_CAST:
             self.cast(code)
-        elif form == Immediates.HEAP_TYPE:
+        elif form == _FORM_HEAP_TYPE:
             self.opcode(code)
             write_type(out, self.heap_type())
-        elif form == Immediates.ZERO_BYTE:
+        elif form == _FORM_ZERO_BYTE:
             self.opcode(code)
             out.append(0)
         else:
             self.opcode(code)
             if form in _PAIRS:
                 first, second = _PAIRS[form]
-                if form == Immediates.TYPE_DATA:
+                if form == _FORM_TYPE_DATA:
                     self.uses_data = self.uses_data or self.in_function
                 write_unsigned(out, self.index(first))
                 write_unsigned(out, self.index(second))
                 return
             type_index = self.index(_TYPES)
             write_unsigned(out, type_index)
-            write_unsigned(out, self.field_index(type_index) if form == Immediates.TYPE_FIELD else self.unsigned(32))
+            write_unsigned(out, self.field_index(type_index) if form == _FORM_TYPE_FIELD else self.unsigned(32))
 
     def select(self) -> None:
         """`select`, with or without types."""
@@ -369,8 +395,8 @@ class OperandReader(TypeReader):
     def initialisation(self, code: i64, form: i64) -> None:
         """A memory or table, which may be left out, and a segment; the binary format has them the other way round."""
         out = self.code
-        spaces = (_MEMORIES, _DATA) if form == Immediates.DATA_MEMORY else (_TABLES, _ELEMENTS)
-        self.uses_data = self.uses_data or (form == Immediates.DATA_MEMORY and self.in_function)
+        spaces = (_MEMORIES, _DATA) if form == _FORM_DATA_MEMORY else (_TABLES, _ELEMENTS)
+        self.uses_data = self.uses_data or (form == _FORM_DATA_MEMORY and self.in_function)
         target: i64 = 0
         kind = self.words[self.position + 1] & 15
         if kind == _IDENTIFIER or kind == _INTEGER:
@@ -384,7 +410,7 @@ class OperandReader(TypeReader):
         out = self.code
         memory: i64 = 0
         kind = self.words[self.position] & 15
-        if kind == _IDENTIFIER or (kind == _INTEGER and (FORMS[code] == Immediates.MEMORY_ACCESS or self.lane_follows())):
+        if kind == _IDENTIFIER or (kind == _INTEGER and (FORMS[code] == _FORM_MEMORY_ACCESS or self.lane_follows())):
             memory = self.index(_MEMORIES)
             kind = self.words[self.position] & 15
         offset: i64 = 0

@@ -61,8 +61,8 @@ class TypeReader(TokenReader):
         super().__init__(source)
         self.symbol_count: i64 = len(self.tokens.symbols)
         self.bindings: Final[vec[i64]] = vec[i64]([0] * (SPACES * self.symbol_count))
-        self.stamp: i64 = 0
-        self.module_stamp: i64 = 0
+        self.stamp: i64 = 1
+        self.module_stamp: i64 = 1
         self.function_stamp: i64 = 0
         self.type_count: i64 = 0
         self.type_parameters = vec[i64]()
