@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from wasmcore._native import BytesWriter, i64
+from wasmcore._native import BytesWriter, i64, u8
 
 
 def write_unsigned(out: BytesWriter, value: i64) -> None:
     """An unsigned LEB128 integer of up to 64 bits; a negative value stands for the unsigned one with the same bits."""
     while value >> 7 != 0:
-        out.append(value & 127 | 128)
+        out.append(u8(value & 127 | 128))
         value = value >> 7 & 0x1FFFFFFFFFFFFFF
-    out.append(value)
+    out.append(u8(value))
 
 
 def write_signed(out: BytesWriter, value: i64) -> None:
     """A signed LEB128 integer of up to 64 bits."""
     while value >= 64 or value < -64:
-        out.append(value & 127 | 128)
+        out.append(u8(value & 127 | 128))
         value >>= 7
-    out.append(value & 127)
+    out.append(u8(value & 127))
 
 
 def write_fixed(out: BytesWriter, value: i64, size: i64) -> None:
     """The low bytes of an integer, the lowest first."""
     while size > 0:
-        out.append(value & 255)
+        out.append(u8(value & 255))
         value >>= 8
         size -= 1
 
@@ -33,7 +33,7 @@ def write_type(out: BytesWriter, packed: i64) -> None:
     """A value type or heap type, packed as `wasmcore.text.types` does: its bytes from the lowest on, and their number in bits 56 on."""
     size = packed >> 56
     while size > 0:
-        out.append(packed & 255)
+        out.append(u8(packed & 255))
         packed >>= 8
         size -= 1
 
@@ -52,7 +52,7 @@ def write_name_entry(out: BytesWriter, index: i64, name: bytes) -> None:
 
 def write_section(out: BytesWriter, number: i64, data: bytes) -> None:
     """A section or subsection."""
-    out.append(number)
+    out.append(u8(number))
     write_bytes(out, data)
 
 
@@ -62,7 +62,7 @@ def write_vector_section(out: BytesWriter, number: i64, count: i64, items: bytes
         return
     head = BytesWriter()
     write_unsigned(head, count)
-    out.append(number)
+    out.append(u8(number))
     write_unsigned(out, len(head) + len(items))
     out.write(head.getvalue())
     out.write(items)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wasmcore._native import append, i64, vec
+from wasmcore._native import append, i64, u8, vec
 from wasmcore.text.operands import FORMS, OperandReader
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class ExpressionReader(OperandReader):
         else:
             self.position -= 1
             raise self.unexpected("an instruction")
-        self.code.append(code)
+        self.code.append(u8(code))
 
     def open_folded(self, position: i64) -> None:
         """A parenthesis and the keyword behind it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasmcore._native import BytesWriter, i64
+from wasmcore._native import BytesWriter, i64, u8
 from wasmcore.text.encoding import write_bytes, write_name_entry, write_type, write_unsigned
 from wasmcore.text.expressions import ExpressionReader
 
@@ -122,7 +122,7 @@ class FieldReader(ExpressionReader):
         """Write an export."""
         out = self.exports.out
         write_bytes(out, name)
-        out.append(kind)
+        out.append(u8(kind))
         write_unsigned(out, index)
         self.exports.count += 1
 
@@ -157,7 +157,7 @@ class FieldReader(ExpressionReader):
     def import_type(self, kind: i64) -> None:
         """Read the type of an import and write it."""
         out = self.imports.out
-        out.append(kind)
+        out.append(u8(kind))
         if kind == 0:
             self.new_function()
             write_unsigned(out, self.type_use(True))
@@ -285,7 +285,7 @@ class FieldReader(ExpressionReader):
         """Write limits."""
         if has_maximum:
             flags |= 1
-        out.append(flags)
+        out.append(u8(flags))
         write_unsigned(out, minimum)
         if has_maximum:
             write_unsigned(out, maximum)
@@ -412,7 +412,7 @@ class FieldReader(ExpressionReader):
         self.elements.count += 1
         if mode == 0 and expressions and element != _FUNCTION_REFERENCE:
             mode = 2
-        out.append(mode | 4 if expressions else mode)
+        out.append(u8(mode | 4 if expressions else mode))
         if mode == 2:
             write_unsigned(out, table)
         out.write(offset)
@@ -561,7 +561,7 @@ class FieldReader(ExpressionReader):
             out.append(2)
             write_unsigned(out, memory)
         else:
-            out.append(mode)
+            out.append(u8(mode))
         out.write(offset)
         write_bytes(out, contents)
         self.data_segments.count += 1

@@ -206,24 +206,24 @@ class OperandReader(TypeReader):
         """Write an instruction without its operands."""
         out = self.code
         if code < 0x100:
-            out.append(code)
+            out.append(u8(code))
         elif code < 0x200:
             out.append(0xFC)
-            out.append(code - 0x100)
+            out.append(u8(code - 0x100))
         elif code < 0x400:
             out.append(0xFD)
             write_unsigned(out, code - 0x200)
         elif code < 0x600:
             out.append(0xFB)
-            out.append(code - 0x400)
+            out.append(u8(code - 0x400))
         else:
             out.append(0xFE)
-            out.append(code - 0x600)
+            out.append(u8(code - 0x600))
 
     def block(self, code: i64) -> None:
         """Read label, type and handlers of a block and write its beginning."""
         self.push_label()
-        self.code.append(code)
+        self.code.append(u8(code))
         self.block_type(self.code)
         if code == 0x1F:
             self.handlers()
@@ -247,7 +247,7 @@ class OperandReader(TypeReader):
         while count > 0:
             word = self.word_at(self.position + 1)
             self.position += 2
-            out.append(word - _CATCH)
+            out.append(u8(word - _CATCH))
             if word < _CATCH_ALL:
                 write_unsigned(out, self.index(_TAGS))
             self.label()
@@ -261,10 +261,10 @@ class OperandReader(TypeReader):
         """Read the operands of an instruction that is no block, and write it."""
         out = self.code
         if form == _FORM_LOCAL:
-            out.append(code)
+            out.append(u8(code))
             write_unsigned(out, self.index(_LOCALS))
         elif form == _FORM_I32:
-            out.append(code)
+            out.append(u8(code))
             value = self.signed(32)
             if value >= 0x80000000:
                 value -= 0x100000000
@@ -272,20 +272,20 @@ class OperandReader(TypeReader):
         elif form == _FORM_MEMORY_ACCESS:
             self.memory_access(code)
         elif form == _FORM_LABEL:
-            out.append(code)
+            out.append(u8(code))
             self.label()
         elif form == _FORM_I64:
-            out.append(code)
+            out.append(u8(code))
             write_signed(out, self.signed(64))
         elif form == _FORM_F32:
-            out.append(code)
+            out.append(u8(code))
             write_fixed(out, self.float_bits(32), 4)
         elif form == _FORM_F64:
-            out.append(code)
+            out.append(u8(code))
             out.write(pack("<Q", self.float_bits(64)))
         elif form == _FORM_LANE:
             self.opcode(code)
-            out.append(self.unsigned(8))
+            out.append(u8(self.unsigned(8)))
         elif _INDEX_SPACES[form] != _NO_SPACE:
             if form == _FORM_DATA:
                 self.uses_data = self.uses_data or self.in_function
@@ -308,7 +308,7 @@ class OperandReader(TypeReader):
             self.initialisation(code, form)
         elif form == _FORM_MEMORY_ACCESS_LANE:
             self.memory_access(code)
-            self.code.append(self.unsigned(8))
+            self.code.append(u8(self.unsigned(8)))
         elif form == _FORM_V128:
             self.vector()
         elif form == _FORM_SHUFFLE:
@@ -362,7 +362,7 @@ class OperandReader(TypeReader):
     def branch_table(self, code: i64) -> None:
         """`br_table`: one label at least."""
         out = self.code
-        out.append(code)
+        out.append(u8(code))
         end = self.position
         while self.words[end] & 15 == _IDENTIFIER or self.words[end] & 15 == _INTEGER:
             end += 1
@@ -378,7 +378,7 @@ class OperandReader(TypeReader):
         table: i64 = 0
         if self.at_index():
             table = self.index(_TABLES)
-        out.append(code)
+        out.append(u8(code))
         write_unsigned(out, self.type_use(False))
         write_unsigned(out, table)
 
@@ -518,5 +518,5 @@ class OperandReader(TypeReader):
         self.opcode(0x20D)
         lanes: i64 = 16
         while lanes > 0:
-            self.code.append(self.lane())
+            self.code.append(u8(self.lane()))
             lanes -= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasmcore._native import BytesWriter, i64
+from wasmcore._native import BytesWriter, i64, u8
 
 _ESCAPES: Final = {0x74: 9, 0x6E: 10, 0x72: 13, 0x22: 0x22, 0x27: 0x27, 0x5C: 0x5C}
 """The escapes of one letter."""
@@ -43,7 +43,7 @@ def string_bytes(data: bytes, start: i64, end: i64) -> bytes:
                 continue
             else:
                 byte = _ESCAPES[byte]
-        out.append(byte)
+        out.append(u8(byte))
     return out.getvalue()
 
 
