@@ -191,7 +191,6 @@ def test_the_progress_bar_waits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 def test_running_needs_neither_click_nor_rich_nor_pluggy(tmp_path: Path) -> None:
     code = """
 import sys
-from wasmcore.binary.sections import sections
 from wasmcore.cli import main
 main(["nothing-there.wasm"])
 print([name for name in ("click", "rich", "pluggy") if name in sys.modules])

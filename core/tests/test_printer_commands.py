@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,6 +151,32 @@ def test_an_output_keeps_its_permissions_and_its_link(wat: Path) -> None:
 def test_an_output_may_be_a_device(wat: Path) -> None:
     assert main(["wat2wasm", str(wat), "-o", "/dev/null"]) == 0
     assert not Path("/dev/null").is_file()
+
+
+def command(words: list[str], before: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+    """A command line in a process of its own."""
+    program = f"import sys\n{before}\nfrom wasmcore.cli import console\nsys.argv[1:] = {words!r}\nconsole()"
+    return subprocess.run([sys.executable, "-c", program], check=False, text=True, stderr=subprocess.PIPE, timeout=120, **options)
+
+
+def test_a_full_disk_leaves_the_old_output(wat: Path) -> None:
+    old = wat.with_suffix(".wasm")
+    old.write_bytes(b"old")
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))"
+    done = command(["wat2wasm", str(wat)], limit)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"wasmcore: {old}: File too large"
+    assert old.read_bytes() == b"old"
+    assert sorted(file.name for file in wat.parent.iterdir()) == ["twice.wasm", "twice.wat"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("output", [["-o", "/dev/full"], []], ids=["file", "standard output"])
+def test_a_full_device(wat: Path, output: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = command(["wasm2wat", *output, str(wat)], stdout=full)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"wasmcore: {output[1] if output else 'standard output'}: No space left on device"
 
 
 @pytest.mark.parametrize("command", ["validate", "inspect"])

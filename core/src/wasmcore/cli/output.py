@@ -14,12 +14,20 @@ STANDARD: Final = "-"
 def write_output(file: str, data: bytes) -> None:
     """Write a file, or standard output for `-`."""
     if file == STANDARD:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "standard output") from None
     elif _is_special(file):
-        with open(file, "wb") as stream:
-            stream.write(data)
+        try:
+            with open(file, "wb") as stream:
+                stream.write(data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, file) from None
     else:
         _replace(os.path.realpath(file), data, file)
 

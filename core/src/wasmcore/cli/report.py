@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from wasmcore._source import read_file
-from wasmcore.errors import CompileError, Trap, WasmcoreError
+from wasmcore.errors import CompileError, TextError, Trap, WasmcoreError
 
 FAILED: Final = 1
 """The module can not be read, compiled, linked or called."""
@@ -64,8 +64,12 @@ class naming:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, CompileError):
-            raise CompileError(f"{self._file}: {error.message}", error.offset) from None
+        if not isinstance(error, CompileError) or error.message.startswith(self._file):
+            return
+        message = f"{self._file}: {error.message}"
+        if isinstance(error, TextError):
+            raise TextError(message, error.line, error.column, error.source_line) from None
+        raise CompileError(message, error.offset) from None
 
 
 def say_if_plain() -> None:

@@ -8,7 +8,6 @@ import sys
 from wasmcore._source import MAGIC, to_binary
 from wasmcore.cli.output import STANDARD, write_output
 from wasmcore.cli.report import UsageError, naming
-from wasmcore.errors import TextError
 from wasmcore.text import wasm2wat, wat2wasm
 
 
@@ -22,10 +21,8 @@ def to_wasm(file: str, output: str | None) -> int:
     data, name = _read(file)
     if data.startswith(MAGIC):
         raise UsageError(f"{name} is a binary module already")
-    try:
+    with naming(name):
         binary = wat2wasm(data)
-    except TextError as error:
-        raise TextError(f"{name}: {error.message}", error.line, error.column, error.source_line) from None
     write_output(output, binary)
     return 0
 
