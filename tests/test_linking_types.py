@@ -83,6 +83,35 @@ def test_tags_are_themselves_only(backend: str) -> None:
     assert exports.own is not tag and exports.own.type == tag.type
 
 
+def test_indirect_calls_take_functions_of_subtypes(backend: str) -> None:
+    module = wasmcore.Module(
+        f"""(module {OPEN}
+          (type $top (sub (func (param i32 f64 i64) (result i32 f64))))
+          (type $leaf (sub final $top (func (param i32 f64 i64) (result i32 f64))))
+          (func $top (type $top) (local.get 0) (local.get 1))
+          (func $leaf (type $leaf) (i32.wrap_i64 (local.get 2)) (local.get 1))
+          (func $other (type $super))
+          (table 4 funcref) (elem (i32.const 0) $top $leaf $other)
+          (func (export "call") (param i32) (result i32 f64)
+            (call_indirect (type $top) (i32.const 7) (f64.const 0.5) (i64.const 9) (local.get 0)))
+          (func (export "tail") (param i32) (result i32 f64)
+            (return_call_indirect (type $leaf) (i32.const 7) (f64.const 0.5) (i64.const 9) (local.get 0))))""",
+        backend=backend,
+    )
+    exports = wasmcore.Instance(module).exports
+    assert [exports.call(0), exports.call(1), exports.tail(1)] == [(7, 0.5), (9, 0.5), (9, 0.5)]
+    for function, index, kind in (
+        (exports.tail, 0, "INDIRECT_CALL_TYPE_MISMATCH"),
+        (exports.call, 2, "INDIRECT_CALL_TYPE_MISMATCH"),
+        (exports.call, 3, "UNINITIALIZED_ELEMENT"),
+        (exports.call, 4, "UNDEFINED_ELEMENT"),
+    ):
+        with pytest.raises(wasmcore.Trap) as caught:
+            function(index)
+        assert caught.value.kind.name == kind
+        assert [frame.function_index for frame in caught.value.frames] == [3 if function is exports.call else 4]
+
+
 def test_features_of_an_engine() -> None:
     text = "(module (memory 1) (memory 1))"
     without = wasmcore.Engine(features=wasmcore.DEFAULT_FEATURES - {"multi_memory"})

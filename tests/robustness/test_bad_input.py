@@ -77,7 +77,7 @@ def test_every_prefix(name: str) -> None:
 def test_not_webassembly(tmp_path: Path, backend: str) -> None:
     text = tmp_path / "module.wasm"
     text.write_text("hello")
-    with pytest.raises(wasmcore.CompileError, match="not a WebAssembly binary"):
+    with pytest.raises(wasmcore.CompileError, match="not a WebAssembly module"):
         wasmcore.Module(text, backend=backend)
     with pytest.raises(FileNotFoundError):
         wasmcore.Module(tmp_path / "missing.wasm", backend=backend)

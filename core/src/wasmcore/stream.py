@@ -63,6 +63,9 @@ LOCALS: Final = 0x7F0
 """Declares `value` locals of type `flags`; all of them stand directly after the header, parameters are not declared."""
 TARGET: Final = 0x7F1
 """One target of the `br_table` before: flags, immediate and value as in `br`."""
+TABLE_FUNCTION: Final = 0x7F2
+"""Pops the index of an element and pushes the function reference there, if its type is the type or one below it; traps as `call_indirect`
+does. A `call_indirect` of a type that can have subtypes is this and a `call_ref`."""
 
 # Flags of `loop`; the low bits are the number of parameters.
 LOOP_HAS_CALLS: Final = 0x4000
@@ -105,6 +108,7 @@ RECORDS: Final = {
     "return": "flags: number of results; value: run in the high half. A `br` out of the body and its end are returns too",
     "call, return_call, ref.func": "immediate: function index",
     "call_indirect, return_call_indirect": "flags: table index; immediate: type index",
+    "TABLE_FUNCTION": "flags: table index; immediate: type index. The built-in `table_function` does it",
     "call_ref, return_call_ref": "immediate: type index. The reference is the last operand; null traps",
     "ref.as_non_null": "none; null traps",
     "drop, select": "flags: type",

@@ -38,6 +38,7 @@ BUILTINS: Final = (
     Builtin("elem_drop", _I32, b"", False, "(segment)"),
     Builtin("trap", _I32, b"", False, "(kind): does not return"),
     Builtin("poll", b"", b"", False, "answers interrupts, keeps all registers but the flags"),
+    Builtin("table_function", _I32 * 2 + _I64, _I64, False, "(table, type, index) -> the reference there, checked as by TABLE_FUNCTION"),
 )
 """All built-ins, in the order of the table. Sizes and offsets are zero-extended to 64 bits by the caller."""
 

@@ -11,6 +11,7 @@ from wasmcore.errors import Trap, TrapKind
 from wasmcore.runtime import references, traps
 from wasmcore.runtime import store as stores
 from wasmcore.runtime.group import group_of
+from wasmcore.runtime.type_ids import id_matches
 
 if TYPE_CHECKING:
     from wasmcore.runtime.instance import InstanceState
@@ -65,6 +66,18 @@ def _table_init(context: int, table: int, segment: int, to: int, start: int, ele
     state.segments.table_init(state, table, segment, to & _MASK, start & _MASK, elements & _MASK)
 
 
+def _table_function(context: int, table: int, wanted: int, index: int) -> int:
+    state = contexts[context]
+    reference = state.tables[table].bits_at(index & _MASK)
+    if reference is None:
+        raise Trap(TrapKind.UNDEFINED_ELEMENT)
+    if reference == 0:
+        raise Trap(TrapKind.UNINITIALIZED_ELEMENT)
+    if not id_matches(references.funcref_type_id(reference), state.code.types.ids[wanted]):
+        raise Trap(TrapKind.INDIRECT_CALL_TYPE_MISMATCH)
+    return reference
+
+
 def _elem_drop(context: int, segment: int) -> None:
     contexts[context].segments.drop_elements(segment)
 
@@ -94,6 +107,7 @@ BUILTINS: Final[dict[str, Callable[..., Any]]] = {
     "table_copy": _with_backtrace(_table_copy),
     "table_init": _with_backtrace(_table_init),
     "elem_drop": _elem_drop,
+    "table_function": _with_backtrace(_table_function),
     "trap": _with_backtrace(_trap),
 }
 """By their names in `wasmcore.plugin.builtins.BUILTINS`; called with the address of the caller's VMContext and the arguments."""

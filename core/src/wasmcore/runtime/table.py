@@ -92,6 +92,10 @@ class Table:
                 self._publish(address)
         return before
 
+    def bits_at(self, index: int) -> int | None:
+        """The bits of the reference at an index, None beyond the end."""
+        return int(self._cells[index]) if index < len(self._cells) else None
+
     def fill_bits(self, index: int, bits: int, elements: int) -> None:
         """Set elements to the bits of a reference; the caller has checked the bounds."""
         if bits:

@@ -33,6 +33,7 @@ from wasmcore.stream import (
     MEMORY_INDEX_MASK,
     REACHED,
     RETURN_LABEL,
+    TABLE_FUNCTION,
     TARGET,
     TARGETED,
     USES_MEMORY,
@@ -161,7 +162,7 @@ class _Checker:
         operation = record.operation
         self.require(operation != LOCALS or self.in_declarations, "locals must be declared first")
         self.in_declarations &= operation == LOCALS
-        if operation in _CALLING:
+        if operation in _CALLING or operation == TABLE_FUNCTION:
             self.flags |= HAS_CALLS
             for block in self.blocks:
                 block.calls = True
@@ -175,6 +176,8 @@ class _Checker:
             self.reachable = self.targets > 0
         elif operation in _BLOCKS:
             self.open_block()
+        elif operation == TABLE_FUNCTION:
+            self.table_function()
         elif operation in self.special:
             self.special[operation]()
         else:
@@ -332,6 +335,12 @@ class _Checker:
         """`call_indirect` and `return_call_indirect`."""
         self.pop(self.index_class(self.record.flags))
         self.call_type(self.record.immediate)
+
+    def table_function(self) -> None:
+        """TABLE_FUNCTION."""
+        self.require(0 <= self.record.immediate < len(self.environment.signatures) // 16, "type")
+        self.pop(self.index_class(self.record.flags))
+        self.push(bytes([CLASS_REF]))
 
     def call_reference(self) -> None:
         """`call_ref` and `return_call_ref`."""

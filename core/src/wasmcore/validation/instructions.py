@@ -33,6 +33,10 @@ V128: Final = 8
 SHUFFLE: Final = 9
 
 _OP_SELECT: Final = 0x1B
+_OP_TABLE_FUNCTION: Final = 0x7F2
+_CALL_INDIRECT: Final = 0x11
+_CALL_REF: Final = 0x14
+_RETURN_CALL_REF: Final = 0x15
 _EXTENDED: Final = 0x80000000
 _USES_MEMORY: Final = 2
 _LANE_SHIFT: Final = 10
@@ -284,7 +288,11 @@ class Instructions(Control):
             raise self.invalid("type mismatch: instruction requires a table of function references")
         self.pop(self.table_index_type(index))
         if self.live:
-            self.record(operation, index, type_index)
+            if self.module.types[type_index].final:
+                self.record(operation, index, type_index)
+            else:
+                self.record(_OP_TABLE_FUNCTION, index, type_index)
+                self.record(_CALL_REF if operation == _CALL_INDIRECT else _RETURN_CALL_REF, 0, type_index)
             self.count_call()
         return type_index
 

@@ -19,6 +19,7 @@ from wasmcore.stream import (
     MEMORY_INDEX_MASK,
     REACHED,
     RETURN_LABEL,
+    TABLE_FUNCTION,
     TARGET,
     TARGETED,
 )
@@ -63,6 +64,8 @@ def _fields(record: Record) -> str:
         return CLASS_NAMES[record.flags]
     if record.operation in _WITHOUT:
         return ""
+    if record.operation == TABLE_FUNCTION:
+        return f"{record.immediate} table={record.flags}"
     return _immediates(record, OPCODES[record.operation].immediates)
 
 

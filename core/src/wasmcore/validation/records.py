@@ -19,6 +19,7 @@ from wasmcore.stream import (
     HEADER_VERSION,
     HEADER_WORDS,
     LOCALS,
+    TABLE_FUNCTION,
     TARGET,
     VERSION,
 )
@@ -26,6 +27,7 @@ from wasmcore.stream import (
 CLASS_NAMES: Final = {CLASS_I32: "i32", CLASS_I64: "i64", CLASS_F32: "f32", CLASS_F64: "f64", CLASS_V128: "v128", CLASS_REF: "ref"}
 """Names of machine classes."""
 
+_OWN_NAMES: Final = {LOCALS: "locals", TARGET: "target", TABLE_FUNCTION: "table_function"}
 _TWO_EXTENSIONS: Final = frozenset(opcode.code for opcode in OPCODES.values() if opcode.name in ("v128.const", "i8x16.shuffle"))
 
 
@@ -46,11 +48,7 @@ class Record(NamedTuple):
     @property
     def name(self) -> str:
         """Name of the operation."""
-        if self.operation == LOCALS:
-            return "locals"
-        if self.operation == TARGET:
-            return "target"
-        return OPCODES[self.operation].name
+        return _OWN_NAMES.get(self.operation) or OPCODES[self.operation].name
 
 
 def header(stream: bytes) -> tuple[int, ...]:
@@ -73,7 +71,7 @@ def records(stream: bytes) -> Iterator[Record]:
     while at < end:
         word = words[at]
         operation = word & 0xFFFF
-        if operation not in OPCODES and operation not in (LOCALS, TARGET):
+        if operation not in OPCODES and operation not in _OWN_NAMES:
             raise ValueError(f"word {at}: no operation {operation:#x}")
         count = 0 if not word & EXTENDED else 2 if operation in _TWO_EXTENSIONS else 1
         if at + 1 + count > end:

@@ -14,6 +14,7 @@ from wasmcore_singlepass.references import References
 _EXTENDED: Final = 0x80000000
 _COUNT_MASK: Final = 0x7FF
 _MEMORY_MASK: Final = 0x3FF
+_TABLE_FUNCTION: Final = 0x7F2
 
 
 class Compiler(References):
@@ -172,6 +173,8 @@ class Compiler(References):
             self.branch_on_null(word >> 32, flags & _COUNT_MASK, value & 0xFFFFFFFF)
         elif code == 0xD6:
             self.branch_on_non_null(word >> 32, flags & _COUNT_MASK, value & 0xFFFFFFFF)
+        elif code == _TABLE_FUNCTION:
+            self.table_function(word >> 32, flags)
         elif code >= 0x600:
             self.atomic(word, code, flags, value)
         else:

@@ -14,6 +14,8 @@ _RETURN_LABEL: Final = -1
 _NULL_REFERENCE: Final = 10
 """Kind of trap."""
 _CLASS_REF: Final = 6
+# Number of a built-in (`wasmcore.plugin.builtins`).
+_BUILTIN_TABLE_FUNCTION: Final = 12
 
 
 class References(Control):
@@ -26,6 +28,11 @@ class References(Control):
         self.call(m.CALL_REFERENCE, tail, 0, 0, self.number(signature, 4))
         if tail == 0:
             self.push_call_results(signature)
+
+    def table_function(self, type_index: i64, table: i64) -> None:
+        """TABLE_FUNCTION: an element of a table, its type checked by a built-in."""
+        self.call_builtin(_BUILTIN_TABLE_FUNCTION, 2, table, type_index, 1)
+        self.push_integer_result(i64(self.integer_results[0]), _CLASS_REF)
 
     def reference_in_register(self) -> i64:
         """The register of the reference at the top, which stays there."""
