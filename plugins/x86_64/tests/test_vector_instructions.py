@@ -93,7 +93,7 @@ def _ahead(a: x.Assembler, instruction: int, reg: int) -> None:
     a.bind(label)
 
 
-@pytest.mark.parametrize("name", FMA)
+@pytest.mark.parametrize("name", sorted(FMA))
 def test_fused(name: str) -> None:
     for wide, suffix in ((0, "ps"), (1, "pd")):
         for reg in ALL:
