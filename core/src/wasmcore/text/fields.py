@@ -306,9 +306,6 @@ class FieldReader(ExpressionReader):
         has_maximum = self.words[self.position] & 15 == _INTEGER
         if has_maximum:
             maximum = self.unsigned(64)
-        if self.word_at(self.position) == _SHARED:
-            self.position += 1
-            flags |= 2
         write_type(out, self.reference_type())
         self.limits(out, flags, minimum, maximum, has_maximum)
 

@@ -423,6 +423,8 @@ class TextReader(FieldReader):
         if alone:
             self.type_entries += 1
         self.type_definition(alone)
+        if self.note_position <= self.position:
+            raise self.misplaced()
         self.right()
 
     def define_group(self) -> None:
