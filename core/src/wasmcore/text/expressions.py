@@ -51,7 +51,7 @@ class ExpressionReader(OperandReader):
 
     def __init__(self, source: str | bytes) -> None:
         super().__init__(source)
-        self.frames = vec[i64]([0] * 48)  # three numbers each: kind, index of the token behind the keyword, index of the first operand
+        self.frames = vec[i64]([0] * 12)  # three numbers each: kind, index of the token behind the keyword, index of the first operand
         self.depth: i64 = 0
         self.single = False
         self.note_number: i64 = 0

@@ -126,8 +126,8 @@ class Lexer:
         self.failed_at: i64 = 0
         self.symbols = vec[i64]()
         self.hashes = vec[i64]()
-        self.symbol_slots = vec[i64]([-1] * 64)
-        self.slot_count: i64 = 64
+        self.symbol_slots = vec[i64]([-1] * 16)
+        self.slot_count: i64 = 16
         self.quoted: Final[dict[int, bytes]] = {}
         self.crowded: Final[dict[bytes, int]] = {}
         self.annotated = False

@@ -50,6 +50,15 @@ _ONE_BYTE: Final = 1 << 56
 """The length of a packed type of one byte; packed types have their bytes from the lowest on, and their number in bits 56 on."""
 
 
+def _zeros(count: i64) -> vec[i64]:
+    """So many zeros, without a list of as many objects."""
+    numbers = vec[i64]()
+    while count > 0:
+        numbers = append(numbers, 0)
+        count -= 1
+    return numbers
+
+
 class TypeReader(TokenReader):
     """Reads indices, types and type uses.
 
@@ -60,7 +69,7 @@ class TypeReader(TokenReader):
     def __init__(self, source: str | bytes) -> None:
         super().__init__(source)
         self.symbol_count: i64 = len(self.tokens.symbols)
-        self.bindings: Final[vec[i64]] = vec[i64]([0] * (SPACES * self.symbol_count))
+        self.bindings: Final[vec[i64]] = _zeros(SPACES * self.symbol_count)
         self.stamp: i64 = 1
         self.module_stamp: i64 = 1
         self.function_stamp: i64 = 0
