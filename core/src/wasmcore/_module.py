@@ -101,7 +101,9 @@ class Module:
             if self._cache is not None and self._digest is not None:
                 from wasmcore.compile.saved_code import SavedCode, made_for
 
-                saved = SavedCode(self._cache, made_for(self.engine, environment, self._digest.digest(), self.engine.signals, __version__))
+                engine = self.engine
+                wanted = made_for(engine, environment, self._digest.digest(), engine.signals, __version__)
+                saved = SavedCode(self._cache, wanted, engine.backend.lazy)
             found = self._known[guarded] = environment, saved
         return found
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 MAGIC = b"\0asm"
+PRECOMPILED = b"\x7fwcode\r\n"
+"""The first bytes of machine code (`wasmcore.compile.artifact.MAGIC`), which nothing here reads."""
 _TEXT_SUFFIXES = (".wat", ".wast")
 
 
@@ -40,6 +42,8 @@ def to_binary(data: bytes, file: str) -> bytes:
         return data
     from wasmcore.errors import DecodeError, TextError
 
+    if data.startswith(PRECOMPILED):
+        raise DecodeError(f"{file} holds machine code, no WebAssembly: only `Module.deserialize` reads it, if you trust it")
     try:
         binary = from_text(data, file.endswith(_TEXT_SUFFIXES))
     except TextError as error:

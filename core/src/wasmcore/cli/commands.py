@@ -36,7 +36,8 @@ def main() -> None:
 
 def _with_run_options(command: Callable[..., int]) -> Callable[..., int]:
     for option in reversed(RUN_OPTIONS):
-        command = click.option(f"--{option.name}", metavar=option.metavar, multiple=option.multiple, help=option.help)(command)
+        kind: dict[str, Any] = {"metavar": option.metavar, "multiple": option.multiple} if option.metavar else {"is_flag": True}
+        command = click.option(f"--{option.name}", help=option.help, **kind)(command)
     return command
 
 
@@ -53,6 +54,70 @@ def run(**options: Any) -> int:
     from wasmcore.cli.run import run
 
     return run(RunRequest(**options))
+
+
+@main.command(name="compile")
+@click.option("-o", "--output", metavar="OUT", type=_FILE, help="Write to this file; `-` is standard output.")
+@click.option("--backend", metavar="NAME", help="Compile with this backend.")
+@click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="An option of the backend, such as level=O3.")
+@click.argument("file", type=_FILE)
+def compile_(file: str, output: str | None, backend: str | None, options: tuple[str, ...]) -> int:
+    """Compile a whole module ahead of time, to FILE.cwasm unless told otherwise.
+
+    `wasmcore run --allow-precompiled` runs the result, with this version of wasmcore and on processors like this one.
+    """
+    from wasmcore.cli.precompiled import compile_file
+
+    return compile_file(file, output, backend, options)
+
+
+@main.group()
+def cache() -> None:
+    """Show and tidy the cache of compiled code.
+
+    It is where WASMCORE_CACHE_DIR says, has at most WASMCORE_CACHE_SIZE bytes (1G, unless set), and is not used with WASMCORE_CACHE=0.
+    """
+
+
+@cache.command(name="dir")
+def cache_dir() -> int:
+    """Show where it is."""
+    from wasmcore.cli.cache import show_folder
+
+    return show_folder()
+
+
+@cache.command(name="list")
+def cache_list() -> int:
+    """List what is in it, the least recently used first."""
+    from wasmcore.cli.cache import show_entries
+
+    return show_entries(sys.stdout)
+
+
+@cache.command(name="size")
+def cache_size() -> int:
+    """Show how many bytes it has, and may have."""
+    from wasmcore.cli.cache import show_size
+
+    return show_size()
+
+
+@cache.command(name="clear")
+def cache_clear() -> int:
+    """Remove everything in it."""
+    from wasmcore.cli.cache import clear
+
+    return clear()
+
+
+@cache.command(name="prune")
+@click.option("--size", metavar="SIZE", help="Keep no more than this, such as 100M.")
+def cache_prune(size: str | None) -> int:
+    """Remove what can not be used, what killed processes left, and what is too much, the least recently used first."""
+    from wasmcore.cli.cache import prune
+
+    return prune(size)
 
 
 @main.command()

@@ -7,21 +7,28 @@ from typing import Any, Final
 
 from wasmcore._named_tuple import NamedTuple
 
-COMMANDS: Final = ("run", "validate", "inspect", "objdump", "wat2wasm", "wasm2wat", "wast", "backends")
+COMMANDS: Final = ("run", "compile", "validate", "inspect", "objdump", "wat2wasm", "wasm2wat", "wast", "backends", "cache")
 """Names of the commands; a first word that is none of them is a file to run."""
 
 
 class Option(NamedTuple):
-    """An option that takes a value."""
+    """An option that takes a value, or is a flag, which has no metavar."""
 
     name: str
     metavar: str
     multiple: bool
     help: str
 
+    @property
+    def field(self) -> str:
+        """Its name as a Python name."""
+        return self.name.replace("-", "_")
+
 
 RUN_OPTIONS: Final = (
     Option("backend", "NAME", False, "Compile with this backend (see `wasmcore backends`)."),
+    Option("option", "NAME=VALUE", True, "An option of the backend, such as level=O3."),
+    Option("allow-precompiled", "", False, "Run FILE even if it holds machine code, which may do anything; only for files you trust."),
     Option("dir", "HOST::GUEST", True, "Let the program see a directory, under another name if one is given."),
     Option("env", "NAME=VALUE", True, "Set an environment variable of the program; without a value, pass on the one set here."),
     Option("invoke", "NAME", False, "Call this exported function with the arguments, instead of running the program."),
@@ -34,6 +41,8 @@ class RunRequest(NamedTuple):
     file: str
     arguments: tuple[str, ...] = ()
     backend: str | None = None
+    option: tuple[str, ...] = ()
+    allow_precompiled: bool = False
     dir: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     invoke: str | None = None
@@ -49,8 +58,11 @@ def parse_run(words: Sequence[str]) -> RunRequest | None:
             return RunRequest(word, tuple(rest), **values)
         name, equals, value = word.partition("=")
         option = options.get(name)
+        if option is not None and not option.metavar and not equals:
+            values[option.field] = True
+            continue
         found = value if equals else next(rest, None)
-        if option is None or found is None:
+        if option is None or found is None or not option.metavar:
             return None
-        values[option.name] = (*values.get(option.name, ()), found) if option.multiple else found
+        values[option.field] = (*values.get(option.field, ()), found) if option.multiple else found
     return None

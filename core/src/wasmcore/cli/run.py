@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from threading import Thread
 from typing import Any, Final
 
 import wasmcore
+from wasmcore._source import PRECOMPILED, to_binary
 from wasmcore.cli.options import RunRequest
-from wasmcore.cli.report import UsageError, naming, read_module, say_if_plain
-from wasmcore.errors import Exit
+from wasmcore.cli.report import UsageError, naming, say_if_plain
+from wasmcore.errors import Exit, WasmcoreError
 from wasmcore.types import F32, F64, I32, I64, FuncType, value_type_name
 
 
@@ -27,17 +29,25 @@ _READERS: Final[dict[int, Callable[[str], int | float]]] = {I32: _integer, I64: 
 
 def run(request: RunRequest) -> int:
     """Run what is asked for; the exit code of the program."""
-    data = read_module(request.file)
+    content = _Content(request.file)
+    try:
+        engine = make_engine(request.backend, request.option)
+    except WasmcoreError:
+        to_binary(content.get(), request.file)  # what is wrong with the file comes first
+        raise
+    data = content.get()
+    if not data.startswith(PRECOMPILED):
+        data = to_binary(data, request.file)
     say_if_plain()
     with naming(request.file):
-        engine = wasmcore.Engine(request.backend or "auto", progress=_progress())
-        module = wasmcore.Module(data, engine=engine)
+        module = _module(request, data, engine)
         function, arguments = _function(request, module)
         try:
             instance = wasmcore.Instance(module, host_options=_host_options(request))
             _kept[:] = [instance]
             if request.invoke is not None and "_initialize" in instance.exports:
                 instance.exports["_initialize"]()
+            gc.freeze()  # what the program may leave behind is garbage, not what was made to run it
             gc.enable()
             result = instance.exports[function](*arguments)
         except Exit as ended:
@@ -45,6 +55,56 @@ def run(request: RunRequest) -> int:
     for value in result if isinstance(result, tuple) else () if result is None else (result,):
         print(value)
     return 0
+
+
+class _Content:
+    """What is in a file, read in a thread: for a big one that takes as long as importing a backend."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._data = b""
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            with open(self._file, "rb", buffering=0) as stream:
+                self._data = stream.readall()
+        except BaseException as error:
+            self._error = error
+
+    def get(self) -> bytes:
+        """The bytes of the file."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._data
+
+
+def make_engine(backend: str | None, options: Sequence[str], lazy: bool | None = None) -> wasmcore.Engine:
+    """The engine that a command line asks for, by the name of a backend and its options as `NAME=VALUE`."""
+    named = {}
+    for text in options:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--option takes NAME=VALUE, such as level=O3, not {text!r}")
+        named[name] = value
+    try:
+        return wasmcore.Engine(backend or "auto", lazy=lazy, options=named, progress=_progress())
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from None
+
+
+def _module(request: RunRequest, data: bytes, engine: wasmcore.Engine) -> wasmcore.Module:
+    """The module in the content of a file: WebAssembly or, if that is allowed, machine code."""
+    if data.startswith(PRECOMPILED):
+        if request.backend or request.option:
+            raise UsageError(f"{request.file} is compiled already, so --backend and --option have no effect")
+        from wasmcore.cli.precompiled import load_precompiled
+
+        return load_precompiled(request.file, data, request.allow_precompiled)
+    return wasmcore.Module(data, engine=engine)
 
 
 def _host_options(request: RunRequest) -> dict[str, dict[str, Any]]:

@@ -69,10 +69,16 @@ def default_folder() -> str | None:
 
 def default_size() -> int:
     """The limit of the size of all entries, in bytes: `$WASMCORE_CACHE_SIZE`, as in `500M`, else `DEFAULT_SIZE`."""
-    text = os.environ.get("WASMCORE_CACHE_SIZE", "").strip().upper().removesuffix("B").removesuffix("I")
-    digits = text.rstrip("KMGT")
-    factor = _UNITS.get(text[len(digits) :])
-    return int(digits) * factor if factor and digits.isdecimal() and digits.isascii() else DEFAULT_SIZE
+    size = parsed_size(os.environ.get("WASMCORE_CACHE_SIZE", ""))
+    return DEFAULT_SIZE if size is None else size
+
+
+def parsed_size(text: str) -> int | None:
+    """The bytes that a text such as `500M` or `1 GiB` means, None if it means nothing."""
+    text = text.strip().upper().removesuffix("B").removesuffix("I")
+    digits = text.rstrip("KMGT").rstrip()
+    factor = _UNITS.get(text[len(digits) :].strip())
+    return int(digits) * factor if factor and digits.isdecimal() and digits.isascii() else None
 
 
 def enabled() -> bool:

@@ -7,6 +7,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
+from wasmcore._build import COMPILED
 from wasmcore.compile.artifact import Artifact, MadeFor, difference, joined
 from wasmcore.compile.build_identity import build_of
 from wasmcore.errors import ArtifactError
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from wasmcore.plugin.unit import Environment
 
 ENOUGH: Final = 1 << 14
-"""Bytes of machine code that are worth an entry, or a new one."""
+"""Bytes of machine code that are worth an entry, or a new one, where a backend is so fast that it likes to compile lazily."""
+ENOUGH_PLAIN: Final = 1 << 10
+"""The same in the plain-Python build, which is about 50 times slower."""
 ENOUGH_OF: Final = 16
 """A new entry must also have more than the old one by that part of it."""
 _BACKGROUND: Final = 1 << 19
@@ -110,13 +113,15 @@ def check_fits(artifact: Artifact, engine: Engine, environment: Environment, ver
 class SavedCode:
     """The entry of one module. Functions that are compiled one by one are written together, at the end."""
 
-    def __init__(self, cache: Cache, made_for: MadeFor) -> None:
+    def __init__(self, cache: Cache, made_for: MadeFor, fast: bool) -> None:
         self._cache = cache
+        self._enough = 1 if not fast else ENOUGH if COMPILED else ENOUGH_PLAIN
         self._made_for = made_for
         self._lock = Lock()
         self._new: list[CompiledCode] = []
         self.found: Artifact | None = cache.find(made_for)
-        """The entry as it was."""
+        """The entry as it was, until it is loaded."""
+        self.hit: Final = self.found is not None
 
     def usable(self, lazy: bool) -> bool:
         """Whether the entry saves compiling: all functions, or some where the rest can follow one by one."""
@@ -137,7 +142,7 @@ class SavedCode:
         with self._lock:
             new, self._new = self._new, []
             size = sum([len(unit.code) for unit in new])
-            if size < ENOUGH:
+            if size < self._enough:
                 return
             current = self._cache.find(self._made_for)
             old: Sequence[CompiledCode] = current.units if current else ()
@@ -147,7 +152,7 @@ class SavedCode:
                 known = {function.function for unit in old for function in unit.function_table()}
                 new = [unit for unit in new if not known.issuperset([function.function for function in unit.function_table()])]
                 size = sum([len(unit.code) for unit in new])
-                if size < max(ENOUGH, current.size() // ENOUGH_OF):
+                if size < self._enough or (self._enough > 1 and size < current.size() // ENOUGH_OF):
                     return
             self._cache.store(Artifact(self._made_for, (joined([*old, *new]),), False))
 

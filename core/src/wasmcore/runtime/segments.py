@@ -6,6 +6,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any
 
 from wasmcore.binary.module_info import ACTIVE, DECLARATIVE
+from wasmcore.binary.segments import copy_active
 from wasmcore.errors import Trap, TrapKind
 
 if TYPE_CHECKING:
@@ -36,18 +37,8 @@ class Segments:
         """A module can have tens of thousands of active data segments, so little is done for each."""
         source = memoryview(state.info.data)
         views = [memory.view() for memory in state.memories]
-        evaluate = state.evaluate
-        dropped = self._dropped
-        for number, segment in enumerate(state.info.data_segments):
-            if segment.mode == ACTIVE:
-                assert segment.offset is not None
-                to = evaluate(segment.offset)
-                end = to + segment.end - segment.start
-                view = views[segment.memory]
-                if end > len(view):
-                    raise Trap(TrapKind.MEMORY_OUT_OF_BOUNDS)
-                view[to:end] = source[segment.start : segment.end]
-                dropped.add(number)
+        if not copy_active(state.info.data_segments, source, views, state.evaluate, self._dropped):
+            raise Trap(TrapKind.MEMORY_OUT_OF_BOUNDS)
 
     def memory_init(self, state: InstanceState, memory: int, segment: int, to: int, start: int, size: int) -> None:
         """Copy bytes of a data segment into a memory."""
