@@ -6,7 +6,6 @@ from typing import Final, final
 
 from wasmcore._native import BytesWriter, i64
 from wasmcore.errors import TextError
-from wasmcore.opcodes import FEATURES
 from wasmcore.text.encoding import write_bytes, write_name_entry, write_section, write_unsigned, write_vector_section
 from wasmcore.text.fields import FieldReader, Items
 
@@ -579,10 +578,10 @@ class TextReader(FieldReader):
             write_vector_section(out, number, items.count, items.out.getvalue())
 
 
-def wat2wasm(source: str | bytes, *, features: frozenset[str] = frozenset(FEATURES)) -> bytes:
+def wat2wasm(source: str | bytes) -> bytes:
     """The binary module of a text module: `(module ...)`, also quoted or binary, or a bare sequence of module fields.
 
-    Text is understood with all features; what a module may use is the decoder's and validator's business, so `features` changes nothing.
+    Text is understood with all features; what a module may use is the decoder's and validator's business.
     Raises `TextError` for text that is malformed; a module that is well-formed but invalid is not refused.
     """
     reader = TextReader(source)
@@ -592,4 +591,4 @@ def wat2wasm(source: str | bytes, *, features: frozenset[str] = frozenset(FEATUR
     module = reader.module()
     if not reader.at_end():
         raise reader.unexpected()
-    return wat2wasm(module.data, features=features) if module.kind == "quote" else module.data
+    return wat2wasm(module.data) if module.kind == "quote" else module.data
