@@ -8,7 +8,7 @@ from typing import Final
 from wasmcore.stream import COUNT_MASK, END_IF, END_KIND_SHIFT, END_LOOP, HEIGHT_MASK, REACHED, RETURN_LABEL, TARGETED
 from wasmcore_llvm.convention import TYPES, Signature
 from wasmcore_llvm.ir_calls import Calls
-from wasmcore_llvm.ir_state import Unit
+from wasmcore_llvm.ir_state import BARRIER, Unit
 
 
 class Control(Calls):
@@ -25,8 +25,19 @@ class Control(Calls):
         self.loops: dict[int, list[str]] = {}
         """By label: types of the parameters of a loop."""
         self.allocas: list[str] = []
+        self.versioned: dict[int, str] = {}
+        """By label of a loop that has a fast copy: the block behind it."""
 
     # Edges
+
+    def block_name(self, label: int) -> str:
+        """The block of a label; those inside of the fast copy of a loop have names of their own."""
+        return f"F{label}" if self.fast is not None and label >= self.fast.label else f"L{label}"
+
+    def leave_fast(self, label: int) -> None:
+        """Before a branch out of the fast copy of a loop: everything is in memory."""
+        if self.fast is not None and label < self.fast.label:
+            self.write(BARRIER)
 
     def edge(self, label: int, count: int) -> str:
         """There is a branch with `count` values to a label from here; the name of the block."""
@@ -34,7 +45,7 @@ class Control(Calls):
         types = self.loops.get(label)
         if types is None:
             self.edges.setdefault(label, []).append((self.block, values))
-            return f"L{label}"
+            return self.block_name(label)
         for number, (value_type, x) in enumerate(zip(types, values)):
             self.write(f"store {value_type} {x}, ptr %p{label}_{number}")
         return f"L{label}"
@@ -67,6 +78,9 @@ class Control(Calls):
 
     def branch_if(self, label: int, count: int) -> None:
         """br_if."""
+        if self.fast is not None and self.word in self.fast.untaken:
+            self.stack.pop()
+            return
         self.branch_on(self.pop_condition(), label, count)
 
     def branch_on_null(self, label: int, count: int) -> None:
@@ -111,12 +125,21 @@ class Control(Calls):
             self.stack.append(self.value(f"load {value_type}, ptr %p{label}_{number}"))
         self.poll()
 
+    def end_loop(self, label: int, flags: int) -> None:
+        """The end of a loop: where its fast copy goes on, too."""
+        done = self.versioned.pop(label, None)
+        if done is not None:
+            if flags & REACHED:
+                self.write(f"br label %{done}")
+                self.begin(done)
+            self.known.clear()
+
     def begin_if(self, label: int, count: int) -> None:
         """if."""
         condition = self.pop_condition()
-        self.waiting[label] = (f"E{label}", list(self.settle(count)))
-        then = self.label()
-        self.write(f"br i1 {condition}, label %{then}, label %E{label}")
+        other, then = self.label(), self.label()
+        self.waiting[label] = (other, list(self.settle(count)))
+        self.write(f"br i1 {condition}, label %{then}, label %{other}")
         self.begin(then)
 
     def begin_other(self, label: int) -> None:
@@ -138,6 +161,7 @@ class Control(Calls):
         """end: where the ways meet."""
         kind = flags >> END_KIND_SHIFT & 3
         if kind == END_LOOP:
+            self.end_loop(label, flags)
             return
         count = flags & COUNT_MASK
         height = value & HEIGHT_MASK
@@ -155,7 +179,7 @@ class Control(Calls):
         edges = self.edges.pop(label, None)
         if edges is None:
             return
-        self.begin(f"L{label}")
+        self.begin(self.block_name(label))
         self.known.clear()
         run = value >> 32
         for number in range(count):

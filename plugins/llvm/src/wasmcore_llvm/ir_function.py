@@ -29,7 +29,7 @@ from wasmcore_llvm.convention import TYPES
 from wasmcore_llvm.ir_atomics import ATOMICS, Atomics
 from wasmcore_llvm.ir_memory import LOADS, STORES
 from wasmcore_llvm.ir_numeric import NUMERIC
-from wasmcore_llvm.ir_control import Control
+from wasmcore_llvm.loops import Loops
 from wasmcore_llvm.ir_state import DEBUG_FUNCTIONS, UNLIKELY, Unit, zero
 from wasmcore_llvm.ir_vector_floats import FLOAT_VECTORS, VectorFloats
 from wasmcore_llvm.ir_vectors import INTEGER_VECTORS, VECTOR_LANES, VECTOR_LOADS
@@ -38,18 +38,15 @@ _TWO_WORDS: Final = (0x20C, 0x20D)
 _BRANCHES: Final = (0x0C, 0x0D, 0xD5, 0xD6, TARGET)
 
 
-class Function(VectorFloats, Atomics, Control):
+class Function(VectorFloats, Atomics, Loops):
     """Writes one function."""
 
     def __init__(self, unit: Unit, stream: bytes) -> None:
-        self.words: Final = memoryview(stream).cast("q")
-        header = self.words
-        function = header[HEADER_FUNCTION]
-        super().__init__(unit, function, unit.signature(header[HEADER_TYPE]))
+        header = memoryview(stream).cast("q")
+        super().__init__(unit, header[HEADER_FUNCTION], unit.signature(header[HEADER_TYPE]), header)
         self.end_word: Final = header[HEADER_RECORDS_END] >> 3
         self.flags: Final = header[HEADER_FLAGS]
         self.at = HEADER_WORDS
-        """The word behind the current record."""
         self.high = 0
         """The second extension word of the current record."""
         self.branch_runs: dict[int, int] | None = None
@@ -61,8 +58,8 @@ class Function(VectorFloats, Atomics, Control):
         self.entry(names)
         self.clear_locals(classes)
         entry, self.out = self.out, []
-        self.walk()
-        lines = ["entry:", *self.allocas, *entry, *self.out, *self.cold, "}"]
+        self.walk(self.end_word)
+        lines = ["entry:", *self.allocas, *self.hidden_constant_lines(), *entry, *self.out, *self.cold, "}"]
         debug = f" !dbg !{function_metadata(self.unit, self.function)}" if self.unit.address_map else ""
         head = "define dso_local preserve_nonecc {} {}({}) #0 align 16{} {{"
         params = f"ptr %vm, {params}" if params else "ptr %vm"
@@ -121,7 +118,7 @@ class Function(VectorFloats, Atomics, Control):
                 if x is None:
                     x = zero(machine_class)
                     if machine_class in (CLASS_F32, CLASS_F64, CLASS_V128):
-                        x = self.opaque(TYPES[machine_class], x)
+                        x = self.opaque_constant(TYPES[machine_class], x)
                     zeros[machine_class] = x
                 self.set_local(local, x)
 
@@ -148,10 +145,9 @@ class Function(VectorFloats, Atomics, Control):
 
     # Records
 
-    def walk(self) -> None:
-        """Write all records."""
+    def walk(self, end: int) -> None:
+        """Write all records before a stream word."""
         words = self.words
-        end = self.end_word
         stack = self.stack
         while self.at < end:
             self.word = at = self.at
@@ -196,6 +192,8 @@ class Function(VectorFloats, Atomics, Control):
             run = self.branch_runs.get(label)
             if run is not None:
                 types = [TYPES[each] for each in self.pool[run : run + count]]
+        if not (count or flags & LOOP_HAS_CALLS) and self.versioned_loop(label):
+            return
         self.begin_loop(label, types)
 
     def find_branch_runs(self) -> dict[int, int]:

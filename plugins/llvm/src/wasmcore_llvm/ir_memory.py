@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from wasmcore._named_tuple import NamedTuple
 from wasmcore.errors import TrapKind
 from wasmcore.plugin.layout import VMCONTEXT
 from wasmcore.plugin.builtins import BUILTIN_NUMBERS
@@ -48,17 +49,29 @@ SIZES: Final = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8, 
 _ALL: Final = (1 << 64) - 1
 
 
+class Place(NamedTuple):
+    """A machine address, and how to load and store there: volatile or not, in which group."""
+
+    pointer: str
+    load: str
+    store: str
+    group: str
+
+
 class Memory(Numeric):
     """What is reached through the VMContext."""
 
     # Addresses
 
-    def address(self, memory: int, offset: int, size: int) -> tuple[str, str]:
-        """Pop an address: the machine address of `size` bytes, and how they are to be accessed (volatile or not)."""
+    def address(self, memory: int, offset: int, size: int) -> Place:
+        """Pop an address: the machine address of `size` bytes, and how they are to be accessed."""
+        if self.fast is not None:
+            self.stack.pop()
+            return Place(self.fast.places[self.word], "", "", self.fast.group)
         plan = self.environment.memories[memory]
         a = self.pop()
         if plan.index64:
-            return self.checked64(memory, a, offset & _ALL, size), ""
+            return Place(self.checked64(memory, a, offset & _ALL, size), "", " volatile", "")
         offset &= 0xFFFFFFFF
         if a[0] != "%":
             at = str((int(a) & 0xFFFFFFFF) + offset)
@@ -67,10 +80,10 @@ class Memory(Numeric):
             at = self.value(f"zext i32 {a} to i64")
         if plan.guarded:
             base = self.value(f"load ptr, ptr {self.field(plan.offset)}, align 8{INVARIANT}")
-            return self.offset_pointer(base, at, offset), " volatile"
+            return Place(self.offset_pointer(base, at, offset), " volatile", " volatile", "")
         end = self.value(f"add nuw nsw i64 {at}, {offset + size}")
         self.trap_if(self.value(f"icmp ugt i64 {end}, {self.memory_length(memory)}"), TrapKind.MEMORY_OUT_OF_BOUNDS)
-        return self.offset_pointer(self.memory_base(memory), at, offset), ""
+        return Place(self.offset_pointer(self.memory_base(memory), at, offset), "", " volatile", "")
 
     def offset_pointer(self, base: str, at: str, offset: int) -> str:
         """A base, an index and a constant."""
@@ -101,13 +114,13 @@ class Memory(Numeric):
 
     def load_from(self, value_type: str, flags: int, offset: int) -> str:
         """Pop an address, load from there."""
-        pointer, volatile = self.address(flags & MEMORY_INDEX_MASK, offset, SIZES[value_type])
-        return self.value(f"load{volatile} {value_type}, ptr {pointer}, align 1{MEMORY_ACCESS}{self.place()}")
+        to = self.address(flags & MEMORY_INDEX_MASK, offset, SIZES[value_type])
+        return self.value(f"load{to.load} {value_type}, ptr {to.pointer}, align 1{MEMORY_ACCESS}{to.group}{self.place()}")
 
     def store_to(self, value_type: str, x: str, flags: int, offset: int) -> None:
         """Pop an address, store there."""
-        pointer, _ = self.address(flags & MEMORY_INDEX_MASK, offset, SIZES[value_type])
-        self.write(f"store volatile {value_type} {x}, ptr {pointer}, align 1{MEMORY_ACCESS}{self.place()}")
+        to = self.address(flags & MEMORY_INDEX_MASK, offset, SIZES[value_type])
+        self.write(f"store{to.store} {value_type} {x}, ptr {to.pointer}, align 1{MEMORY_ACCESS}{to.group}{self.place()}")
 
     def load(self, code: int, flags: int, offset: int) -> None:
         """All plain loads."""

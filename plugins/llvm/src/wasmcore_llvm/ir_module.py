@@ -13,6 +13,7 @@ _TAIL_CALLS: Final = frozenset((0x12, 0x13, 0x15))
 _ATTRIBUTES: Final = """
 attributes #0 = { noinline nounwind noredzone "frame-pointer"="all" "no-builtins" "prefer-vector-width"="256" }
 attributes #1 = { nomerge noreturn nounwind }
+attributes #2 = { memory(none) nounwind willreturn }
 !0 = !{}
 !1 = !{!11, !11, i64 0}
 !2 = !{!12, !12, i64 0}
@@ -44,6 +45,7 @@ def module_text(unit: Unit, streams: tuple[bytes, ...]) -> str:
     parts = [Function(unit, stream).write_function() for stream in streams]
     parts += unit.declarations.values()
     parts.append(_ATTRIBUTES)
+    parts += unit.metadata
     if unit.address_map:
         parts.append(_DEBUG)
         parts += debug_metadata(unit)

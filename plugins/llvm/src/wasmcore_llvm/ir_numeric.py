@@ -39,7 +39,7 @@ class Numeric(State):
         infinity, mask = _NAN[machine_class]
         if bits & mask > infinity:
             integer, value_type = ("i32", "float") if machine_class == CLASS_F32 else ("i64", "double")
-            self.stack.append(self.opaque(value_type, self.value(f"bitcast {integer} {bits} to {value_type}")))
+            self.stack.append(self.opaque_constant(value_type, f"bitcast ({integer} {bits} to {value_type})"))
         else:
             self.stack.append(float_literal(machine_class, bits))
 
@@ -191,7 +191,9 @@ class Numeric(State):
 
     def convert_to_float(self, to: str, source: str, sign: str) -> None:
         """From an integer. LLVM must not know the result, as for constants."""
-        self.stack.append(self.opaque(to, self.value(f"{sign}itofp {source} {self.pop()} to {to}")))
+        x = self.value(f"{sign}itofp {source} {self.pop()} to {to}")
+        known = self.fast is not None and self.word in self.fast.loaded
+        self.stack.append(x if known else self.opaque(to, x))
 
     def promote(self) -> None:
         """f64.promote_f32."""
@@ -209,7 +211,8 @@ class Numeric(State):
     def reinterpret(self, source: str, to: str) -> None:
         """The same bits."""
         x = self.value(f"bitcast {source} {self.pop()} to {to}")
-        self.stack.append(self.opaque(to, x) if to in ("float", "double") else x)
+        known = to in ("i32", "i64") or self.fast is not None and self.word in self.fast.loaded
+        self.stack.append(x if known else self.opaque(to, x))
 
     # 128 bits
 

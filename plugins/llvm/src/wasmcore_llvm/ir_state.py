@@ -20,11 +20,16 @@ TABLE_ACCESS: Final = ", !tbaa !3"
 UNLIKELY: Final = ", !prof !4"
 LIKELY: Final = ", !prof !5"
 
+BARRIER: Final = 'call void asm sideeffect "", "~{memory}"()'
+"""Nothing in memory moves across."""
+
 TRAP_SECTION: Final = "wasmcore.traps"
 _TRAP: Final = f"1:\\0Aud2\\0A.pushsection {TRAP_SECTION},\\22\\22,@progbits\\0A.long 1b,${{0:c}}\\0A.popsection"
 """An illegal instruction; its place and the number of the site go to a section of their own."""
 _STACK_TRAP: Final = f"movq %rbp, %rsp\\0A{_TRAP}"
 """Gives the frame back first, which may reach far below the limit."""
+
+_OPAQUE: Final = 'call {0} asm "", "=x,0"({0} {1}) #2'
 
 _ONES: Final = frozenset((0x3F800000, 0xBF800000, 0, 0x80000000))
 _ONES_WIDE: Final = frozenset((0x3FF0000000000000, 0xBFF0000000000000, 0, 0x8000000000000000))
@@ -63,6 +68,21 @@ def float_literal(machine_class: int, bits: int) -> FloatLiteral:
     return literal
 
 
+class Fast:
+    """A fast copy of a loop that is being written (`loops`)."""
+
+    def __init__(self, label: int, places: dict[int, str], group: str, untaken: frozenset[int], loaded: frozenset[int]) -> None:
+        self.label: Final = label
+        self.places: Final = places
+        """Pointers of the accesses, by stream word."""
+        self.group: Final = group
+        """Metadata of the accesses."""
+        self.untaken: Final = untaken
+        """Stream words of branches that are not taken."""
+        self.loaded: Final = loaded
+        """Stream words of conversions to floats of what comes from memory, which is no constant."""
+
+
 class Unit:
     """What the functions of a unit share while they are written."""
 
@@ -84,6 +104,10 @@ class Unit:
         """Trap kind and stream word of every trap site, by its number."""
         self.declarations: dict[str, str] = {}
         """Of LLVM's intrinsics, by name."""
+        self.loops: dict[str, int] = {}
+        """How many loops have a fast copy ("") or not, by the reason."""
+        self.metadata: list[str] = []
+        """Of loops."""
         self.locations: dict[tuple[int, int], int] = {}
         """Metadata numbers of debug locations, by function index and stream word."""
         self._signatures: dict[int, Signature] = {}
@@ -97,6 +121,10 @@ class Unit:
             found = Signature(self.convention, environment.params(type_index), environment.results(type_index))
             self._signatures[type_index] = found
         return found
+
+    def count_loop(self, reason: str) -> None:
+        """Count a loop, with the reason why it has no fast copy."""
+        self.loops[reason] = self.loops.get(reason, 0) + 1
 
     def type_of(self, function: int) -> int:
         """The type index of a function."""
@@ -123,10 +151,13 @@ class State:
         self.word = 0
         """The stream word of the current record."""
         self.numbered = 0
+        self.fast: Fast | None = None
         self.views: dict[str, tuple[str, str]] = {}
         """Vectors, as <2 x i64>: the same in the type in which they were made."""
-        self.constants: set[str] = set()
-        """Vectors that are constants."""
+        self.constants: dict[str, str] = {}
+        """Vectors that are constants, and which."""
+        self.hidden_constants: dict[tuple[str, str], str] = {}
+        """Constants that LLVM does not know, with their types."""
         self.arithmetic: set[str] = set()
         """Results of float arithmetic: no conversion from a narrower float."""
 
@@ -191,12 +222,13 @@ class State:
         if type(x) is Condition:
             return self.value(f"zext i1 {x} to i32")
         if type(x) is FloatLiteral:
-            return self.opaque(TYPES[x.machine_class], x)
+            return self.opaque_constant(TYPES[x.machine_class], x)
         return x
 
     def hidden(self, x: str) -> str:
         """A value for a place where LLVM would follow it: no constant of floats or vectors."""
-        return self.opaque("<2 x i64>", x) if x in self.constants else self.settled(x)
+        constant = self.constants.get(x)
+        return self.opaque_constant("<2 x i64>", constant) if constant is not None else self.settled(x)
 
     def settle(self, count: int) -> list[str]:
         """Make the top values plain; they stay."""
@@ -221,7 +253,18 @@ class State:
 
     def opaque(self, value_type: str, x: str) -> str:
         """The same float or vector, which LLVM knows nothing about. Costs nothing at run time."""
-        return self.value(f'call {value_type} asm "", "=x,0"({value_type} {x})')
+        return self.value(_OPAQUE.format(value_type, x))
+
+    def opaque_constant(self, value_type: str, x: str) -> str:
+        """The same for a constant, made at the entry of the function."""
+        name = self.hidden_constants.get((value_type, x))
+        if name is None:
+            name = self.hidden_constants[value_type, x] = f"%c{len(self.hidden_constants)}"
+        return name
+
+    def hidden_constant_lines(self) -> list[str]:
+        """Their instructions."""
+        return [f"{name} = {_OPAQUE.format(*constant)}" for constant, name in self.hidden_constants.items()]
 
     def push_vector(self, value_type: str, x: str) -> None:
         """Push a vector of some type."""
@@ -317,15 +360,18 @@ class State:
 
     def set_local(self, local: int, x: str) -> None:
         """Give a local a value, which LLVM does not know if it is a constant vector."""
-        if x in self.constants:
-            x = self.opaque(self.local_types[local], x)
+        constant = self.constants.get(x)
+        if constant is not None:
+            x = self.opaque_constant("<2 x i64>", constant)
         self.known[local] = x
         self.out.append(f"store {self.local_types[local]} {x}, ptr %l{local}")
 
 
 DEBUG_FUNCTIONS: Final = 100
 """The first number of the metadata of functions."""
-DEBUG_METADATA: Final = 1 << 20
+LOOP_METADATA: Final = 1 << 20
+"""The first number of the metadata of loops."""
+DEBUG_METADATA: Final = 1 << 22
 """The first number of the metadata of debug locations."""
 
 _ZEROS: Final = {CLASS_I32: "0", CLASS_V128: "zeroinitializer"}

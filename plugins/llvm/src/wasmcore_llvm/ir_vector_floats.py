@@ -16,9 +16,7 @@ class VectorFloats(Vectors):
 
     def pop_floats(self, shape: str) -> str:
         """Pop a vector of floats for arithmetic."""
-        x = self.pop()
-        if x in self.constants:
-            x = self.opaque("<2 x i64>", x)
+        x = self.hidden(self.stack.pop())
         return self.as_vector(x, SHAPES[shape])
 
     def floats_binary(self, instruction: str, shape: str) -> None:

@@ -78,8 +78,9 @@ class Vectors(Memory):
 
     def vector_constant(self, low: int, high: int) -> None:
         """v128.const. Constants of floats are hidden where they are used."""
-        name = self.value(f"bitcast <2 x i64> <i64 {low}, i64 {high}> to <2 x i64>")
-        self.constants.add(name)
+        constant = f"<i64 {low}, i64 {high}>"
+        name = self.value(f"bitcast <2 x i64> {constant} to <2 x i64>")
+        self.constants[name] = constant
         self.stack.append(name)
 
     def shuffle_bytes(self, low: int, high: int) -> None:
