@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,11 +37,11 @@ WASMCORE_COMPILE = (
 )
 
 
-def process(command: list[str], expected: bytes) -> Callable[[], float]:
+def process(command: list[str], expected: bytes, **environment: str) -> Callable[[], float]:
     """Seconds of a whole process, which must print what is expected."""
 
     def run() -> None:
-        output = subprocess.run(command, capture_output=True, check=True).stdout
+        output = subprocess.run(command, capture_output=True, check=True, env={**os.environ, **environment}).stdout
         if output.strip() != expected:
             raise RuntimeError(f"{command} printed {output!r}")
 
@@ -51,10 +53,9 @@ def printed_number(script: str, *arguments: str) -> float:
     return float(subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, check=True).stdout)
 
 
-def processes(python_wasm: Path | None) -> dict[str, Callable[[], float]]:
-    """All processes to measure."""
+def processes(backends: list[str], python_wasm: Path | None, caches: Path) -> dict[str, Callable[[], float]]:
+    """All processes to measure; `caches` is an empty folder."""
     greeting = b"Hello from WebAssembly!"
-    backends = list(wasmcore_backends())
     measurements = {
         "python -c pass": process([sys.executable, "-c", "pass"], b""),
         "python -c 'import wasmtime'": process([sys.executable, "-c", "import wasmtime"], b""),
@@ -67,15 +68,38 @@ def processes(python_wasm: Path | None) -> dict[str, Callable[[], float]]:
         measurements[f"hello, wasmcore {backend}"] = process([*WASMCORE, f"--backend={backend}", str(HELLO)], greeting)
     if python_wasm is not None:
         code = [str(python_wasm), "-c", "print(1)"]
-        measurements["CPython, wasmtime-py"] = process([*WASMTIME, *code], b"1")
+        measurements["CPython, wasmtime-py, no cache"] = process([*WASMTIME, *code], b"1")
+        measurements["CPython, wasmtime-py, warm"] = warm(process([*WASMTIME, *code], b"1", WASMTIME_CACHE="1"))
         for backend in backends:
-            measurements[f"CPython, wasmcore {backend}"] = process([*WASMCORE, f"--backend={backend}", *code], b"1")
+            command = [*WASMCORE, f"--backend={backend}", *code]
+            folder = str(caches / backend)
+            cached = {"WASMCORE_CACHE": "1", "WASMCORE_CACHE_DIR": folder}
+            measurements[f"CPython, wasmcore {backend}, no cache"] = process(command, b"1")
+            measurements[f"CPython, wasmcore {backend}, warm"] = warm(process(command, b"1", **cached))
+            cold = {**cached, "WASMCORE_CACHE_DIR": f"{folder}-cold"}
+            measurements[f"CPython, wasmcore {backend}, cold"] = cleared(process(command, b"1", **cold), Path(f"{folder}-cold"))
     return measurements
 
 
-def peak_memory(module: Path) -> dict[str, float]:
+def warm(measure: Callable[[], float]) -> Callable[[], float]:
+    """A measurement of what has been done before."""
+    measure()
+    return measure
+
+
+def cleared(measure: Callable[[], float], folder: Path) -> Callable[[], float]:
+    """A measurement that finds its cache empty, and fills it."""
+
+    def run() -> float:
+        shutil.rmtree(folder, ignore_errors=True)
+        return measure()
+
+    return run
+
+
+def peak_memory(backends: list[str], module: Path) -> dict[str, float]:
     """Peak resident bytes of processes that compile a module."""
-    statements = COMPILE | {f"wasmcore {backend}": WASMCORE_COMPILE.format(backend=backend) for backend in wasmcore_backends()}
+    statements = COMPILE | {f"wasmcore {backend}": WASMCORE_COMPILE.format(backend=backend) for backend in backends}
     return {name: printed_number(PEAK_MEMORY.format(compile=statement), str(module)) for name, statement in statements.items()}
 
 
@@ -84,15 +108,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--python-wasm", type=Path, default=os.environ.get("WASMCORE_PYTHON_WASM"), help="CPython for WASI")
+    parser.add_argument("--backend", action="append", help="only this one, instead of all that are installed")
     parser.add_argument("--json", metavar="FILE", help="write medians in seconds, and bytes, to a file")
     options = parser.parse_args()
+    backends = options.backend or list(wasmcore_backends())
 
     print(f"{machine_kind()}; medians of {options.rounds} interleaved rounds\n")
-    medians = interleave(processes(options.python_wasm), options.rounds)
+    with tempfile.TemporaryDirectory() as caches:
+        medians = interleave(processes(backends, options.python_wasm, Path(caches)), options.rounds)
     print_table(["process", "ms"], [[name, seconds * 1e3] for name, seconds in medians.items()])
     results: dict[str, object] = {"seconds": medians}
     if options.python_wasm is not None:
-        memory = peak_memory(options.python_wasm)
+        memory = peak_memory(backends, options.python_wasm)
         results["peak_bytes"] = memory
         print()
         print_table([f"compiling {options.python_wasm.name} with", "peak MB"], [[name, size / 1e6] for name, size in memory.items()])

@@ -1,10 +1,16 @@
-"""Runs a WASI program in wasmtime-py with as little as possible: `python wasmtime_wasi.py MODULE [ARGUMENT...]`."""
+"""Runs a WASI program in wasmtime-py with as little as possible: `python wasmtime_wasi.py MODULE [ARGUMENT...]`.
 
+With `WASMTIME_CACHE=1` in the environment, with its cache of compiled modules.
+"""
+
+import os
 import sys
 
 import wasmtime
 
-engine = wasmtime.Engine()
+settings = wasmtime.Config()
+settings.cache = os.environ.get("WASMTIME_CACHE") == "1"
+engine = wasmtime.Engine(settings)
 store = wasmtime.Store(engine)
 linker = wasmtime.Linker(engine)
 linker.define_wasi()

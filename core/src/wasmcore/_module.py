@@ -77,9 +77,9 @@ class Module:
         self._cache = cache_for(len(data))
         self._digest: ModuleDigest | None = None
         if self._cache is not None:
-            from wasmcore.compile.saved_code import ModuleDigest
+            from wasmcore.compile.saved_code import digest_of
 
-            self._digest = ModuleDigest(data)
+            self._digest = digest_of(data)
         self.info = decode(data, engine.features)
         """What the module says: sections, index spaces, names."""
         self.types = ProcessTypes(self.info)

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final
 
 import wasmcore
@@ -21,6 +21,8 @@ def _integer(text: str) -> int:
     return int(text, 0)
 
 
+_LARGE: Final = 1 << 20
+"""Bytes of a module for which the cache may begin before the backend is there."""
 _kept: Final[list[object]] = []
 """The last instance: the process ends with the program, and takes less time to do so than the instance would on its own."""
 
@@ -64,19 +66,25 @@ class _Content:
         self._file = file
         self._data = b""
         self._error: BaseException | None = None
-        self._thread = Thread(target=self._read, daemon=True)
-        self._thread.start()
+        self._read = Event()
+        Thread(target=self._prepare, daemon=True).start()
 
-    def _read(self) -> None:
+    def _prepare(self) -> None:
         try:
             with open(self._file, "rb", buffering=0) as stream:
                 self._data = stream.readall()
         except BaseException as error:
             self._error = error
+        finally:
+            self._read.set()
+        if len(self._data) >= _LARGE:
+            from wasmcore.compile.saved_code import prepare
+
+            prepare(self._data)
 
     def get(self) -> bytes:
         """The bytes of the file."""
-        self._thread.join()
+        self._read.wait()
         if self._error is not None:
             raise self._error
         return self._data

@@ -6,11 +6,11 @@ import ctypes
 from bisect import bisect_right
 from contextlib import closing
 from struct import iter_unpack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from wasmcore.errors import ArtifactError
-from wasmcore.plugin.code import FUNCTION_SIZE, CompiledCode
+from wasmcore.plugin.code import CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
 from wasmcore.runtime.loader import LoadedCode
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from wasmcore.runtime.instance import InstanceState
     from wasmcore.runtime.stubs import Machine
     from wasmcore.runtime.type_ids import ProcessTypes
+
+_FUNCTION_SIZE: Final = 12
+"""Bytes per function in `CompiledCode.functions`."""
 
 
 class ModuleCode:
@@ -113,7 +116,7 @@ class ModuleCode:
 
     def load_all(self, units: Sequence[CompiledCode]) -> None:
         """Load all functions from code that was compiled for this module and environment before; ArtifactError if some are missing."""
-        if sum([len(unit.functions) for unit in units]) != FUNCTION_SIZE * self._defined:
+        if sum([len(unit.functions) for unit in units]) != _FUNCTION_SIZE * self._defined:
             raise ArtifactError("precompiled code does not have all functions of its module")
         with self._lock:
             for unit in units:
@@ -148,7 +151,7 @@ class ModuleCode:
         with closing(compile_units(self._units(), self._backend, self._executor, self._code_size())) as results:
             for unit in results:
                 yield unit
-                done += len(unit.functions) // FUNCTION_SIZE
+                done += len(unit.functions) // _FUNCTION_SIZE
                 if progress is not None:
                     progress(done, self._defined)
 

@@ -10,6 +10,7 @@ from weakref import WeakSet
 from wasmcore._build import COMPILED
 from wasmcore.compile.artifact import Artifact, MadeFor, difference, joined
 from wasmcore.compile.build_identity import build_of
+from wasmcore.compile.cache import enabled
 from wasmcore.errors import ArtifactError
 from wasmcore.runtime.locks import Lock
 
@@ -45,6 +46,10 @@ class ModuleDigest:
             except RuntimeError:
                 self._thread = None  # no more threads, or the interpreter is about to end
 
+    def is_of(self, data: bytes) -> bool:
+        """Whether it is that of this very object."""
+        return self._data is data
+
     def _find(self) -> None:
         from hashlib import sha256
 
@@ -59,6 +64,21 @@ class ModuleDigest:
             self._find()
         assert self._digest is not None
         return self._digest
+
+
+_prepared: Final[list[ModuleDigest]] = []
+
+
+def prepare(data: bytes) -> None:
+    """Begin with the digest of a large module that is about to be compiled."""
+    if len(data) >= _BACKGROUND and enabled():
+        _prepared[:] = [ModuleDigest(data)]
+
+
+def digest_of(data: bytes) -> ModuleDigest:
+    """The digest of a module, begun now or by `prepare`."""
+    prepared = _prepared.pop() if _prepared else None
+    return prepared if prepared is not None and prepared.is_of(data) else ModuleDigest(data)
 
 
 def made_for(engine: Engine, environment: Environment, module: bytes, signals: bool, version: str, build: bytes | None = None) -> MadeFor:
@@ -102,7 +122,8 @@ def check_fits(artifact: Artifact, engine: Engine, environment: Environment, ver
     """Raise ArtifactError unless code from a file can run here, as far as that can be told."""
     found = artifact.made_for
     wanted = made_for(engine, environment, found.module, engine.signals, version, found.build)
-    missing = artifact.required_features().difference(wanted.features)
+    # What a backend needs beyond what it was given is what it needs on every processor.
+    missing = (artifact.required_features() & found.features).difference(wanted.features)
     if missing:
         raise ArtifactError(f"precompiled code does not fit: it needs a processor with {', '.join(sorted(missing))}")
     wanted = wanted._replace(features=found.features)

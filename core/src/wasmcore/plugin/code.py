@@ -10,9 +10,6 @@ from wasmcore._named_tuple import NamedTuple
 CONTRACT = (1, 0)
 """Version of this contract; a plugin works when the first number is equal and the second not greater."""
 
-FUNCTION_SIZE = 12
-"""Bytes per function in `CompiledCode.functions`."""
-
 
 class FunctionCode(NamedTuple):
     """Where one function is in `CompiledCode.code`."""

@@ -6,8 +6,8 @@ import ctypes
 from typing import TYPE_CHECKING, Any
 
 from wasmcore.binary.module_info import ACTIVE, DECLARATIVE
-from wasmcore.binary.segments import copy_active
 from wasmcore.errors import Trap, TrapKind
+from wasmcore.runtime.active_data import copy_active
 
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ModuleInfo
