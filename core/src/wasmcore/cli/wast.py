@@ -17,7 +17,7 @@ from wasmcore.script import Report, read_script, run_script
 def wast(files: Sequence[str], backend: str | None, features: frozenset[str], verbose: bool) -> int:
     """Run scripts and say what came of them; the exit code is 0 if all did what they say."""
     say_if_plain()
-    engine = Engine(backend or "auto", features=features)
+    engine = Engine(backend or "auto", features=features, cache=False)
     reports = [_run(file, engine, verbose) for file in files]
     _summary(reports)
     return FAILED if any(report is None or report.failures for report in reports) else 0
