@@ -17,6 +17,9 @@ from .casts import Cast, has_features
 from .rings import WAYS, ring
 
 LENGTH = 4
+CALLS = ("call", "call_indirect", "call_ref")
+TAIL_CALLS = ("return_call", "return_call_indirect", "return_call_ref")
+"""Of the links but the last one."""
 
 BOTTOMS = {
     "UNREACHABLE": "unreachable",
@@ -49,7 +52,7 @@ BOTTOM_FIELDS = """(type $none (func)) (data $data "abc") (table $other 2 funcre
 
 def link(number: int, way: str, bottom: str) -> str:
     """A link with two functions that note how far they came; the last one, where there is no way, traps."""
-    call = "i32.const 1" if not way else wide.WAYS[way].format(arguments="(local.get 0)").strip("()")
+    call = wide.WAYS[way].format(arguments="(local.get 0)") if way else "(i32.const 1)"
     return f"""(module $link{number}
   (type $t (func (param i32) (result i32))) {wide.IMPORTS if way else ""}
   (memory (export "memory") 1) (global $steps (export "steps") (mut i32) (i32.const 0)) {wide.EXPORTS}
@@ -61,7 +64,7 @@ def link(number: int, way: str, bottom: str) -> str:
     (local.set $kept (f64.convert_i32_s (local.get 0)))
     (call $step (i32.const 2))
     {"" if way else bottom}
-    ({call})
+    {call}
     (call $step (i32.const 3))
     (i32.add (i32.trunc_f64_s (local.get $kept))))
   (func $f (type $t)
@@ -76,12 +79,12 @@ Place = tuple[str | None, str | None, int | None]
 
 
 @lru_cache(maxsize=None)
-def places_on_wasmtime(way: str, bottom: str) -> list[Place]:
+def places_on_wasmtime(ways: tuple[str, ...], bottom: str) -> list[Place]:
     """The backtrace as another engine sees it."""
     store = wasmtime.Store()
     linker = wasmtime.Linker(store.engine)
-    for number in reversed(range(LENGTH)):
-        text = link(number, way if number < LENGTH - 1 else "", bottom)
+    for number, way in reversed(list(enumerate([*ways, ""]))):
+        text = link(number, way, bottom)
         instance = linker.instantiate(store, wasmtime.Module(store.engine, bytes(wasmcore.wat2wasm(text))))
         linker.allow_shadowing = True
         linker.define_instance(store, "next", instance)
@@ -96,9 +99,8 @@ def places(trap: wasmcore.Trap) -> list[Place]:
 
 
 @pytest.mark.parametrize("bottom", BOTTOMS)
-@pytest.mark.parametrize("way", ["call", "call_indirect", "call_ref"])
-def test_a_trap_at_the_bottom(cast: Cast, way: str, bottom: str) -> None:
-    links = cast.chain(LENGTH, lambda number: link(number, way if number < LENGTH - 1 else "", BOTTOMS[bottom]))
+def test_a_trap_at_the_bottom(cast: Cast, bottom: str) -> None:
+    links = cast.chain(LENGTH, lambda number: link(number, [*CALLS, ""][number], BOTTOMS[bottom]))
     for round_number in range(2):
         with pytest.raises(wasmcore.Trap) as caught:
             links[0].f(7)
@@ -107,16 +109,16 @@ def test_a_trap_at_the_bottom(cast: Cast, way: str, bottom: str) -> None:
             assert exports.steps.value == 2 * round_number + 2
             assert bytes(exports.memory.view()[:6]) == b"\1\2\1\2\0\0"[: 2 * round_number + 2].ljust(6, b"\0")
             assert not any(exports.memory.view()[6:]) and exports.answer() == 42
-        assert places(caught.value) == places_on_wasmtime(way, BOTTOMS[bottom])
+        assert places(caught.value) == places_on_wasmtime(CALLS, BOTTOMS[bottom])
 
 
-@pytest.mark.parametrize("way", ["return_call", "return_call_indirect", "return_call_ref"])
-def test_a_trap_below_tail_calls(cast: Cast, way: str) -> None:
+@pytest.mark.parametrize("ways", [TAIL_CALLS, (CALLS[0], *TAIL_CALLS[1:]), (TAIL_CALLS[0], *CALLS[1:])], ids=["all", "last", "first"])
+def test_a_trap_below_tail_calls(cast: Cast, ways: tuple[str, ...]) -> None:
     """Functions that made tail calls are not in the backtrace, those that called them are."""
-    links = cast.chain(LENGTH, lambda number: link(number, way if number < LENGTH - 1 else "", "unreachable"))
+    links = cast.chain(LENGTH, lambda number: link(number, [*ways, ""][number], "unreachable"))
     with pytest.raises(wasmcore.Trap) as caught:
         links[0].f(7)
-    assert places(caught.value) == places_on_wasmtime(way, "unreachable")
+    assert places(caught.value) == places_on_wasmtime(ways, "unreachable")
 
 
 WRITER = """(module (import "next" "memory" (memory 1)) (import "next" "sum" (global $sum (mut i32)))
@@ -189,8 +191,8 @@ def on_a_thread(action: Callable[[], None]) -> None:
         raise errors[0]
 
 
-LARGE = 600
-"""Vectors that are alive across a call: two pages of frame and more."""
+LARGE = 300
+"""Vectors that are alive across a call: more than a page of frame."""
 
 
 def deep_body(large: bool) -> Callable[[int, Callable[[str], str]], str]:
@@ -208,26 +210,34 @@ def deep_body(large: bool) -> Callable[[int, Callable[[str], str]], str]:
     return body
 
 
-@pytest.mark.parametrize("frames", ["small", "large"])
-@pytest.mark.parametrize("way", WAYS)
-def test_recursion_across_backends_ends(cast: Cast, way: str, frames: str) -> None:
-    if frames == "large" and way != "call":
-        pytest.skip("the way of the call makes no difference to the frame")
-    length = len(cast.players)
-    links = ring(cast, length, "(param i64) (result i64)", deep_body(frames == "large"), way, fields='(memory (export "memory") 1)')
+def check_overflow(links: list[Any], look_at_frames: bool) -> None:
+    """Recursion over all links ends, several times and on several stacks."""
 
     def overflow() -> None:
-        with pytest.raises(wasmcore.Trap, match="call stack exhausted") as caught:
+        with pytest.raises(wasmcore.Trap) as caught:
             links[0].f(0)
-        names = [frame.function_name for frame in caught.value.frames]
-        first = int(str(names[0])[1:])
-        assert len(names) == 100 and names == [f"f{(first + at) % length}" for at in range(100)]
+        assert caught.value.kind.name == "STACK_OVERFLOW"
+        if look_at_frames:
+            names = [frame.function_name for frame in caught.value.frames]
+            first = int(str(names[0])[1:])
+            assert len(names) == 100 and names == [f"f{(first + at) % len(links)}" for at in range(100)]
 
-    for _ in range(2):
-        overflow()
+    overflow()
+    overflow()
     counts = [int.from_bytes(exports.memory.view()[:4], "little") for exports in links]
     assert max(counts) - min(counts) <= 2 and min(counts) > 20, "a function that finds the stack exhausted has done nothing"
     on_a_thread(overflow)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_recursion_across_backends_ends(cast: Cast, way: str) -> None:
+    links = ring(cast, len(cast.players), "(param i64) (result i64)", deep_body(False), way, fields='(memory (export "memory") 1)')
+    check_overflow(links, True)
+
+
+def test_recursion_with_large_frames_ends(cast: Cast) -> None:
+    links = ring(cast, len(cast.players), "(param i64) (result i64)", deep_body(True), "call", fields='(memory (export "memory") 1)')
+    check_overflow(links, False)
 
 
 def test_exceptions_of_host_functions_come_out_as_themselves(cast: Cast) -> None:
