@@ -9,7 +9,8 @@ import sys
 import wasmtime
 
 settings = wasmtime.Config()
-settings.cache = os.environ.get("WASMTIME_CACHE") == "1"
+if os.environ.get("WASMTIME_CACHE") == "1":
+    settings.cache = True
 engine = wasmtime.Engine(settings)
 store = wasmtime.Store(engine)
 linker = wasmtime.Linker(engine)

@@ -204,35 +204,41 @@ def is_artifact(data: bytes) -> bool:
 
 def write_artifact(artifact: Artifact, key: bytes | None = None) -> bytes:
     """An artifact as bytes, authenticated with a key or with a checksum only."""
+    return b"".join(artifact_parts(artifact, key))
+
+
+def artifact_parts(artifact: Artifact, key: bytes | None = None) -> list[bytes]:
+    """The same in pieces, most of them those that the artifact is made of."""
     head = _Writer()
     head.numbers(artifact.complete)
     head.texts(sorted(artifact.required_features()))
     head.blob(artifact.made_for.pack())
-    contents = {_MADE_FOR: b"".join(head.parts), **_unit_sections(artifact.units)}
+    contents = {_MADE_FOR: head.parts, **_unit_sections(artifact.units)}
     if artifact.module is not None:
-        contents[_MODULE] = artifact.module
+        contents[_MODULE] = [artifact.module]
     parts: list[bytes] = []
     table: list[bytes] = []
     position = _HEADER_SIZE + _SECTION.size * len(contents)
     for kind in sorted(contents):
         padding = -position % (CODE_ALIGNMENT if kind == _CODE else 16)
-        parts += (bytes(padding), contents[kind])
-        table.append(_SECTION.pack(kind, 0, position + padding, len(contents[kind])))
-        position += padding + len(contents[kind])
+        length = sum(map(len, contents[kind]))
+        parts += (bytes(padding), *contents[kind])
+        table.append(_SECTION.pack(kind, 0, position + padding, length))
+        position += padding + length
     header = _HEADER.pack(MAGIC, VERSION, len(contents), position, 0)
-    return b"".join((header, _digest(key, (header, *table, *parts)), *table, *parts))
+    return [header, _digest(key, (header, *table, *parts)), *table, *parts]
 
 
-def _unit_sections(units: tuple[CompiledCode, ...]) -> dict[int, bytes]:
+def _unit_sections(units: tuple[CompiledCode, ...]) -> dict[int, list[bytes]]:
     blobs = [(unit.code, unit.functions, unit.traps, unit.relocations, unit.address_map) for unit in units]
-    sections = {kind: b"".join([blob[at] for blob in blobs]) for at, kind in enumerate(_BLOBS)}
-    sections[_CODE] = b"".join([_aligned(blob[0]) for blob in blobs])
-    sections[_UNITS] = b"".join([_UNIT.pack(*map(len, blob)) for blob in blobs])
+    sections = {kind: [blob[at] for blob in blobs] for at, kind in enumerate(_BLOBS)}
+    sections[_CODE] = [piece for blob in blobs for piece in (blob[0], _padding(blob[0]))]
+    sections[_UNITS] = [_UNIT.pack(*map(len, blob)) for blob in blobs]
     return sections
 
 
-def _aligned(code: bytes) -> bytes:
-    return code + bytes(-len(code) % UNIT_ALIGNMENT)
+def _padding(code: bytes) -> bytes:
+    return bytes(-len(code) % UNIT_ALIGNMENT)
 
 
 def _digest(key: bytes | None, parts: Iterable[bytes | memoryview]) -> bytes:
@@ -406,12 +412,12 @@ def joined(units: Sequence[CompiledCode]) -> CompiledCode:
     for unit in units:
         if unit.relocations:
             raise ArtifactError("code with relocations can not be joined")
-        code = _aligned(unit.code)
-        codes.append(code)
+        padding = _padding(unit.code)
+        codes += (unit.code, padding)
         functions += [pack("<III", index, offset + position, size) for index, offset, size in iter_unpack("<III", unit.functions)]
         traps += [pack("<II", offset + position, kind) for offset, kind in iter_unpack("<II", unit.traps)]
         maps += [pack("<II", offset + position, word) for offset, word in iter_unpack("<II", unit.address_map)]
-        position += len(code)
+        position += len(unit.code) + len(padding)
     features = frozenset[str]().union(*[unit.features for unit in units])
     return units[0]._replace(
         code=b"".join(codes), functions=b"".join(functions), traps=b"".join(traps), address_map=b"".join(maps), features=features

@@ -110,16 +110,17 @@ class Cache:
 
     def store(self, artifact: Artifact) -> bool:
         """Write an entry in place of what is there; whether that worked."""
-        from wasmcore.compile.artifact import write_artifact
+        from wasmcore.compile.artifact import artifact_parts
 
         try:
             with self._open(make=True) as folder:
-                data = write_artifact(artifact, self._read_key(folder, make=True))
-                if len(data) > self.size:
+                parts = artifact_parts(artifact, self._read_key(folder, make=True))
+                size = sum(map(len, parts))
+                if size > self.size:
                     return False
                 name = entry_name(artifact.made_for)
-                self._make_room(folder, len(data), name)
-                _write(folder, name, data)
+                self._make_room(folder, size, name)
+                _write(folder, name, parts)
                 return True
         except (OSError, ArtifactError, MemoryError):
             return False
@@ -257,17 +258,16 @@ def _read(folder: int, name: str, touch: bool = True, forbidden: int = _OTHERS_M
     return data
 
 
-def _write(folder: int, name: str, data: bytes, replace: bool = True) -> None:
+def _write(folder: int, name: str, parts: list[bytes], replace: bool = True) -> None:
     """Put a file in its place, as a whole or not at all; FileExistsError if there is one and it is not to be replaced."""
     temporary = f"{name}.{os.getpid()}.{os.urandom(6).hex()}{_TEMPORARY}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
-        with open(descriptor, "wb", buffering=0) as stream:
+        with open(descriptor, "wb") as stream:
             # Held until the file is closed or its writer is dead; see `_remove_abandoned`.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            view = memoryview(data)
-            while view:
-                view = view[stream.write(view) :]
+            stream.writelines(parts)
+            stream.flush()
             if replace:
                 os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             else:
@@ -297,15 +297,15 @@ def _make_key(folder: int) -> bytes:
     """A new key; of several processes that make one at once, all get the same."""
     key = os.urandom(_KEY_SIZE)
     try:
-        _write(folder, _KEY, key, replace=False)
+        _write(folder, _KEY, [key], replace=False)
     except FileExistsError:
         try:
             return _found_key(folder)
         except OSError:
             # Damaged, or others could have read it: entries made with it are of no use any more.
-            _write(folder, _KEY, key)
+            _write(folder, _KEY, [key])
     except OSError:
-        _write(folder, _KEY, key)  # a file system without hard links
+        _write(folder, _KEY, [key])  # a file system without hard links
     return key
 
 

@@ -136,12 +136,13 @@ class ModuleCode:
     def compile_all(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Compile all functions, whose bodies need not have been validated; `progress(done, total)` counts them."""
         with self._lock:
-            units = []
+            kept = []
             for unit in self.compiled_units(progress):
                 self._load_part(unit)
-                units.append(unit)
+                if self._saved is not None:
+                    kept.append(unit)
             if self._saved is not None:
-                self._saved.store(units)
+                self._saved.store(kept)
 
     def compiled_units(self, progress: Callable[[int, int], None] | None = None) -> Generator[CompiledCode]:
         """Compile all functions in units that the module alone decides; in several processes, if that is worth it."""
