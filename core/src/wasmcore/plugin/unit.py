@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from wasmcore._named_tuple import NamedTuple
+
+
+NO_FUNCTION: Final = 0xFFFFFFFF
+"""In `TablePlan.functions`: a null element."""
 
 
 class MemoryPlan(NamedTuple):
@@ -23,6 +29,9 @@ class TablePlan(NamedTuple):
     offset: int
     """Of its {base, length} in the VMContext."""
     index64: bool
+    functions: bytes | None = None
+    """Of a table that never changes: the function index of each element, `NO_FUNCTION` for null. None where that is not known, and always
+    where functions are compiled when they are first called."""
 
 
 class GlobalPlan(NamedTuple):

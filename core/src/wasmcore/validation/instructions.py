@@ -70,6 +70,8 @@ class Instructions(Control):
         self.declared: frozenset[int] | None = None
         self.memory: i64 = 0
         self.offset: i64 = 0
+        self.written_tables: Final[set[int]] = set()
+        """Tables that reachable code of the functions whose streams were written may change."""
         self.alignment: i64 = 0
 
     # Index spaces
@@ -423,6 +425,8 @@ class Instructions(Control):
         self.pop(self.table_index_type(index))
         if self.live:
             self.record(operation, 0, index)
+            if operation == 0x26:
+                self.written_tables.add(index)
         if operation == 0x25:
             self.push(element)
 
@@ -509,6 +513,7 @@ class Instructions(Control):
                 self.record(operation, table, other)
             else:
                 self.record(operation, other, table)
+            self.written_tables.add(table)
             self.count_call()
 
     def table_size(self, operation: i64) -> None:
@@ -526,6 +531,7 @@ class Instructions(Control):
         if self.live:
             self.record(operation, 0, index)
             if operation != 0x110:
+                self.written_tables.add(index)
                 self.count_call()
         if operation != 0x111:
             self.push(index_type)

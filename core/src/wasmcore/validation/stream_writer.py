@@ -22,6 +22,11 @@ class StreamWriter:
         self.imported_functions: i64 = module.imported_functions
         self.validator: Final = BodyValidator(module, features, True)
 
+    @property
+    def written_tables(self) -> frozenset[int]:
+        """Tables that the functions whose streams were written so far may change."""
+        return frozenset(self.validator.written_tables)
+
     def place(self, function_index: i64) -> i64:
         """Where the span of the body of a defined function is."""
         at = 8 * (function_index - self.imported_functions)
