@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import wasmcore
@@ -32,7 +32,7 @@ MODES = {
 """Signals, guard and lazy of the engines in turn."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(text: str, player: Player) -> wasmcore.Module:
     """A module on an engine; the same one for the same text."""
     engine = wasmcore.Engine(

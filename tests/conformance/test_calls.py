@@ -87,7 +87,8 @@ def test_host_functions_in_the_middle_call_back(cast: Cast, way: str) -> None:
     assert list(links[0].f(*given)) == expected
 
 
-UPPER_BITS = """(module (memory 1) (data (i32.const 8) "\\2a") (table 4 funcref) (elem (i32.const 3) $three) (type $three (func (result i32)))
+UPPER_BITS = """(module (memory 1) (data (i32.const 8) "\\2a") (table 4 funcref) (elem (i32.const 3) $three)
+  (type $three (func (result i32)))
   (func $three (result i32) (i32.const 3))
   (func (export "wrap") (param i64) (result i32) (i32.wrap_i64 (local.get 0)))
   (func (export "pass") (param i64 i64 i64) (result i32 i32 i32)

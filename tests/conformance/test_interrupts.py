@@ -66,7 +66,9 @@ def test_polls_at_any_moment_change_nothing(cast: Cast, way: str) -> None:
     assert result[7] == b"".join((COUNT * step).to_bytes(4, "little") for step in (1, 2, 3, 4))
 
 
-@pytest.mark.parametrize("what", ["ctrl_c", "raised_by_a_thread", "handler_calls_back"])
+@pytest.mark.parametrize(
+    "what", ["ctrl_c", *(pytest.param(name, marks=pytest.mark.slow) for name in ("raised_by_a_thread", "handler_calls_back"))]
+)
 def test_ctrl_c(pair: Cast, what: str) -> None:
     processes.run(what, pair)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,7 +67,8 @@ def _value(value_type: str, number: int) -> Any:
     if value_type == "externref":
         return f"object {number}"
     sign = -1 if number % 2 else 1
-    return {"i32": sign * number * 1_000_003, "i64": sign * (number << 40) + number, "f32": sign * number / 4, "f64": sign * number / 3}[value_type]
+    numbers = {"i32": sign * number * 1_000_003, "i64": sign * (number << 40) + number, "f32": sign * number / 4, "f64": sign * number / 3}
+    return numbers[value_type]
 
 
 def note(value_type: str, cell: int, value: str) -> str:
@@ -78,8 +80,6 @@ def note(value_type: str, cell: int, value: str) -> str:
 
 def noted(exports: Any, types: Sequence[str], first: int = 0) -> list[Any]:
     """What was noted from a cell on."""
-    import struct
-
     found: list[Any] = []
     data = bytes(exports.memory.view())
     for cell, value_type in enumerate(types, first):
