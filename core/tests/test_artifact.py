@@ -28,6 +28,7 @@ MADE_FOR = MadeFor(
     features=frozenset({"avx", "sse4.1"}),
     wasm_features=frozenset({"mvp"}),
     signals=True,
+    lazy=False,
     memories=((32, False, True, 16),),
     layout=(2, 96, 112, 176),
 )
@@ -83,6 +84,7 @@ MADE_FORS = st.builds(
     features=st.frozensets(TEXT, max_size=4),
     wasm_features=st.frozensets(TEXT, max_size=4),
     signals=st.booleans(),
+    lazy=st.booleans(),
     memories=st.lists(st.tuples(U32, st.booleans(), st.booleans(), U32), max_size=3).map(tuple),
     layout=st.tuples(st.just(2), U32, U32, U32),
 )

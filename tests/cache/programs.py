@@ -10,7 +10,7 @@ from pathlib import Path
 from wasmcore.compile.engine import WORTH_CACHING
 
 FUNCTIONS = 100
-PER_FUNCTION = 24
+PER_FUNCTION = 60
 
 
 def leb(number: int) -> bytes:

@@ -154,7 +154,7 @@ class Module:
         data = self.info.data
         code = self.code(self._usual_guards())
         wanted = made_for(self.engine, code.environment, sha256(data).digest(), code.signals, __version__, b"")
-        return write_artifact(Artifact(wanted, tuple(code.all_units(self.engine.progress)), True, data))
+        return write_artifact(Artifact(wanted._replace(lazy=False), tuple(code.all_units(self.engine.progress)), True, data))
 
     @classmethod
     def deserialize(cls, data: bytes | bytearray | memoryview, *, engine: Engine | None = None) -> Module:

@@ -64,6 +64,8 @@ class MadeFor(NamedTuple):
     wasm_features: frozenset[str]
     """The bodies of the module are valid with these WebAssembly features."""
     signals: bool
+    lazy: bool
+    """Compiled one by one, when nothing is known of the others but that they are called through their records."""
     memories: tuple[tuple[int, bool, bool, int], ...]
     """Of each memory: offset in the VMContext, 64-bit index, guarded, logarithm of the page size."""
     layout: tuple[int, int, int, int]
@@ -76,7 +78,7 @@ class MadeFor(NamedTuple):
         for text in (self.wasmcore, self.backend, self.backend_version, self.target):
             write.text(text)
         write.blob(self.build)
-        write.numbers(*self.contract, self.signals, *self.layout)
+        write.numbers(*self.contract, self.signals, self.lazy, *self.layout)
         write.texts([text for option in self.options for text in option])
         write.texts(sorted(self.features))
         write.texts(sorted(self.wasm_features))
@@ -92,7 +94,7 @@ class MadeFor(NamedTuple):
         module = read.blob()
         wasmcore, backend, backend_version, target = (read.text() for _ in range(4))
         build = read.blob()
-        major, minor, signals, *layout = (read.number() for _ in range(7))
+        major, minor, signals, lazy, *layout = (read.number() for _ in range(8))
         options = read.texts()
         features, wasm_features = frozenset(read.texts()), frozenset(read.texts())
         memories = []
@@ -112,6 +114,7 @@ class MadeFor(NamedTuple):
             features,
             wasm_features,
             bool(signals),
+            bool(lazy),
             tuple(memories),
             (layout[0], layout[1], layout[2], layout[3]),
         )
@@ -282,7 +285,7 @@ def read_artifact(data: bytes, key: bytes | None = None, *, made_for: MadeFor | 
 def difference(found: MadeFor, wanted: MadeFor) -> str:
     """What precompiled code was made for, and what would be needed, in one line."""
     names = ("module", "wasmcore", "backend", "backend_version", "contract", "target", "features", "options")
-    for name in (*names, "wasm_features", "signals", "memories", "layout", "build"):
+    for name in (*names, "wasm_features", "signals", "lazy", "memories", "layout", "build"):
         one, other = getattr(found, name), getattr(wanted, name)
         if one != other:
             return f"made for {_PHRASES.get(name, name)} {_shown(one)}, not {_shown(other)}"

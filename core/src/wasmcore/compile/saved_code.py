@@ -96,6 +96,7 @@ def made_for(engine: Engine, environment: Environment, module: bytes, signals: b
         engine.target.features(),
         engine.features,
         signals,
+        engine.lazy,
         tuple([(plan.offset, plan.index64, plan.guarded, plan.page_size_log2) for plan in environment.memories]),
         (environment.imported_functions, environment.imports_offset, environment.functions_offset, environment.context_size),
     )
@@ -126,7 +127,7 @@ def check_fits(artifact: Artifact, engine: Engine, environment: Environment, ver
     missing = (artifact.required_features() & found.features).difference(wanted.features)
     if missing:
         raise ArtifactError(f"precompiled code does not fit: it needs a processor with {', '.join(sorted(missing))}")
-    wanted = wanted._replace(features=found.features)
+    wanted = wanted._replace(features=found.features, lazy=found.lazy)
     if found != wanted:
         raise ArtifactError(f"precompiled code does not fit: {difference(found, wanted)}")
 
