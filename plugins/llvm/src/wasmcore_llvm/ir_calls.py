@@ -168,15 +168,15 @@ class Calls(Memory):
             self.stack.append(x)
 
     def direct_call(self, function: int, tail: bool) -> None:
-        """call and return_call."""
+        """call and return_call: only a function itself is called directly, so that its code does not depend on what it is compiled with."""
         unit = self.unit
         environment = self.environment
         signature = unit.signature(unit.type_of(function))
         if function < environment.imported_functions:
             record = self.value(f"load ptr, ptr {self.field(environment.imports_offset + 8 * function)}, align 8{INVARIANT}")
             self.call_record(record, signature, tail)
-        elif function in unit.defined and (not tail or function in unit.uniform):
-            self.call(f"@f{function}", "%vm", signature, function in unit.uniform, tail)
+        elif function == self.function:
+            self.call(f"@f{function}", "%vm", signature, self.uniform, tail)
         else:
             offset = environment.functions_offset + FUNCREF_SIZE * (function - environment.imported_functions) + FUNCREF["code"]
             code = self.value(f"load ptr, ptr {self.field(offset)}, align 8{CONTEXT_ACCESS}")
@@ -215,6 +215,11 @@ class Calls(Memory):
         x = self.pop()
         self.trap_if(self.value(f"icmp eq i64 {x}, 0"), TrapKind.NULL_REFERENCE)
         return x
+
+    def table_function(self, type_index: int, table: int) -> None:
+        """TABLE_FUNCTION."""
+        index = self.wide(self.pop(), self.environment.tables[table].index64)
+        self.stack.append(self.call_builtin("table_function", [f"i32 {table}", f"i32 {type_index}", f"i64 {index}"], "i64"))
 
     def function_reference(self, function: int) -> None:
         """ref.func."""

@@ -23,6 +23,7 @@ from wasmcore.stream import (
     HEADER_WORDS,
     LOCALS,
     LOOP_HAS_CALLS,
+    TABLE_FUNCTION,
     TARGET,
 )
 from wasmcore_llvm.convention import TYPES
@@ -322,6 +323,7 @@ _METHODS: Final[dict[int, _Method]] = {
     0xD4: lambda f, flags, immediate, value: f.as_non_null(),
     0xD5: lambda f, flags, immediate, value: f.branch_on_null(immediate, flags & COUNT_MASK),
     0xD6: lambda f, flags, immediate, value: f.branch_on_non_null(immediate, flags & COUNT_MASK),
+    TABLE_FUNCTION: lambda f, flags, immediate, value: f.table_function(immediate, flags),
     0x108: lambda f, flags, immediate, value: f.memory_init(immediate, flags),
     0x109: lambda f, flags, immediate, value: f.drop_segment("data_drop", immediate),
     0x10A: lambda f, flags, immediate, value: f.memory_copy(immediate, flags),

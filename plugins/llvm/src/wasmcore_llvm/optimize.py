@@ -35,9 +35,8 @@ def _initialize() -> None:
 
 
 def features_of(unit: CompileUnit) -> frozenset[str]:
-    """Features of the processor that the code of a unit uses."""
-    base = BASE_LINE[unit.target]
-    return base if dict(unit.options).get("portable") == "yes" else base | unit.features
+    """Features of the processor, beside the base line, that the code of a unit uses."""
+    return frozenset() if dict(unit.options).get("portable") == "yes" else unit.features
 
 
 def level_of(unit: CompileUnit) -> str:
@@ -47,7 +46,7 @@ def level_of(unit: CompileUnit) -> str:
 
 def _machine(target: str, features: frozenset[str], level: int) -> llvm.TargetMachine:
     _initialize()
-    text = ",".join(f"+{_LLVM_NAMES.get(name, name)}" for name in sorted(features))
+    text = ",".join(f"+{_LLVM_NAMES.get(name, name)}" for name in sorted(features | BASE_LINE[target]))
     key = (target, text, level)
     machine = _machines.get(key)
     if machine is None:
