@@ -9,6 +9,7 @@ from struct import iter_unpack
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
+from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.errors import ArtifactError
 from wasmcore.plugin.code import CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
@@ -63,6 +64,8 @@ class ModuleCode:
         self.entries = [0] * self._defined
         """Address of each defined function: its code, or its lazy stub."""
         self._compiled = bytearray(self._defined)
+        self._whole_environment: Environment | None = None
+        """What functions are compiled with that were compiled as a whole module; None before that is known."""
         self._tables: list[CompiledCode] = []
         """Of the units of a whole module, in order, everything but the code."""
         ids = types.ids
@@ -157,10 +160,20 @@ class ModuleCode:
                     progress(done, self._defined)
 
     def _units(self) -> Iterator[CompileUnit]:
+        if self._backend.lazy:
+            yield from map(self._unit, self._stream_groups())
+            return
+        # Which tables never change is known when all functions have been read.
+        groups = list(self._stream_groups())
+        self._whole_environment = with_fixed_tables(self.environment, self.info, self._writer.written_tables)
+        yield from map(self._unit, groups)
+
+    def _stream_groups(self) -> Iterator[tuple[bytes, ...]]:
+        """The streams of all functions, as many together as the backend likes."""
         done = 0
         while done < self._defined:
             streams = self._writer.streams(self._first + done, self._backend.unit_size)
-            yield self._unit(tuple(streams))
+            yield tuple(streams)
             done += len(streams)
 
     def _code_size(self) -> int:
@@ -169,7 +182,8 @@ class ModuleCode:
         return int.from_bytes(bodies[-4:], "little") - int.from_bytes(bodies[:4], "little")
 
     def _unit(self, streams: tuple[bytes, ...], address_map: bool = False) -> CompileUnit:
-        return CompileUnit(self.environment, streams, self._target.name, self._features, address_map, self.signals, self._options)
+        environment = self._whole_environment or self.environment
+        return CompileUnit(environment, streams, self._target.name, self._features, address_map, self.signals, self._options)
 
     def _compile(self, streams: tuple[bytes, ...], address_map: bool = False) -> CompiledCode:
         return self._backend.compile(self._unit(streams, address_map))
@@ -192,6 +206,8 @@ class ModuleCode:
         Compiling is deterministic, so the address map is made only when it is asked for.
         """
         with self._lock:
+            if self._tables and self._whole_environment is None:  # the code was compiled by another process
+                next(self._units(), None)
             compiled = self._compile((self._writer.stream(index),), address_map=True)
             positions = memoryview(self._writer.positions(index)).cast("I")
         places = list(iter_unpack("<II", compiled.address_map))
