@@ -127,12 +127,13 @@ class Loops(Control):
     # How often
 
     def iterations(self, plan: Plan) -> tuple[list[str], list[str]]:
-        """For each exit how many iterations are complete before it is taken (its own, if it is at the end), and conditions for that."""
+        """For each exit how many iterations there are before the one that takes it (with that one, if there is no other exit), and
+        conditions for that."""
         counts: list[str] = []
         conditions: list[str] = []
         for each in plan.exits:
             count = self.iterations_until_equal(each, conditions) if each.stay.relation == "ne" else self.iterations_until(each, conditions)
-            if each.word == plan.last:
+            if plan.exact:
                 count = self.value(f"add nuw nsw i64 {count}, 1")
             counts.append(count)
         if not plan.exact:
