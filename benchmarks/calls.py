@@ -50,7 +50,7 @@ def python_loop(number: int) -> int:
 
 def ctypes_add() -> Callable[[int, int], int]:
     """The same function natively through ctypes."""
-    library = ctypes.CDLL(str(build.native_library("calls/calls", Path(tempfile.mkdtemp()))))
+    library = ctypes.CDLL(str(build.native_library(MODULE.with_suffix(".c"), Path(tempfile.mkdtemp()))))
     library.add.argtypes = [ctypes.c_int, ctypes.c_int]
     return library.add
 

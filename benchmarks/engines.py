@@ -31,10 +31,10 @@ Kernel = Callable[[int], tuple[float, int]]
 STRATEGIES = {"cranelift": 1, "winch": 2}
 
 NODE_FLAGS = {
-    "liftoff": ["--liftoff-only", "--no-wasm-tier-up"],
-    "turbofan": ["--no-liftoff", "--no-wasm-tier-up"],
+    "liftoff": ["--liftoff-only", "--no-wasm-tier-up", "--no-wasm-lazy-compilation"],
+    "turbofan": ["--no-liftoff", "--no-wasm-tier-up", "--no-wasm-lazy-compilation"],
 }
-NODE_COMPILE_FLAGS = [*NODE_FLAGS["liftoff"], "--no-wasm-lazy-compilation", "--no-wasm-native-module-cache-enabled", "--single-threaded"]
+NODE_COMPILE_FLAGS = [*NODE_FLAGS["liftoff"], "--no-wasm-native-module-cache-enabled", "--single-threaded"]
 
 
 def bits_of(result: float | int) -> int:
@@ -60,14 +60,15 @@ def timed_kernel(run: Callable[[int], float | int]) -> Kernel:
 
 
 class Native:
-    """Clang's -O3 for this machine, called through ctypes."""
+    """Clang's -O3 for any machine of this kind (`baseline`) or for this one (`native`), called through ctypes."""
 
-    def __init__(self) -> None:
+    def __init__(self, processor: str = "baseline") -> None:
         self._folder = tempfile.TemporaryDirectory()
+        self._processor = processor
 
     def load(self, module: Path, result: str) -> Kernel:
         """Compile and load the kernel whose WebAssembly is at a path; `result` is `i64` or `f64`."""
-        function = ctypes.CDLL(str(build.native_library(module.stem, Path(self._folder.name)))).run
+        function = ctypes.CDLL(str(build.native_library(module.with_suffix(".c"), Path(self._folder.name), self._processor))).run
         function.restype = ctypes.c_double if result == "f64" else ctypes.c_int64
         return timed_kernel(function)
 
@@ -124,16 +125,18 @@ class Node:
 
 
 class Wasmcore:
-    """One of wasmcore's backends."""
+    """One of wasmcore's backends at one of its levels; whole modules, without a cache."""
 
-    def __init__(self, backend: str) -> None:
-        self._backend = backend
+    def __init__(self, backend: str, level: str | None = None) -> None:
+        import wasmcore
+
+        self._engine = wasmcore.Engine(backend, lazy=False, cache=False, options={} if level is None else {"level": level})
 
     def load(self, module: Path, _result: str) -> Kernel:
         """Compile and instantiate a kernel."""
         import wasmcore
 
-        instance = wasmcore.Instance(wasmcore.Module(module, backend=self._backend))
+        instance = wasmcore.Instance(wasmcore.Module(module, engine=self._engine))
         return timed_kernel(instance.exports.run)
 
 
@@ -145,13 +148,25 @@ def wasmcore_backends() -> Iterator[str]:
         yield from wasmcore.backends()
 
 
+def wasmcore_levels() -> Iterator[tuple[str, str, str | None]]:
+    """Name, backend, level of all that wasmcore has to offer: None for backends without levels; the default level of others first."""
+    for backend in wasmcore_backends():
+        import wasmcore
+
+        levels = wasmcore.backends()[backend].options.get("level")
+        if levels is None:
+            yield f"wasmcore {backend}", backend, None
+        for level in levels or ():
+            yield f"wasmcore {backend} {level}", backend, level
+
+
 def kernel_engines() -> dict[str, Callable[[], Any]]:
     """Name -> constructor of all engines there are here, native code first."""
-    engines: dict[str, Callable[[], Any]] = {"native": Native}
+    engines: dict[str, Callable[[], Any]] = {"native": Native, "native -march": partial(Native, "native")}
     engines |= {strategy: partial(Wasmtime, strategy) for strategy in STRATEGIES}
     if shutil.which("node"):
         engines |= {name: partial(Node, flags) for name, flags in NODE_FLAGS.items()}
-    return engines | {f"wasmcore {name}": partial(Wasmcore, name) for name in wasmcore_backends()}
+    return engines | {name: partial(Wasmcore, backend, level) for name, backend, level in wasmcore_levels()}
 
 
 fresh_number = itertools.count(1).__next__

@@ -1,20 +1,21 @@
-"""How fast compiled code runs: C kernels natively, on wasmtime, on V8 and on wasmcore; see README.md."""
+"""How fast compiled code runs: kernels and programs natively, on wasmtime, on V8 and on wasmcore; see README.md."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from engines import HERE, Kernel, kernel_engines
-from timing import geometric_mean, interleave, machine_kind, print_table, write_json
+import cpython
+from engines import HERE, NODE_FLAGS, Kernel, kernel_engines
+from timing import geometric_mean, interleave, machine_kind, print_table, seconds_of, write_json
 
 
 class Case(NamedTuple):
-    """A kernel's argument, and the type of its result."""
+    """A module's argument, and the type of its result."""
 
     argument: int
     result: str
@@ -35,56 +36,140 @@ KERNELS = {
     "interpreter": Case(2_000_000, "i64"),
     "random_access": Case(500, "i64"),
 }
+PROGRAMS = {
+    "lz": Case(20, "i64"),
+    "huffman": Case(35, "i64"),
+    "blake2b": Case(16384, "i64"),
+    "json": Case(18, "i64"),
+}
+GROUPS = {"kernels": KERNELS, "programs": PROGRAMS}
+CPYTHON = "cpython"
+
+Seconds = dict[str, dict[str, float]]
+"""By case and engine."""
 
 
-def wrong_results(kernels: Mapping[str, Kernel], argument: int) -> dict[str, int]:
-    """Run each kernel once, which warms it up too; the engines whose result differs from the first one's, with the results."""
-    results = {name: kernel(argument)[1] for name, kernel in kernels.items()}
-    expected = next(iter(results.values()))
-    return {name: result for name, result in results.items() if result != expected}
+class Results:
+    """Medians, and the seconds of compiling and loading."""
+
+    def __init__(self) -> None:
+        self.run: Seconds = {}
+        self.compile: Seconds = {}
+        self.failures = 0
+
+    def measure(self, case: str, engines: Mapping[str, Callable[[], Kernel]], argument: int, rounds: int) -> None:
+        """Load a case on all engines, compare the results of a first run, which warms up, and measure."""
+        self.compile[case] = {}
+        kernels: dict[str, Kernel] = {}
+        for name, load in engines.items():
+            self.compile[case][name] = seconds_of(partial(_load, kernels, name, load))
+        results = {name: kernel(argument)[1] for name, kernel in kernels.items()}
+        expected = next(iter(results.values()))
+        for name, result in results.items():
+            if result != expected:
+                print(f"WRONG RESULT: {case} on {name}: {result:#x}, not {expected:#x}", file=sys.stderr)
+                self.failures += 1
+        self.run[case] = interleave({name: partial(_seconds, kernel, argument) for name, kernel in kernels.items()}, rounds)
+
+    def ratios(self, case: str) -> dict[str, float]:
+        """Times relative to native code."""
+        return {name: seconds / self.run[case]["native"] for name, seconds in self.run[case].items()}
+
+    def means(self, cases: Iterable[str]) -> dict[str, float]:
+        """Geometric means of the ratios, by engine."""
+        ratios = [self.ratios(case) for case in cases if case in self.run]
+        return {name: geometric_mean(ratio[name] for ratio in ratios) for name in ratios[0]} if ratios else {}
 
 
-def seconds_of_run(kernel: Kernel, argument: int) -> float:
-    """Seconds of one run."""
+def _load(kernels: dict[str, Kernel], name: str, load: Callable[[], Kernel]) -> None:
+    kernels[name] = load()
+
+
+def _seconds(kernel: Kernel, argument: int) -> float:
     return kernel(argument)[0]
 
 
-def measurements(kernels: Mapping[str, Kernel], argument: int) -> dict[str, Callable[[], float]]:
-    """Seconds of one run, for each engine."""
-    return {name: partial(seconds_of_run, kernel, argument) for name, kernel in kernels.items()}
+def _ignoring_argument(load: Callable[[Path], cpython.Program], module: Path) -> Kernel:
+    program = load(module)
+    return lambda _argument: program()
+
+
+def measure_all(names: list[str], wanted: list[str], rounds: int, python_wasm: Path | None, python_engines: list[str]) -> Results:
+    """All cases on all engines."""
+    results = Results()
+    constructors = kernel_engines()
+    engines = {name: constructors[name]() for name in names}
+    for group, cases in GROUPS.items():
+        for case, (argument, result) in cases.items():
+            if case in wanted:
+                module = HERE / group / f"{case}.wasm"
+                results.measure(case, {name: partial(engine.load, module, result) for name, engine in engines.items()}, argument, rounds)
+    if python_wasm is not None and CPYTHON in wanted:
+        loaders = {name: load for name, load in cpython.program_engines().items() if name in python_engines}
+        results.measure(CPYTHON, {name: partial(_ignoring_argument, load, python_wasm) for name, load in loaders.items()}, 0, rounds)
+        for name in ("native", *NODE_FLAGS):
+            results.compile[CPYTHON].pop(name, None)  # compiled by somebody else, or while it runs
+    return results
+
+
+def print_results(results: Results, names: list[str]) -> dict[str, dict[str, float]]:
+    """Tables of ratios and of compile times; the geometric means by group."""
+    means = {group: results.means(cases) for group, cases in GROUPS.items() if any(case in results.run for case in cases)}
+    rows: list[list[str | float]] = []
+    for group, cases in GROUPS.items():
+        for case in cases:
+            if case in results.run:
+                ratios = results.ratios(case)
+                rows.append([case, results.run[case]["native"] * 1e3, *(ratios[name] for name in names[1:])])
+        if group in means:
+            rows.append([f"geometric mean, {group}", "", *(means[group][name] for name in names[1:])])
+    if CPYTHON in results.run:
+        ratios = results.ratios(CPYTHON)
+        rows.append([CPYTHON, results.run[CPYTHON]["native"] * 1e3, *(ratios.get(name, float("nan")) for name in names[1:])])
+    print_table(["times relative to native", "native ms", *names[1:]], rows)
+    print()
+    nothing = float("nan")
+    print_table(
+        ["milliseconds to compile", *names],
+        [[case, *(seconds.get(name, nothing) * 1e3 for name in names)] for case, seconds in results.compile.items()],
+    )
+    return means
 
 
 def main() -> int:
     """Measure and print; exit code 1 when a result is wrong."""
-    available = kernel_engines()
+    available = list(kernel_engines())
+    cases = [*KERNELS, *PROGRAMS, CPYTHON]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="how often each kernel runs on each engine")
-    parser.add_argument("--kernel", action="append", choices=list(KERNELS), help="only this kernel (may be repeated)")
-    parser.add_argument("--engine", action="append", choices=list(available), help="only this engine beside native code (may be repeated)")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each case runs on each engine")
+    parser.add_argument("--case", "--kernel", action="append", choices=cases, help="only this kernel or program (may be repeated)")
+    parser.add_argument("--engine", action="append", choices=available, help="only this engine beside native code (may be repeated)")
+    parser.add_argument("--python-wasm", type=Path, default=cpython.module_path(), help="CPython for WASI ($WASMCORE_PYTHON_WASM)")
+    parser.add_argument(
+        "--python-engine", action="append", choices=available, help="run CPython only on this engine (may be repeated; default: all)"
+    )
     parser.add_argument("--json", metavar="FILE", help="write medians in seconds to a file")
+    parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the results as FILE.svg and FILE.png (needs matplotlib)")
     options = parser.parse_args()
 
     names = ["native", *(name for name in available if name != "native" and name in (options.engine or available))]
-    engines = {name: available[name]() for name in names}
-    medians: dict[str, dict[str, float]] = {}
-    failures = 0
-    print(f"{machine_kind()}; median of {options.rounds} interleaved rounds; times relative to native code")
-    for kernel_name in options.kernel or KERNELS:
-        case = KERNELS[kernel_name]
-        module = HERE / "kernels" / f"{kernel_name}.wasm"
-        kernels = {name: engine.load(Path(module), case.result) for name, engine in engines.items()}
-        for name, result in wrong_results(kernels, case.argument).items():
-            print(f"WRONG RESULT: {kernel_name} on {name}: {result:#x}", file=sys.stderr)
-            failures += 1
-        medians[kernel_name] = interleave(measurements(kernels, case.argument), options.rounds)
-    ratios = {kernel: {name: seconds[name] / seconds["native"] for name in names} for kernel, seconds in medians.items()}
-    rows: list[list[str | float]] = [
-        [kernel, medians[kernel]["native"] * 1e3, *(ratios[kernel][name] for name in names[1:])] for kernel in ratios
-    ]
-    means = {name: geometric_mean(ratio[name] for ratio in ratios.values()) for name in names}
-    print_table(["kernel", "native ms", *names[1:]], [*rows, ["geometric mean", "", *(means[name] for name in names[1:])]])
-    write_json(options.json, {"seconds": medians, "geometric_means": means, "failures": failures})
-    return 1 if failures else 0
+    print(f"{machine_kind()}; median of {options.rounds} interleaved rounds")
+    python_engines = ["native", *(options.python_engine or names)]
+    results = measure_all(names, options.case or cases, options.rounds, options.python_wasm, python_engines)
+    means = print_results(results, names)
+    data: dict[str, Any] = {
+        "groups": {group: [case for case in cases if case in results.run] for group, cases in GROUPS.items()},
+        "seconds": results.run,
+        "compile_seconds": results.compile,
+        "geometric_means": means,
+        "failures": results.failures,
+    }
+    write_json(options.json, data)
+    if options.plot:
+        import plot
+
+        plot.draw({"machine": machine_kind(), **data}, options.plot)
+    return 1 if results.failures else 0
 
 
 if __name__ == "__main__":
