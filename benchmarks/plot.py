@@ -10,8 +10,8 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402
+from matplotlib import pyplot
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 COLOURS = {
     "native -march": "#9a9a9a",
@@ -96,7 +96,7 @@ def _draw_means(axes: Any, results: dict[str, Any], names: list[str], colours: d
     order = sorted(names, key=lambda name: -next(iter(groups.values()))[name])
     thickness = 0.8 / len(groups)
     every: list[float] = []
-    for number, (group, means) in enumerate(groups.items()):
+    for number, means in enumerate(groups.values()):
         ratios = [means[name] for name in order]
         every += ratios
         places = [at + 0.4 - thickness * (number + 0.5) for at in range(len(order))]

@@ -1,4 +1,4 @@
-"""Compiles kernels and programs to WebAssembly with clang of the `ziglang` package: `pip install ziglang; python benchmarks/kernels/build.py`.
+"""Compiles kernels and programs to WebAssembly, with clang of the `ziglang` package: `python benchmarks/kernels/build.py [FILE...]`.
 
 `native_library` compiles them with the same clang for this machine; `run.py` calls it.
 """
