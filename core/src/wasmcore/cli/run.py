@@ -73,14 +73,14 @@ class _Content:
         try:
             with open(self._file, "rb", buffering=0) as stream:
                 self._data = stream.readall()
+            if len(self._data) >= _LARGE:
+                from wasmcore.compile.saved_code import prepare
+
+                prepare(self._data)
         except BaseException as error:
             self._error = error
         finally:
             self._read.set()
-        if len(self._data) >= _LARGE:
-            from wasmcore.compile.saved_code import prepare
-
-            prepare(self._data)
 
     def get(self) -> bytes:
         """The bytes of the file."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import atexit
-from threading import Thread
+from hashlib import sha256
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -40,19 +41,23 @@ class ModuleDigest:
         self._digest: bytes | None = None
         self._thread: Thread | None = None
         if len(data) >= _BACKGROUND:
-            self._thread = Thread(target=self._find, daemon=True)
+            begun = Event()
+            thread = Thread(target=self._find, args=(begun,), daemon=True)
             try:
-                self._thread.start()
+                thread.start()
             except RuntimeError:
-                self._thread = None  # no more threads, or the interpreter is about to end
+                return  # no more threads, or the interpreter is about to end
+            # Compiled code, such as the decoder, never lets go of the interpreter lock: the thread would begin when it is done.
+            begun.wait()
+            self._thread = thread
 
     def is_of(self, data: bytes) -> bool:
         """Whether it is that of this very object."""
         return self._data is data
 
-    def _find(self) -> None:
-        from hashlib import sha256
-
+    def _find(self, begun: Event | None = None) -> None:
+        if begun is not None:
+            begun.set()
         self._digest = sha256(self._data).digest()
 
     def digest(self) -> bytes:
