@@ -80,6 +80,9 @@ WRONG = [
     ),
     ('(assert_return (invoke "extern" (ref.extern 7)) (ref.extern 8))', "expected extern reference 8"),
     ('(assert_return (invoke "extern" (ref.extern 7)) (ref.null extern))', "expected null reference"),
+    ('(assert_return (invoke "answer"))', "'answer' is no function"),
+    ('(assert_return (get "add") (i32.const 1))', "'add' is no global"),
+    ('(module (func (result i32)))(invoke "add" (i32.const 1) (i32.const 2))', "there is no instance"),
     ('(assert_return (invoke "nothing"))', "nothing is exported as 'nothing'"),
     ('(assert_return (invoke $nobody "add"))', "there is no instance nobody"),
     (

@@ -10,6 +10,7 @@ from wasmcore._module import Module
 from wasmcore.binary import decode
 from wasmcore.errors import CompileError, DecodeError, LinkError, Trap, TrapKind, WasmcoreError
 from wasmcore.opcodes import FEATURES
+from wasmcore.runtime.func import ExportedFunction
 from wasmcore.runtime.global_ import Global
 from wasmcore.script.calls import call, read
 from wasmcore.script.commands import (
@@ -92,6 +93,7 @@ class _Runner:
 
     def instantiate_module(self, command: InstantiateModule) -> None:
         """`(module …)`."""
+        self.instances.pop(None, None)
         definition = self.define(command.module)
         self.instantiate(command.module.name, definition)
 
@@ -153,6 +155,8 @@ class _Runner:
             raise Failed(f"nothing is exported as {action.field!r}")
         value = exports[action.field]
         if isinstance(action, Invoke):
+            if not isinstance(getattr(value, "__self__", None), ExportedFunction):
+                raise Failed(f"{action.field!r} is no function")
             return call(value, action.arguments, expected, self.engine)
         if not isinstance(value, Global):
             raise Failed(f"{action.field!r} is no global")
