@@ -38,6 +38,8 @@ _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_MAY: Final = stat.S_IRWXG | stat.S_IRWXO
 _USED_AGAIN: Final = 60
 """Seconds after which the time of use of an entry is worth writing again."""
+_LOOK_EACH: Final = 32
+"""Thousands of entries take a while to list, so for one that is less than that part of the limit it is done only each so many times."""
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -218,6 +220,8 @@ class Cache:
         return self._key
 
     def _make_room(self, folder: int, size: int, name: str) -> None:
+        if size * _LOOK_EACH < self.size and os.urandom(1)[0] % _LOOK_EACH:
+            return
         entries = _entries(folder)
         used = sum([entry.size for entry in entries if entry.name != name])
         if used + size > self.size:
