@@ -78,11 +78,14 @@ class _Runner:
         self.instances: dict[str | None, Instance] = {}
         self.features: dict[str | None, str] = {}
         self.registered: dict[str, Any] = {}
+        self.feature = FEATURES[0]
+        """The newest feature that the module defined last needs."""
         self.subject = FEATURES[0]
         """What the command that runs is about, for the report."""
 
     def run(self, command: Command) -> None:
         """Run one command; `Failed` or the error that it ended with, if it is not what the script says."""
+        self.subject = self.feature
         _COMMANDS[type(command)][1](self, command)
 
     # Modules
@@ -111,11 +114,10 @@ class _Runner:
     def define(self, source: ModuleSource) -> _Defined:
         """Decode and validate a module; it is the current definition, and the one of its name."""
         self.definitions.pop(None, None)
-        module = self.module(source)
-        definition = self.definitions[None] = _Defined(module, _newest_feature(module.info.data))
+        self.subject = self.feature = "malformed" if source.error is not None else _newest_feature(source.data)
+        definition = self.definitions[None] = _Defined(self.module(source), self.feature)
         if source.name is not None:
             self.definitions[source.name] = definition
-        self.subject = definition.feature
         return definition
 
     def module(self, source: ModuleSource) -> Module:
@@ -262,8 +264,8 @@ def _same_trap(trap: Trap, message: str) -> bool:
 
 
 def _newest_feature(data: bytes) -> str:
-    """The newest feature that a valid module needs, by the order of `FEATURES`."""
-    low, high = 1, len(FEATURES)
+    """The newest feature that a module needs, by the order of `FEATURES`; `invalid` if it is not valid with all of them."""
+    low, high = 1, len(FEATURES) + 1
     while low < high:
         middle = (low + high) // 2
         enabled = frozenset(FEATURES[:middle])
@@ -272,4 +274,4 @@ def _newest_feature(data: bytes) -> str:
             high = middle
         except CompileError:
             low = middle + 1
-    return FEATURES[low - 1]
+    return FEATURES[low - 1] if low <= len(FEATURES) else "invalid"
