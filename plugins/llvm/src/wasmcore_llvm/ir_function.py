@@ -69,7 +69,7 @@ class Function(VectorFloats, Atomics, Loops):
             lines.insert(0, head.format(result, f"@f{self.function}", params, debug))
         else:
             inner = head.format(result, f"@f{self.function}.large", params, debug)
-            lines[:0] = [head.format(result, f"@f{self.function}", params, debug), *self.check_large(large, result, params), inner]
+            lines[:0] = [head.format(result, f"@f{self.function}", params, ""), *self.check_large(large, result, params), inner]
         return "\n".join(lines)
 
     # Entry
@@ -127,6 +127,7 @@ class Function(VectorFloats, Atomics, Loops):
         """The lines of a function that checks the stack for a large frame and goes on in the one that has it."""
         out, cold = self.out, self.cold
         self.out, self.cold = ["entry:"], []
+        self.placeless = True
         limit = self.value(f"load i64, ptr {self.store_field(STORE['stack_limit'])}, align 8")
         pointer = self.value('call i64 asm sideeffect "movq %rsp, $0", "=r"()')
         room = self.value(f"sub i64 {pointer}, {limit}")
@@ -142,6 +143,7 @@ class Function(VectorFloats, Atomics, Loops):
             self.write(f"ret {result} {self.value(call)}")
         lines = [*self.out, f"{trap}:", *self.trap_block(TrapKind.STACK_OVERFLOW), "}"]
         self.out, self.cold = out, cold
+        self.placeless = False
         return lines
 
     # Records

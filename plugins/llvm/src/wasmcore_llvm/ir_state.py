@@ -150,6 +150,8 @@ class State:
         """The block that is being written."""
         self.word = 0
         """The stream word of the current record."""
+        self.placeless = False
+        """Whether instructions get no place in the address map."""
         self.numbered = 0
         self.fast: Fast | None = None
         self.views: dict[str, tuple[str, str]] = {}
@@ -187,7 +189,7 @@ class State:
     def place(self) -> str:
         """Where in the stream an instruction comes from, for those that a pc may be found at."""
         unit = self.unit
-        if not unit.address_map:
+        if not unit.address_map or self.placeless:
             return ""
         key = (self.function, self.word)
         number = unit.locations.get(key)
