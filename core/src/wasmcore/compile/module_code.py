@@ -134,7 +134,11 @@ class ModuleCode:
         with self._lock:
             if self._tables or not self._defined:
                 return [unit._replace(code=loaded.code()) for unit, loaded in zip(self._tables, self._loaded, strict=True)]
-            return list(self.compiled_units(progress))
+            before = self._whole_environment
+            try:
+                return list(self.compiled_units(progress))
+            finally:  # address maps of functions compiled one by one must stay what they are
+                self._whole_environment = before
 
     def compile_all(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Compile all functions, whose bodies need not have been validated; `progress(done, total)` counts them."""
