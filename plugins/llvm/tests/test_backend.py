@@ -22,7 +22,8 @@ CALLS = """(module (memory 1) (table 2 funcref) (elem (i32.const 0) $a $b)
   (func $a (export "a") (param i32) (result i32) (i32.add (call $b (local.get 0)) (i32.load (local.get 0))))
   (func $b (export "b") (param i32) (result i32)
     (local $i i32)
-    (loop $l (i32.store (local.get $i) (local.get 0)) (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 4))) (i32.const 400))))
+    (loop $l (i32.store (local.get $i) (local.get 0))
+      (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 4))) (i32.const 400))))
     (if (result i32) (local.get 0) (then (call $b (i32.sub (local.get 0) (i32.const 1)))) (else (call $c (f64.const 0.5)))))
   (func $c (param f64) (result i32) (i32.trunc_f64_s (f64.mul (local.get 0) (f64.const 3)))))"""
 

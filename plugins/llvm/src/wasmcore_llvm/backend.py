@@ -11,6 +11,8 @@ from wasmcore.plugin.unit import CompileUnit
 from wasmcore_llvm import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wasmcore_llvm.ir_state import Unit
     from wasmcore_llvm.objects import Linked
 
@@ -27,14 +29,14 @@ _FEATURES: Final = (
 class Llvm:
     """`wasmcore.plugin.hooks.Backend`."""
 
-    name: Final = "llvm"
-    version: Final = __version__
-    contract: Final = CONTRACT
-    targets: Final = frozenset(("x86_64",))
-    features: Final = frozenset(_FEATURES.split())
-    options: Final = {"level": ("O2", "O0", "O1", "O3"), "portable": ("no", "yes")}
-    unit_size: Final = 1 << 19
-    lazy: Final = False
+    name = "llvm"
+    version = __version__
+    contract = CONTRACT
+    targets = frozenset(("x86_64",))
+    features = frozenset(_FEATURES.split())
+    options: Mapping[str, tuple[str, ...]] = {"level": ("O2", "O0", "O1", "O3"), "portable": ("no", "yes")}
+    unit_size = 1 << 19
+    lazy = False
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
         """Compile the functions of a unit together."""

@@ -69,8 +69,8 @@ class Calls(Memory):
             numbers = uniform_places(signature.places, len(self.unit.convention.integers))
             names = [f"%a{number}" if number >= 0 else "" for number in numbers]
             return UNIFORM_RESULT, ", ".join(f"{each} %a{number}" for number, each in enumerate(types)), names
-        names = []
-        params = []
+        names: list[str] = []
+        params: list[str] = []
         for place in signature.places:
             if place.overflow >= 0:
                 names.append("")

@@ -17,7 +17,6 @@ from wasmcore.stream import (
     HAS_CALLS,
     HEADER_FLAGS,
     HEADER_FUNCTION,
-    HEADER_LOCALS,
     HEADER_RECORDS_END,
     HEADER_TYPE,
     HEADER_WORDS,
@@ -30,10 +29,10 @@ from wasmcore_llvm.convention import TYPES
 from wasmcore_llvm.ir_atomics import ATOMICS, Atomics
 from wasmcore_llvm.ir_memory import LOADS, STORES
 from wasmcore_llvm.ir_numeric import NUMERIC
-from wasmcore_llvm.loops import Loops
 from wasmcore_llvm.ir_state import DEBUG_FUNCTIONS, UNLIKELY, Unit, zero
 from wasmcore_llvm.ir_vector_floats import FLOAT_VECTORS, VectorFloats
 from wasmcore_llvm.ir_vectors import INTEGER_VECTORS, VECTOR_LANES, VECTOR_LOADS
+from wasmcore_llvm.loops import Loops
 
 _TWO_WORDS: Final = (0x20C, 0x20D)
 _BRANCHES: Final = (0x0C, 0x0D, 0xD5, 0xD6, TARGET)
@@ -45,7 +44,7 @@ class Function(VectorFloats, Atomics, Loops):
     def __init__(self, unit: Unit, stream: bytes) -> None:
         header = memoryview(stream).cast("q")
         super().__init__(unit, header[HEADER_FUNCTION], unit.signature(header[HEADER_TYPE]), header)
-        self.end_word: Final = header[HEADER_RECORDS_END] >> 3
+        self.end_word = header[HEADER_RECORDS_END] >> 3
         self.flags: Final = header[HEADER_FLAGS]
         self.at = HEADER_WORDS
         self.high = 0

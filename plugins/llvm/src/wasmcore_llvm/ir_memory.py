@@ -6,8 +6,8 @@ from typing import Final
 
 from wasmcore._named_tuple import NamedTuple
 from wasmcore.errors import TrapKind
-from wasmcore.plugin.layout import VMCONTEXT
 from wasmcore.plugin.builtins import BUILTIN_NUMBERS
+from wasmcore.plugin.layout import VMCONTEXT
 from wasmcore.stream import MEMORY_INDEX_MASK
 from wasmcore_llvm.convention import TYPES
 from wasmcore_llvm.ir_numeric import Numeric

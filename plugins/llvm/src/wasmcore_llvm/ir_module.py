@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasmcore.plugin.unit import CompileUnit
 from wasmcore.stream import HEADER_FUNCTION, HEADER_TYPE
 from wasmcore_llvm.ir_function import Function, function_metadata
 from wasmcore_llvm.ir_state import DEBUG_METADATA, Unit
@@ -59,7 +58,7 @@ def has_tail_calls(stream: bytes) -> bool:
 
 def debug_metadata(unit: Unit) -> list[str]:
     """Stream words as lines, counted from 1."""
-    kind = "distinct !DISubprogram(name: \"f\", file: !23, type: !24, spFlags: DISPFlagDefinition, unit: !20)"
+    kind = 'distinct !DISubprogram(name: "f", file: !23, type: !24, spFlags: DISPFlagDefinition, unit: !20)'
     lines = [f"!{function_metadata(unit, function)} = {kind}" for function in unit.defined]
     lines += [
         f"!{DEBUG_METADATA + number} = !DILocation(line: {word + 1}, scope: !{function_metadata(unit, function)})"

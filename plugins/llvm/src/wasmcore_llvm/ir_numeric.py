@@ -251,8 +251,16 @@ _INTEGER_BINARY: Final = {name: name for name in "add sub mul and or xor".split(
 _SHIFTS: Final = {"shl": "shl", "shr_s": "ashr", "shr_u": "lshr"}
 _DIVISIONS: Final = {"div_s": "sdiv", "div_u": "udiv", "rem_s": "srem", "rem_u": "urem"}
 INTEGER_PREDICATES: Final = {
-    **{"eq": "eq", "ne": "ne", "lt_s": "slt", "lt_u": "ult", "gt_s": "sgt", "gt_u": "ugt"},
-    **{"le_s": "sle", "le_u": "ule", "ge_s": "sge", "ge_u": "uge"},
+    "eq": "eq",
+    "ne": "ne",
+    "lt_s": "slt",
+    "lt_u": "ult",
+    "gt_s": "sgt",
+    "gt_u": "ugt",
+    "le_s": "sle",
+    "le_u": "ule",
+    "ge_s": "sge",
+    "ge_u": "uge",
 }
 FLOAT_PREDICATES: Final = {"eq": "oeq", "ne": "une", "lt": "olt", "gt": "ogt", "le": "ole", "ge": "oge"}
 _FLOAT_BINARY: Final = {name: f"f{name}" for name in "add sub mul div".split()}

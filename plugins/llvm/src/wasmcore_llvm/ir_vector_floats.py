@@ -31,7 +31,8 @@ class VectorFloats(Vectors):
     def floats_sign(self, name: str, shape: str) -> None:
         """abs and neg."""
         x = self.pop_vector(SHAPES[shape])
-        self.push_vector(SHAPES[shape], self.value(f"fneg {SHAPES[shape]} {x}") if name == "neg" else self.vector_intrinsic("fabs", shape, x))
+        result = self.value(f"fneg {SHAPES[shape]} {x}") if name == "neg" else self.vector_intrinsic("fabs", shape, x)
+        self.push_vector(SHAPES[shape], result)
 
     def floats_compare(self, predicate: str, shape: str) -> None:
         """Comparisons."""

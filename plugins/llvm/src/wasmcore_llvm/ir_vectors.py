@@ -331,8 +331,14 @@ class Vectors(Memory):
 
 _SHIFTS: Final = {"shl": "shl", "shr_s": "ashr", "shr_u": "lshr"}
 _INTRINSICS: Final = {
-    **{"add_sat_s": "sadd.sat", "add_sat_u": "uadd.sat", "sub_sat_s": "ssub.sat", "sub_sat_u": "usub.sat"},
-    **{"min_s": "smin", "min_u": "umin", "max_s": "smax", "max_u": "umax"},
+    "add_sat_s": "sadd.sat",
+    "add_sat_u": "uadd.sat",
+    "sub_sat_s": "ssub.sat",
+    "sub_sat_u": "usub.sat",
+    "min_s": "smin",
+    "min_u": "umin",
+    "max_s": "smax",
+    "max_u": "umax",
 }
 _PACKING: Final = {
     "i8x16.narrow_i16x8_s": ("sse2.packsswb.128", "i16x8", "i8x16"),
@@ -408,7 +414,7 @@ def _rows() -> dict[int, Row]:
 INTEGER_VECTORS: Final = _rows()
 """Method and arguments, by code, of instructions without immediates."""
 
-VECTOR_LOADS: Final = {
+VECTOR_LOADS: Final[dict[int, Row]] = {
     0x201: (Vectors.load_extended, ("i16x8", "s")),
     0x202: (Vectors.load_extended, ("i16x8", "u")),
     0x203: (Vectors.load_extended, ("i32x4", "s")),
@@ -432,7 +438,7 @@ VECTOR_LOADS: Final = {
 }
 """Method and first arguments, by code; flags and offset are the others."""
 
-VECTOR_LANES: Final = {
+VECTOR_LANES: Final[dict[int, Row]] = {
     0x215: (Vectors.extract_lane, ("i8x16", "s")),
     0x216: (Vectors.extract_lane, ("i8x16", "u")),
     0x217: (Vectors.replace_lane, ("i8x16",)),

@@ -35,12 +35,28 @@ _ACCESSES: Final = frozenset(
 )
 _FROM_INTEGERS: Final = (0xB2, 0xB3, 0xB4, 0xB5, 0xB7, 0xB8, 0xB9, 0xBA, 0xBE, 0xBF)
 _INVERSE: Final = {
-    **{"eq": "ne", "ne": "eq", "slt": "sge", "sge": "slt", "sgt": "sle", "sle": "sgt"},
-    **{"ult": "uge", "uge": "ult", "ugt": "ule", "ule": "ugt"},
+    "eq": "ne",
+    "ne": "eq",
+    "slt": "sge",
+    "sge": "slt",
+    "sgt": "sle",
+    "sle": "sgt",
+    "ult": "uge",
+    "uge": "ult",
+    "ugt": "ule",
+    "ule": "ugt",
 }
 SWAPPED: Final = {
-    **{"slt": "sgt", "sgt": "slt", "sle": "sge", "sge": "sle", "ult": "ugt", "ugt": "ult", "ule": "uge", "uge": "ule"},
-    **{"eq": "eq", "ne": "ne"},
+    "slt": "sgt",
+    "sgt": "slt",
+    "sle": "sge",
+    "sge": "sle",
+    "ult": "ugt",
+    "ugt": "ult",
+    "ule": "uge",
+    "uge": "ule",
+    "eq": "eq",
+    "ne": "ne",
 }
 _COMPARISONS: Final = dict(zip(range(0x46, 0x50), "eq ne slt ult sgt ugt sle ule sge uge".split()))
 
@@ -288,9 +304,7 @@ class Walk:
         if not isinstance(address, Affine):
             raise NotPlanned("address")
         written = code in _STORES
-        self.accesses.append(
-            Access(at, flags & MEMORY_INDEX_MASK, address, value & 0xFFFFFFFF, 1 << opcode.alignment, written)
-        )
+        self.accesses.append(Access(at, flags & MEMORY_INDEX_MASK, address, value & 0xFFFFFFFF, 1 << opcode.alignment, written))
         if not written:
             self.stack.append(DATA)
 

@@ -173,7 +173,7 @@ class Loops(Control):
     # Where
 
     def check_ranges(self, ranges: tuple[Range, ...], chunk: str, conditions: list[str]) -> list[tuple[str, str, str]]:
-        """For each range its start and the bytes that are touched, from and to, as addresses in its memory; conditions that they are inside."""
+        """For each range its start and the bytes that are touched, from and to, in its memory; conditions that they are inside."""
         steps = self.value(f"sub i64 {chunk}, 1")
         lengths: dict[int, str] = {}
         extents = []

@@ -6,6 +6,7 @@ from typing import Final
 
 import llvmlite
 import llvmlite.binding as llvm
+
 from wasmcore.errors import PluginError
 from wasmcore.plugin.unit import CompileUnit
 
