@@ -7,11 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-matplotlib.rcParams["svg.hashsalt"] = "wasmcore"
-from matplotlib import pyplot
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 COLOURS = {
@@ -46,7 +43,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     spare = iter(OTHERS * len(names))
     colours = {name: COLOURS.get(name) or next(spare) for name in names}
     upper = 0.34 * len(names) + 0.9
-    figure = pyplot.figure(figsize=(13, 5.2 + upper), layout="constrained")
+    figure = Figure(figsize=(13, 5.2 + upper), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=[upper, 4.4], width_ratios=[2.2, 1])
     python = results["seconds"].get("cpython")
     means = figure.add_subplot(grid[0, 0] if python else grid[0, :])
@@ -56,9 +53,9 @@ def draw(results: dict[str, Any], path: Path) -> None:
     _draw_cases(figure.add_subplot(grid[1, :]), results, [name for name in IN_DETAIL if name in names] or names[:5], colours)
     figure.suptitle("Run time of compiled WebAssembly, relative to clang -O3", fontsize=14, x=0.01, ha="left")
     figure.supxlabel(results["machine"], fontsize=8, color="#666666", x=0.99, ha="right")
-    for suffix in (".svg", ".png"):
-        figure.savefig(path.with_suffix(suffix), dpi=120, metadata={"Date": None} if suffix == ".svg" else None)
-    pyplot.close(figure)
+    with rc_context({"svg.hashsalt": "wasmcore"}):
+        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    figure.savefig(path.with_suffix(".png"), dpi=120)
 
 
 def _title(name: str) -> str:

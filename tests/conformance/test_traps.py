@@ -109,7 +109,7 @@ def test_a_trap_at_the_bottom(cast: Cast, bottom: str) -> None:
             assert exports.steps.value == 2 * round_number + 2
             assert bytes(exports.memory.view()[:6]) == b"\1\2\1\2\0\0"[: 2 * round_number + 2].ljust(6, b"\0")
             assert not any(exports.memory.view()[6:]) and exports.answer() == 42
-        assert places(caught.value) == places_on_wasmtime(CALLS, BOTTOMS[bottom])
+    assert places(caught.value) == places_on_wasmtime(CALLS, BOTTOMS[bottom])
 
 
 @pytest.mark.parametrize("ways", [TAIL_CALLS, (CALLS[0], *TAIL_CALLS[1:]), (TAIL_CALLS[0], *CALLS[1:])], ids=["all", "last", "first"])
