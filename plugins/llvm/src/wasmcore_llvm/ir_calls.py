@@ -64,13 +64,13 @@ class Calls(Memory):
 
     def header(self, signature: Signature) -> tuple[str, str, list[str]]:
         """Result type, parameters, and the name of each parameter ("" if it is in the overflow area)."""
+        names: list[str] = []
+        params: list[str] = []
         if self.uniform:
             types = self.prototype()
             numbers = uniform_places(signature.places, len(self.unit.convention.integers))
             names = [f"%a{number}" if number >= 0 else "" for number in numbers]
             return UNIFORM_RESULT, ", ".join(f"{each} %a{number}" for number, each in enumerate(types)), names
-        names: list[str] = []
-        params: list[str] = []
         for place in signature.places:
             if place.overflow >= 0:
                 names.append("")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from wasmcore._named_tuple import NamedTuple
 from wasmcore.errors import TrapKind
 from wasmcore.plugin.builtins import BUILTIN_NUMBERS
 from wasmcore.plugin.layout import VMCONTEXT

@@ -8,9 +8,8 @@ is known if the loop ends by comparing affine values.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasmcore._named_tuple import NamedTuple
 from wasmcore.opcodes import OPCODES, Immediates
 from wasmcore.stream import COUNT_MASK, EXTENDED, MEMORY_INDEX_MASK
 
@@ -235,6 +234,8 @@ class Walk:
             self.values = dict(block.values)
             self.stack[block.height :] = [OTHER] * count
         elif code == 0x0B:
+            if not self.blocks:
+                raise NotPlanned("no branch back")
             self.end_block(count)
         elif code == 0x0D:
             self.branch_if(at, immediate, count)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
-from wasmcore._named_tuple import NamedTuple
 from wasmcore.errors import PluginError
 from wasmcore_llvm.ir_state import TRAP_SECTION
 
