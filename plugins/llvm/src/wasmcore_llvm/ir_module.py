@@ -10,7 +10,7 @@ from wasmcore_llvm.ir_state import DEBUG_METADATA, Unit
 
 _TAIL_CALLS: Final = frozenset((0x12, 0x13, 0x15))
 _ATTRIBUTES: Final = """
-attributes #0 = { noinline nounwind noredzone "frame-pointer"="all" "no-builtins" "prefer-vector-width"="256" }
+attributes #0 = { noinline nounwind noredzone "frame-pointer"="all" "no-builtins" "prefer-vector-width"="512" }
 attributes #1 = { nomerge noreturn nounwind }
 attributes #2 = { memory(none) nounwind willreturn }
 !0 = !{}
