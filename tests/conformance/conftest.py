@@ -12,8 +12,9 @@ from .casts import backends, cast_of, option_casts, usual_casts
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`cast` is every cast; `pair` every ordered pair of backends in the two modes that differ most, for what takes long."""
     if "cast" in metafunc.fixturenames:
-        parameters = [pytest.param(cast, id=name) for name, cast in usual_casts()]
-        parameters += [pytest.param(cast, id=name, marks=pytest.mark.slow) for name, cast in option_casts()]
+        slow = pytest.mark.slow
+        parameters = [pytest.param(cast, id=name, marks=[slow] if less else []) for name, cast, less in usual_casts()]
+        parameters += [pytest.param(cast, id=name, marks=slow) for name, cast in option_casts()]
         metafunc.parametrize("cast", parameters)
     if "pair" in metafunc.fixturenames:
         pairs = [(mode, members) for members in itertools.product(backends(), repeat=2) for mode in ("guarded", "no signals")]
