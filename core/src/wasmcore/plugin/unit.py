@@ -6,7 +6,6 @@ from typing import Final
 
 from wasmcore._named_tuple import NamedTuple
 
-
 NO_FUNCTION: Final = 0xFFFFFFFF
 """In `TablePlan.functions`: a null element."""
 
