@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wasmcore.errors import TrapKind
 from wasmcore.plugin.layout import FUNCREF, FUNCREF_SIZE, OVERFLOW_OFFSET, OVERFLOW_SLOT, VMCONTEXT
+from wasmcore.plugin.unit import NO_FUNCTION
 from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_I32, CLASS_V128
 from wasmcore_llvm.convention import TYPES, UNIFORM_RESULT, VECTOR, Signature, uniform_places
 from wasmcore_llvm.ir_memory import Memory
@@ -190,18 +191,29 @@ class Calls(Memory):
         self.call(code, context, signature, False, tail)
 
     def indirect_call(self, type_index: int, table: int, tail: bool) -> None:
-        """call_indirect and return_call_indirect."""
+        """call_indirect and return_call_indirect: bounds, null and type are compared, unless the table never changes and all fit."""
+        functions = self.environment.tables[table].functions
         place = self.table_element(table, TrapKind.UNDEFINED_ELEMENT)
-        element = self.value(f"load i64, ptr {place}, align 8{TABLE_ACCESS}")
-        self.trap_if(self.value(f"icmp eq i64 {element}, 0"), TrapKind.UNINITIALIZED_ELEMENT)
+        invariant = TABLE_ACCESS if functions is None else INVARIANT
+        element = self.value(f"load i64, ptr {place}, align 8{invariant}")
         record = self.value(f"inttoptr i64 {element} to ptr")
+        if functions is None or not all(self.has_type(each, type_index) for each in set(memoryview(functions).cast("I"))):
+            self.check_type(element, record, type_index)
+        self.call_record(record, self.unit.signature(type_index), tail)
+
+    def has_type(self, function: int, type_index: int) -> bool:
+        """Whether a function surely has a type."""
+        return function != NO_FUNCTION and self.unit.type_of(function) == type_index
+
+    def check_type(self, element: str, record: str, type_index: int) -> None:
+        """Trap if a reference is null or a function of another type."""
+        self.trap_if(self.value(f"icmp eq i64 {element}, 0"), TrapKind.UNINITIALIZED_ELEMENT)
         id_place = self.value(f"getelementptr inbounds i8, ptr {record}, i64 {FUNCREF['type_id']}")
         type_id = self.value(f"load i32, ptr {id_place}, align 4{INVARIANT}")
         type_ids = self.value(f"load ptr, ptr {self.field(VMCONTEXT['type_ids'])}, align 8{INVARIANT}")
         wanted_place = self.value(f"getelementptr inbounds i8, ptr {type_ids}, i64 {4 * type_index}")
         wanted = self.value(f"load i32, ptr {wanted_place}, align 4{INVARIANT}")
         self.trap_if(self.value(f"icmp ne i32 {type_id}, {wanted}"), TrapKind.INDIRECT_CALL_TYPE_MISMATCH)
-        self.call_record(record, self.unit.signature(type_index), tail)
 
     def reference_call(self, type_index: int, tail: bool) -> None:
         """call_ref and return_call_ref."""

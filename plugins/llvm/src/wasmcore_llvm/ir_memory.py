@@ -175,8 +175,10 @@ class Memory(Numeric):
         index = self.pop()
         if not plan.index64:
             index = self.value(f"zext i32 {index} to i64")
-        self.trap_if(self.value(f"icmp uge i64 {index}, {self.table_length(table)}"), kind)
-        base = self.value(f"load ptr, ptr {self.field(plan.offset)}, align 8{CONTEXT_ACCESS}")
+        fixed = plan.functions is not None
+        length = len(plan.functions) >> 2 if plan.functions is not None else self.table_length(table)
+        self.trap_if(self.value(f"icmp uge i64 {index}, {length}"), kind)
+        base = self.value(f"load ptr, ptr {self.field(plan.offset)}, align 8{INVARIANT if fixed else CONTEXT_ACCESS}")
         return self.value(f"getelementptr inbounds i64, ptr {base}, i64 {index}")
 
     def table_get(self, table: int) -> None:
