@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.backends import tested_backends
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for a `backend` once on each that is installed and works here; without any it fails and says why."""
     if "backend" in metafunc.fixturenames:
-        import wasmcore
-
-        metafunc.parametrize("backend", sorted(wasmcore.backends()) or ["singlepass"])
+        metafunc.parametrize("backend", tested_backends())

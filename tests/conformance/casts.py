@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import wasmcore
+from tests.backends import tested_backends
 
 Exports = Any
 """`wasmcore.Exports`, whose attributes are what the modules here say."""
@@ -66,11 +67,6 @@ class Cast(NamedTuple):
         return links
 
 
-def backends() -> list[str]:
-    """Names of the backends that are installed and work here."""
-    return sorted(wasmcore.backends()) or ["singlepass"]
-
-
 def cast_of(mode: str, *members: tuple[str, tuple[tuple[str, str], ...]]) -> Cast:
     """Backends with their options in a mode."""
     return Cast(tuple(Player(name, options, *settings) for (name, options), settings in zip(members, itertools.cycle(MODES[mode]))))
@@ -78,7 +74,7 @@ def cast_of(mode: str, *members: tuple[str, tuple[tuple[str, str], ...]]) -> Cas
 
 def usual_casts() -> Iterator[tuple[str, Cast, bool]]:
     """All ordered pairs of backends, and one triple, in all modes: name, cast, and whether others show nearly as much in less time."""
-    names = backends()
+    names = tested_backends()
     triple = [names[number % len(names)] for number in range(3)]
     for members in [*map(list, itertools.product(names, repeat=2)), triple]:
         alone = len(names) > 1 and len(set(members)) == 1
@@ -89,8 +85,8 @@ def usual_casts() -> Iterator[tuple[str, Cast, bool]]:
 
 def option_casts() -> Iterator[tuple[str, Cast]]:
     """Each other value of each option of each backend, before and behind the backend as it usually is."""
-    for name, backend in sorted(wasmcore.backends().items()):
-        for option, values in backend.options.items():
+    for name in tested_backends():
+        for option, values in wasmcore.backends()[name].options.items():
             for value in values[1:]:
                 special = (name, ((option, value),))
                 for mode in MODES:

@@ -6,7 +6,9 @@ import itertools
 
 import pytest
 
-from .casts import backends, cast_of, option_casts, usual_casts
+from tests.backends import tested_backends
+
+from .casts import cast_of, option_casts, usual_casts
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -17,7 +19,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parameters += [pytest.param(cast, id=name, marks=slow) for name, cast in option_casts()]
         metafunc.parametrize("cast", parameters)
     if "pair" in metafunc.fixturenames:
-        pairs = [(mode, members) for members in itertools.product(backends(), repeat=2) for mode in ("guarded", "no signals")]
+        pairs = [(mode, members) for members in itertools.product(tested_backends(), repeat=2) for mode in ("guarded", "no signals")]
         metafunc.parametrize(
             "pair",
             [pytest.param(cast_of(mode, *((name, ()) for name in members)), id=f"{'-'.join(members)} {mode}") for mode, members in pairs],
