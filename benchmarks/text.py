@@ -79,9 +79,9 @@ def main() -> None:
     results = {}
     for name, corpus in corpora.items():
         megabytes = sum(map(len, corpus)) / 1e6
-        parsers = {"wasmtime": for_all(wasmtime.wat2wasm, corpus), "wasmcore": for_all(wat2wasm, corpus)}
-        seconds = interleave(parsers, options.rounds)
-        speeds = {parser: megabytes / taken for parser, taken in seconds.items()}
+        measured = {"wasmtime": for_all(wasmtime.wat2wasm, corpus), "wasmcore": for_all(wat2wasm, corpus)}
+        seconds = interleave(measured, options.rounds)
+        speeds = {measure: megabytes / taken for measure, taken in seconds.items()}
         rows.append([name, megabytes, speeds["wasmtime"], speeds["wasmcore"], speeds["wasmcore"] / speeds["wasmtime"]])
         results[name] = speeds
     print_table(["corpus", "MB", "wasmtime MB/s", "wasmcore MB/s", "wasmcore / wasmtime"], rows)
