@@ -22,7 +22,7 @@ _PUSH_MOVE: Final = b"\x55\x48\x89\xe5"
 
 _FEATURES: Final = (
     "mvp sign_extension saturating_conversions multi_value bulk_memory reference_types tail_calls multi_memory extended_const "
-    "function_references memory64 custom_page_sizes wide_arithmetic simd relaxed_simd"
+    "function_references memory64 custom_page_sizes wide_arithmetic threads simd relaxed_simd"
 )
 
 

@@ -28,7 +28,10 @@ _machines: dict[tuple[str, str, int], llvm.TargetMachine] = {}
 def _initialize() -> None:
     """Once per process: LLVM's options are global."""
     if not _machines:
-        llvm.initialize_all_targets()
+        try:
+            llvm.initialize_all_targets()
+        except OSError as error:
+            raise PluginError(f"LLVM can not be loaded: {error}") from None
         llvm.initialize_all_asmprinters()
         llvm.initialize_native_asmparser()
         for option in _OPTIONS:
