@@ -34,13 +34,13 @@ class LoadedCode(Resource):
     __slots__ = ("_block", "_indices", "_names", "_size", "_starts", "_traps", "address")
 
     def __init__(self, compiled: CompiledCode, names: CodeNames) -> None:
-        super().__init__()
         self._names = ref(names)
         self._indices, self._starts, sizes = zip(*iter_unpack("<III", compiled.functions), strict=True)
         self._traps = compiled.traps
         self._size = len(compiled.code)
         self._block = code_memory.allocate(_relocated(compiled))
         self.address = self._block.address
+        super().__init__()
         traps.register(self.address, self.address + len(compiled.code), self)
         if perf_map.ENABLED:
             for index, start, size in zip(self._indices, self._starts, sizes, strict=True):

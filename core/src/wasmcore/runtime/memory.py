@@ -31,9 +31,9 @@ class _Mapping(Resource):
     __slots__ = ("address", "size")
 
     def __init__(self, size: int) -> None:
-        super().__init__()
         self.address = platform.reserve(size)
         self.size = size
+        super().__init__()
         traps.add_reservation(self.address, size)
 
     def _free(self) -> None:

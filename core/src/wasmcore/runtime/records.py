@@ -29,11 +29,11 @@ class ContextBlock(Resource):
     __slots__ = ("_contexts", "_group", "_size", "address")
 
     def __init__(self, size: int, group: Group) -> None:
-        super().__init__()
         self._size = platform.round_up(size)
         self._group = group
         self._contexts: list[int] = []
         self.address = platform.allocate(self._size)
+        super().__init__()
 
     def adopt(self, context: int) -> None:
         """Let a context in this memory know its store, whichever it is."""

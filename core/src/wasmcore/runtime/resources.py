@@ -16,7 +16,7 @@ _collecting = False
 
 
 class Resource:
-    """Base of what has something to free."""
+    """Base of what has something to free. `__init__` is called once that is there, so that a failure before frees nothing."""
 
     __slots__ = ("__weakref__", "_freed")
 

@@ -34,8 +34,8 @@ class Store(Resource):
     __slots__ = ("_contexts", "_interrupt", "_looked", "_polls", "_record", "address", "number")
 
     def __init__(self) -> None:
-        super().__init__()
         self.address = platform.allocate(STORE_SIZE)
+        super().__init__()
         self.number = next(_numbers)
         self._record = StoreRecord.from_address(self.address)
         self._record.thread = process.nobody

@@ -84,11 +84,11 @@ class Trampoline(Resource):
     __slots__ = ("_batch", "_number", "method", "name", "type")
 
     def __init__(self, batch: _TrampolineBatch, funcref: int, entry: int, name: str, doc: str, func_type: FuncType) -> None:
-        super().__init__()
         self.name = name
         self.type = func_type
         self._batch = batch
         self._number = batch.free.pop()
+        super().__init__()
         address = batch.point(self._number, funcref, entry)
         self.method = MethodDef(_c_string(name), address, _METH_FASTCALL, _c_string(doc))
 
