@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wasmcore.runtime.stubs import Machine
     from wasmcore.runtime.type_ids import ProcessTypes
 
+_KEPT_ADDRESS_MAPS: Final = 16
 _FUNCTION_SIZE: Final = 12
 """Bytes per function in `CompiledCode.functions`."""
 
@@ -64,6 +65,7 @@ class ModuleCode:
         self.entries = [0] * self._defined
         """Address of each defined function: its code, or its lazy stub."""
         self._compiled = bytearray(self._defined)
+        self._address_maps: dict[int, tuple[list[tuple[int, int]], memoryview]] = {}
         self._whole_environment: Environment | None = None
         """What functions are compiled with that were compiled as a whole module; None before that is known."""
         self._tables: list[CompiledCode] = []
@@ -207,13 +209,22 @@ class ModuleCode:
     def source_offset(self, index: int, offset: int) -> int | None:
         """The byte offset in the module of the instruction that the code at `offset` of a function was made from.
 
-        Compiling is deterministic, so the address map is made only when it is asked for.
+        Compiling is deterministic, so the address map is made only when it is asked for; those of a few functions are kept, since
+        a backtrace asks for one function many times.
         """
         with self._lock:
-            if self._tables and self._whole_environment is None:  # the code was compiled by another process
-                next(self._units(), None)
-            compiled = self._compile((self._writer.stream(index),), address_map=True)
-            positions = memoryview(self._writer.positions(index)).cast("I")
-        places = list(iter_unpack("<II", compiled.address_map))
+            if index not in self._address_maps:
+                if len(self._address_maps) == _KEPT_ADDRESS_MAPS:
+                    self._address_maps.clear()
+                self._address_maps[index] = self._address_map(index)
+            places, positions = self._address_maps[index]
         at = bisect_right(places, (offset, 0xFFFFFFFF)) - 1
         return positions[places[at][1]] if at >= 0 else None
+
+    def _address_map(self, index: int) -> tuple[list[tuple[int, int]], memoryview]:
+        """Code offsets and the stream words of a function, and where each word comes from."""
+        if self._tables and self._whole_environment is None:  # the code was compiled by another process
+            next(self._units(), None)
+        compiled = self._compile((self._writer.stream(index),), address_map=True)
+        positions = memoryview(self._writer.positions(index)).cast("I")
+        return [(at, word) for at, word in iter_unpack("<II", compiled.address_map)], positions
