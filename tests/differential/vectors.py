@@ -41,6 +41,7 @@ def float_operator(g: FunctionGenerator, _value_type: int, depth: int) -> Node:
     nan = constant(V128, F32_NAN if single else F64_NAN)
     get = b"\x20" + kept
     parts: list[bytes | Node] = [value, b"\x22", kept, nan, get, get, F32X4_EQUAL if single else F64X2_EQUAL, BITSELECT]
+    parts += [b"\x22", kept]  # the local may be read elsewhere
     return Node((V128,), parts, fixed=True)
 
 
