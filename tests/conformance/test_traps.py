@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 import wasmtime
 
 import wasmcore
+from tests.other_thread import on_a_thread
 
 from . import wide
 from .casts import Cast, has_features
@@ -183,23 +183,6 @@ def test_unaligned_atomic_accesses(cast: Cast) -> None:
     with pytest.raises(wasmcore.Trap, match="unaligned atomic") as caught:
         exports.f(6)
     assert [frame.function_name for frame in caught.value.frames] == ["add", "f"]
-
-
-def on_a_thread(action: Callable[[], None]) -> None:
-    """Run on a new thread, whose stack is another one, and raise here what it raises."""
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            action()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
 
 
 LARGE = 300

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import wasmcore
+from tests.other_thread import on_a_thread
 
 from .modules import TRAP_KINDS, TRAPS, instance
 
@@ -23,23 +24,6 @@ NESTED = """(module
     (call $again (i32.sub (local.get $depth) (i32.const 1))))
   (func (export "outer") (param i32) (call $go (local.get 0)))
 )"""
-
-
-def on_a_thread(action: Callable[[], None]) -> None:
-    """Run on a new thread and raise here what it raises."""
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            action()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
 
 
 @pytest.mark.parametrize(("function", "kind"), TRAP_KINDS.items(), ids=TRAP_KINDS)
