@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wasmcore.compile.artifact import CODE_ALIGNMENT, MAGIC, Artifact, MadeFor, is_artifact, joined, read_artifact, write_artifact
 from wasmcore.errors import ArtifactError, TrapKind
-from wasmcore.plugin.code import CompiledCode
+from wasmcore.plugin.code import IN_INLINED, CompiledCode
 
 MODULE = b"\0asm\1\0\0\0"
 KEY = bytes(range(32))
@@ -36,7 +36,7 @@ U32 = st.integers(0, 0xFFFFFFFF)
 TEXT = st.text(max_size=8)
 
 
-def unit(first: int, sizes: list[int], traps: int = 2, places: int = 2) -> CompiledCode:
+def unit(first: int, sizes: list[int], traps: int = 2, places: int = 2, inlined: bytes = b"") -> CompiledCode:
     """A unit whose tables fit."""
     functions, offset = [], 0
     for number, size in enumerate(sizes):
@@ -55,10 +55,13 @@ def unit(first: int, sizes: list[int], traps: int = 2, places: int = 2) -> Compi
         backend="b",
         backend_version="1",
         contract=(1, 0),
+        inlined=inlined,
     )
 
 
-SAMPLE = Artifact(MADE_FOR, (unit(2, [40, 1, 100]), unit(5, [9])), True, MODULE)
+INLINED = struct.pack("<IIIIII", 7, 9, 12, 6, 10, IN_INLINED)
+"""A word of function 6 in one of function 7, which is called at word 12."""
+SAMPLE = Artifact(MADE_FOR, (unit(2, [40, 1, 100]), unit(5, [9], inlined=INLINED)), True, MODULE)
 
 
 @st.composite
@@ -137,7 +140,7 @@ def test_messages() -> None:
     data = write_artifact(SAMPLE)
     for damaged, message in (
         (b"\0asm" + data[4:], "this is no precompiled WebAssembly"),
-        (MAGIC + b"\2" + data[9:], "version 2 of its form"),
+        (MAGIC + b"\1" + data[9:], "version 1 of its form"),
         (data[:-1] + b"\1", "its checksum is wrong"),
     ):
         with pytest.raises(ArtifactError, match=message):
@@ -168,6 +171,8 @@ def test_messages() -> None:
         ({"traps": struct.pack("<II", 0, len(TrapKind))}, "of no known kind"),
         ({"traps": struct.pack("<IIII", 3, 0, 2, 0)}, "a trap is not within"),
         ({"address_map": struct.pack("<II", 99, 0)}, "place of the address map"),
+        ({"address_map": struct.pack("<II", 0, IN_INLINED + 2), "inlined": INLINED}, "place of the address map"),
+        ({"inlined": struct.pack("<III", 6, 9, IN_INLINED)}, "inlined call"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(change: dict[str, bytes], message: str) -> None:

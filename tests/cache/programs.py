@@ -83,9 +83,9 @@ import sys, wasmcore
 from wasmcore.compile import module_code
 counts = [0]
 compile = module_code.ModuleCode._compile
-def counted(self, streams, address_map=False):
+def counted(self, streams):
     counts[0] += len(streams)
-    return compile(self, streams, address_map)
+    return compile(self, streams)
 module_code.ModuleCode._compile = counted
 backend, lazy, file, x = sys.argv[1:5]
 engine = wasmcore.Engine(backend, lazy=lazy == "lazy")

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasmcore._named_tuple import NamedTuple
 from wasmcore.errors import ArtifactError, TrapKind
-from wasmcore.plugin.code import CompiledCode
+from wasmcore.plugin.code import IN_INLINED, CompiledCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MAGIC: Final = b"\x7fwcode\r\n"
 """The first bytes; shows damage by transfer as text."""
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the form, in every artifact; another one is refused."""
 CODE_ALIGNMENT: Final = 4096
 """Code begins at a multiple of that many bytes, so that a file can be mapped."""
@@ -33,14 +33,14 @@ CODE_ALIGNMENT: Final = 4096
 _HEADER: Final = Struct("<8sIIQQ")
 _DIGEST_SIZE: Final = 32
 _SECTION: Final = Struct("<IIQQ")
-_UNIT: Final = Struct("<QQQQQ")
+_UNIT: Final = Struct("<QQQQQQ")
 """Length of each blob of a unit."""
 _HEADER_SIZE: Final = _HEADER.size + _DIGEST_SIZE
-_MADE_FOR, _MODULE, _UNITS, _CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP = range(1, 9)
-_NAMES: Final = ("", "made-for", "module", "units", "code", "functions", "traps", "relocations", "address-map")
-_BLOBS: Final = (_CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP)
+_MADE_FOR, _MODULE, _UNITS, _CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED = range(1, 10)
+_NAMES: Final = ("", "made-for", "module", "units", "code", "functions", "traps", "relocations", "address-map", "inlined")
+_BLOBS: Final = (_CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED)
 """Sections that have a piece of each unit, one behind the other."""
-_ENTRY_SIZES: Final = {_FUNCTIONS: 12, _TRAPS: 8, _RELOCATIONS: 12, _ADDRESS_MAP: 8}
+_ENTRY_SIZES: Final = {_FUNCTIONS: 12, _TRAPS: 8, _RELOCATIONS: 12, _ADDRESS_MAP: 8, _INLINED: 12}
 UNIT_ALIGNMENT: Final = 64
 """Code of each unit begins at a multiple of that many bytes of the code section."""
 _LARGEST_TRAP: Final = max(TrapKind)
@@ -233,7 +233,7 @@ def artifact_parts(artifact: Artifact, key: bytes | None = None) -> list[bytes]:
 
 
 def _unit_sections(units: tuple[CompiledCode, ...]) -> dict[int, list[bytes]]:
-    blobs = [(unit.code, unit.functions, unit.traps, unit.relocations, unit.address_map) for unit in units]
+    blobs = [(unit.code, unit.functions, unit.traps, unit.relocations, unit.address_map, unit.inlined) for unit in units]
     sections = {kind: [blob[at] for blob in blobs] for at, kind in enumerate(_BLOBS)}
     sections[_CODE] = [piece for blob in blobs for piece in (blob[0], _padding(blob[0]))]
     sections[_UNITS] = [_UNIT.pack(*map(len, blob)) for blob in blobs]
@@ -359,7 +359,7 @@ def _units(sections: dict[int, memoryview], made_for: MadeFor, required: frozens
             position[kind] = start + length + (-length % UNIT_ALIGNMENT if kind == _CODE else 0)
         if not blobs[1]:
             raise _damaged("a unit has no function")
-        code, functions, traps, relocations, address_map = blobs
+        code, functions, traps, relocations, address_map, inlined = blobs
         yield CompiledCode(
             code=code,
             functions=functions,
@@ -371,6 +371,7 @@ def _units(sections: dict[int, memoryview], made_for: MadeFor, required: frozens
             backend=made_for.backend,
             backend_version=made_for.backend_version,
             contract=made_for.contract,
+            inlined=inlined,
         )
     if any(position[kind] != len(sections[kind]) for kind in _BLOBS):
         raise _damaged("its units do not add up to its sections")
@@ -390,7 +391,11 @@ def _check_units(units: tuple[CompiledCode, ...], made_for: MadeFor) -> None:
             seen.add(index)
             end = offset + length
         _check_places(unit.traps, size, lambda kind: kind <= _LARGEST_TRAP, "trap")
-        _check_places(unit.address_map, size + 1, lambda word: True, "place of the address map")
+        rows = len(unit.inlined) // 12
+        for number, (_, _, call) in enumerate(iter_unpack("<III", unit.inlined)):
+            if call >= IN_INLINED + number:
+                raise _damaged("an inlined call is in none that stands before it")
+        _check_places(unit.address_map, size + 1, lambda word: word < IN_INLINED + rows, "place of the address map")
 
 
 def _check_places(table: bytes, size: int, allowed: Callable[[int], bool], what: str) -> None:
@@ -413,8 +418,8 @@ def joined(units: Sequence[CompiledCode]) -> CompiledCode:
     maps: list[bytes] = []
     position = 0
     for unit in units:
-        if unit.relocations:
-            raise ArtifactError("code with relocations can not be joined")
+        if unit.relocations or unit.inlined:
+            raise ArtifactError("code with relocations or inlined calls can not be joined")
         padding = _padding(unit.code)
         codes += (unit.code, padding)
         functions += [pack("<III", index, offset + position, size) for index, offset, size in iter_unpack("<III", unit.functions)]

@@ -11,7 +11,7 @@ from weakref import ref
 
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.errors import ArtifactError
-from wasmcore.plugin.code import CompiledCode
+from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
 from wasmcore.runtime.loader import LoadedCode
@@ -65,7 +65,9 @@ class ModuleCode:
         self.entries = [0] * self._defined
         """Address of each defined function: its code, or its lazy stub."""
         self._compiled = bytearray(self._defined)
-        self._address_maps: dict[int, tuple[list[tuple[int, int]], memoryview]] = {}
+        self._address_maps: dict[int, tuple[list[int], list[int], list[tuple[int, ...]]]] = {}
+        self._positions: dict[int, memoryview[int]] = {}
+        """Where the words of the streams come from, of functions that were asked for."""
         self._whole_environment: Environment | None = None
         """What functions are compiled with that were compiled as a whole module; None before that is known."""
         self._tables: list[CompiledCode] = []
@@ -187,12 +189,12 @@ class ModuleCode:
         bodies = self.info.bodies
         return int.from_bytes(bodies[-4:], "little") - int.from_bytes(bodies[:4], "little")
 
-    def _unit(self, streams: tuple[bytes, ...], address_map: bool = False) -> CompileUnit:
+    def _unit(self, streams: tuple[bytes, ...]) -> CompileUnit:
         environment = self._whole_environment or self.environment
-        return CompileUnit(environment, streams, self._target.name, self._features, address_map, self.signals, self._options)
+        return CompileUnit(environment, streams, self._target.name, self._features, False, self.signals, self._options)
 
-    def _compile(self, streams: tuple[bytes, ...], address_map: bool = False) -> CompiledCode:
-        return self._backend.compile(self._unit(streams, address_map))
+    def _compile(self, streams: tuple[bytes, ...]) -> CompiledCode:
+        return self._backend.compile(self._unit(streams))
 
     def _load(self, compiled: CompiledCode) -> None:
         loaded = LoadedCode(compiled, self)
@@ -206,8 +208,9 @@ class ModuleCode:
             for state in filter(None, instances):
                 ctypes.c_uint64.from_address(state.address + offset).value = address
 
-    def source_offset(self, index: int, offset: int) -> int | None:
-        """The byte offset in the module of the instruction that the code at `offset` of a function was made from.
+    def source_places(self, index: int, offset: int) -> list[tuple[int, int | None]]:
+        """Where in the module the code at an offset of a function comes from: function and byte offset of the instruction, then those of
+        the calls around it that were inlined.
 
         Compiling is deterministic, so the address map is made only when it is asked for; those of a few functions are kept, since
         a backtrace asks for one function many times.
@@ -216,15 +219,43 @@ class ModuleCode:
             if index not in self._address_maps:
                 if len(self._address_maps) == _KEPT_ADDRESS_MAPS:
                     self._address_maps.clear()
+                    self._positions.clear()
                 self._address_maps[index] = self._address_map(index)
-            places, positions = self._address_maps[index]
-        at = bisect_right(places, (offset, 0xFFFFFFFF)) - 1
-        return positions[places[at][1]] if at >= 0 else None
+            offsets, words, inlined = self._address_maps[index]
+            at = bisect_right(offsets, offset) - 1
+            if at < 0:
+                return [(index, None)]
+            word = words[at]
+            places: list[tuple[int, int | None]] = []
+            while word & IN_INLINED:
+                function, own, word = inlined[word ^ IN_INLINED]
+                places.append((function, self._position(function, own)))
+            places.append((index, self._position(index, word)))
+            return places
 
-    def _address_map(self, index: int) -> tuple[list[tuple[int, int]], memoryview]:
-        """Code offsets and the stream words of a function, and where each word comes from."""
+    def _position(self, index: int, word: int) -> int:
+        """The byte offset in the module that a stream word of a function was made from."""
+        found = self._positions.get(index)
+        if found is None:
+            found = self._positions[index] = memoryview(self._writer.positions(index)).cast("I")
+        return found[word]
+
+    def _address_map(self, index: int) -> tuple[list[int], list[int], list[tuple[int, ...]]]:
+        """Of the code of a function: ascending offsets, the place of each, and what the places in inlined bodies are."""
         if self._tables and self._whole_environment is None:  # the code was compiled by another process
             next(self._units(), None)
-        compiled = self._compile((self._writer.stream(index),), address_map=True)
-        positions = memoryview(self._writer.positions(index)).cast("I")
-        return [(at, word) for at, word in iter_unpack("<II", compiled.address_map)], positions
+        together = self._compiled_with(index)
+        streams = tuple([self._writer.stream(function) for function in together])
+        compiled = self._backend.compile(self._unit(streams)._replace(address_map=True, wanted=together.index(index)))
+        start, size = next((row.offset, row.size) for row in compiled.function_table() if row.function == index)
+        places = [(at - start, word) for at, word in iter_unpack("<II", compiled.address_map) if 0 <= at - start < size]
+        return [at for at, _ in places], [word for _, word in places], list(iter_unpack("<III", compiled.inlined))
+
+    def _compiled_with(self, index: int) -> range:
+        """The functions of the unit that the code of a function comes from."""
+        for unit in self._tables:
+            first = int.from_bytes(unit.functions[:4], "little")
+            together = range(first, first + len(unit.functions) // _FUNCTION_SIZE)
+            if index in together:
+                return together
+        return range(index, index + 1)

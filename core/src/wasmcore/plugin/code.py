@@ -7,6 +7,8 @@ from struct import iter_unpack
 
 from wasmcore._named_tuple import NamedTuple
 
+IN_INLINED = 0x80000000
+"""Bit of a place that is a row of `CompiledCode.inlined`."""
 CONTRACT = (1, 0)
 """Version of this contract; a plugin works when the first number is equal and the second not greater."""
 
@@ -32,12 +34,15 @@ class CompiledCode(NamedTuple):
     relocations: bytes = b""
     """Three numbers per relocation: code offset, kind (a number of the target's), function index."""
     address_map: bytes = b""
-    """Two numbers per place, ascending: code offset, index of the stream word it was made from."""
+    """Two numbers per place, ascending: code offset, index of the stream word it was made from; with bit 31 set, a row of `inlined`."""
     target: str = ""
     features: frozenset[str] = frozenset()
     backend: str = ""
     backend_version: str = ""
     contract: tuple[int, int] = CONTRACT
+    inlined: bytes = b""
+    """Three numbers per place in the body of a function that was inlined: its function index, the index of the word in its own stream,
+    and the place of the call: a word of the function that has the code or, with bit 31 set, an earlier row of this table."""
 
     def function_table(self) -> Iterator[FunctionCode]:
         """The functions in order."""

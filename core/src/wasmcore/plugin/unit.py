@@ -94,3 +94,6 @@ class CompileUnit(NamedTuple):
     `trap`, everything that leads to one is compared, and a poll counts `store.polls` down, to call the built-in `poll` below 0."""
     options: tuple[tuple[str, str], ...] = ()
     """The backend's own options (`Backend.options`) that are not at their default, sorted by name."""
+    wanted: int = -1
+    """Where not negative: only the code of the stream with this number is wanted, as it is when all of them are compiled. A backend
+    that compiles each function by itself needs no other stream; what it returns for those is not looked at."""

@@ -24,8 +24,9 @@ class CodeNames(Protocol):
     def function_name(self, index: int) -> str | None:
         """The name of a function, if the module has names."""
 
-    def source_offset(self, index: int, offset: int) -> int | None:
-        """The byte offset in the module of the instruction at a code offset of a function."""
+    def source_places(self, index: int, offset: int) -> list[tuple[int, int | None]]:
+        """The function and the byte offset in the module of the instruction at a code offset of a function; behind it, where it is in
+        an inlined body, those of the calls that led there."""
 
 
 class LoadedCode(Resource):
@@ -61,15 +62,16 @@ class LoadedCode(Resource):
                 return TrapKind(kind)
         return None
 
-    def frame(self, offset: int, is_return_address: bool) -> Frame:
-        """The call that has its pc at this offset."""
+    def frames(self, offset: int, is_return_address: bool) -> list[Frame]:
+        """The calls that have their pc at this offset, innermost first."""
         at = bisect_right(self._starts, offset - is_return_address) - 1
         index = self._indices[at]
         within = offset - self._starts[at] - is_return_address
         names = self._names()
         if names is None:
-            return Frame(None, index, None, None)
-        return Frame(names.module_name, index, names.function_name(index), names.source_offset(index, within))
+            return [Frame(None, index, None, None)]
+        module = names.module_name
+        return [Frame(module, function, names.function_name(function), at) for function, at in names.source_places(index, within)]
 
     def keep(self) -> object:
         """The module."""

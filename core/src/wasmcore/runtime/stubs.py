@@ -277,7 +277,7 @@ class _SelfTest:
     def trap_kind(self, offset: int) -> TrapKind | None:
         return TrapKind.UNREACHABLE
 
-    def frame(self, offset: int, is_return_address: bool) -> Frame:
+    def frames(self, offset: int, is_return_address: bool) -> list[Frame]:
         raise NotImplementedError
 
     def keep(self) -> object:

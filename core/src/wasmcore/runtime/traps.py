@@ -25,8 +25,9 @@ class CodeOwner(Protocol):
     def trap_kind(self, offset: int) -> TrapKind | None:
         """Why the instruction at an offset faults; None if it is no trap site."""
 
-    def frame(self, offset: int, is_return_address: bool) -> Frame:
-        """The call whose pc is at an offset; a return address stands behind the call instruction."""
+    def frames(self, offset: int, is_return_address: bool) -> list[Frame]:
+        """The calls whose pc is at an offset, innermost first, several where calls were inlined; a return address stands behind the
+        call instruction."""
 
     def keep(self) -> object:
         """What a backtrace has to keep alive so that it can ask for frames later."""
@@ -100,19 +101,30 @@ class Backtrace(Sequence[Frame]):
     def __init__(self, places: list[tuple[CodeOwner, int, bool]]) -> None:
         self._places = places
         self._kept = {id(owner): owner.keep() for owner, _, _ in places}
+        self._frames: list[Frame] | None = None
+
+    def _found(self) -> list[Frame]:
+        frames = self._frames
+        if frames is None:
+            frames = []
+            for owner, offset, is_return in self._places:
+                frames += owner.frames(offset, is_return)
+                if len(frames) >= MAXIMUM_FRAMES:
+                    break
+            del frames[MAXIMUM_FRAMES:]
+            self._frames = frames
+            self._kept.clear()
+        return frames
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._found())
 
     @overload
     def __getitem__(self, index: int) -> Frame: ...
     @overload
     def __getitem__(self, index: slice) -> list[Frame]: ...
     def __getitem__(self, index: int | slice) -> Frame | list[Frame]:
-        if isinstance(index, slice):
-            return [owner.frame(offset, is_return) for owner, offset, is_return in self._places[index]]
-        owner, offset, is_return = self._places[index]
-        return owner.frame(offset, is_return)
+        return self._found()[index]
 
     def __reduce__(self) -> tuple[type[list[Frame]], tuple[list[Frame]]]:
         return list, (list(self),)

@@ -46,7 +46,9 @@ class Singlepass:
         self.targets = frozenset(entry.name for entry in self._entries)
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
-        """Compile all functions of a unit."""
+        """Compile all functions of a unit, or the one that is wanted."""
+        if unit.wanted >= 0:
+            unit = unit._replace(streams=unit.streams[unit.wanted : unit.wanted + 1])
         compiler = self._take(unit)
         try:
             return compiler.compile(unit, self.version)
