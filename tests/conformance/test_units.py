@@ -12,7 +12,7 @@ import pytest
 import wasmcore
 from wasmcore.binary import decode
 from wasmcore.opcodes import FEATURES
-from wasmcore.plugin.code import CONTRACT, CompiledCode
+from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode, FunctionCode
 from wasmcore.plugin.hooks import Backend
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.runtime.plan import plan
@@ -56,7 +56,11 @@ def check_tables(compiled: CompiledCode, made_from: CompileUnit) -> None:
     places = list(iter_unpack("<II", compiled.address_map))
     assert [offset for offset, _ in places] == sorted(offset for offset, _ in places)
     words = max(len(stream) // 8 for stream in made_from.streams)
-    assert all(offset < len(compiled.code) and word < words for offset, word in places)
+    rows = list(iter_unpack("<III", compiled.inlined))
+    limits = {False: words, True: IN_INLINED + len(rows)}
+    assert all(offset < len(compiled.code) and place < limits[place >= IN_INLINED] for offset, place in places)
+    for number, (function, word, call) in enumerate(rows):
+        assert function in asked and word < words and call < (words if call < IN_INLINED else IN_INLINED + number)
     assert compiled.target == made_from.target
     assert compiled.contract[0] == CONTRACT[0] and compiled.contract[1] <= CONTRACT[1]
 
@@ -85,8 +89,27 @@ def test_compiling_is_deterministic(backend: str, name: str) -> None:
     thread.join()
     assert found == [first]
     mapped = compiler.compile(made_from._replace(address_map=True))
-    assert mapped.address_map and mapped._replace(address_map=b"") == first
+    assert mapped.address_map and mapped._replace(address_map=b"", inlined=b"") == first
     check_tables(mapped, made_from)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_one_function_of_a_unit(backend: str, name: str) -> None:
+    """It has the code that it has in the unit, as far as its size and its places show that."""
+    compiler = wasmcore.Engine(backend).backend
+    made_from = unit(name, backend)._replace(address_map=True)
+    whole = compiler.compile(made_from)
+    for number, function in enumerate(whole.function_table()):
+        part = compiler.compile(made_from._replace(wanted=number))
+        (alone,) = [each for each in part.function_table() if each.function == function.function]
+        assert alone.size == function.size
+        assert offsets(part, alone) == offsets(whole, function)
+
+
+def offsets(compiled: CompiledCode, function: FunctionCode) -> list[int]:
+    """Offsets in a function that the address map has."""
+    found = [at - function.offset for at, _ in iter_unpack("<II", compiled.address_map)]
+    return [at for at in found if 0 <= at < function.size]
 
 
 def test_functions_can_be_compiled_alone(backend: str) -> None:

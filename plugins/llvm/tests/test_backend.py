@@ -10,7 +10,7 @@ import pytest
 
 import wasmcore
 from wasmcore.errors import CompileError
-from wasmcore.plugin.code import CompiledCode
+from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore_llvm import backend as backend_module
 from wasmcore_llvm.backend import LARGE_FRAME, Llvm, frame_size
@@ -61,7 +61,24 @@ def instructions(code: CompiledCode, number: int) -> list[str]:
     function = list(code.function_table())[number]
     disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     body = code.code[function.offset : function.offset + function.size]
-    return [f"{each.mnemonic} {each.op_str if 'rip' not in each.op_str else ''}" for each in disassembler.disasm(body, 0)]
+    elsewhere = ("call 0x", "jmp 0x")
+    texts = [(each.mnemonic, each.op_str) for each in disassembler.disasm(body, 0)]
+    return [f"{name} {'' if 'rip' in operands or f'{name} {operands}'.startswith(elsewhere) else operands}" for name, operands in texts]
+
+
+def chains(code: CompiledCode, number: int) -> list[tuple[int, list[int]]]:
+    """The address map of one function: for each offset its place, in inlined bodies with those of the calls around."""
+    function = list(code.function_table())[number]
+    rows = list(struct.iter_unpack("<III", code.inlined))
+    found = []
+    for at, place in struct.iter_unpack("<II", code.address_map):
+        if function.offset <= at < function.offset + function.size:
+            chain = []
+            while place & IN_INLINED:
+                *own, place = rows[place ^ IN_INLINED]
+                chain += own
+            found.append((at - function.offset, [*chain, place]))
+    return found
 
 
 def test_equal_units_give_equal_code(unit: CompileUnit) -> None:
@@ -70,18 +87,20 @@ def test_equal_units_give_equal_code(unit: CompileUnit) -> None:
 
 def test_an_address_map_changes_nothing_else(unit: CompileUnit) -> None:
     plain, mapped = (Llvm().compile(unit._replace(address_map=wanted)) for wanted in (False, True))
-    assert mapped._replace(address_map=b"") == plain
+    assert mapped._replace(address_map=b"", inlined=b"") == plain
     places = list(struct.iter_unpack("<II", mapped.address_map))
     assert places and places == sorted(places)
     offsets = {at for at, _ in places}
     assert offsets.issuperset(at for at, _ in plain.trap_table())
 
 
-def test_code_does_not_depend_on_what_it_is_compiled_with(unit: CompileUnit) -> None:
-    together = Llvm().compile(unit)
-    for number, stream in enumerate(unit.streams):
-        alone = Llvm().compile(unit._replace(streams=(stream,)))
+def test_the_wanted_function_is_what_it_is_in_its_unit(unit: CompileUnit) -> None:
+    together = Llvm().compile(unit._replace(address_map=True))
+    for number, function in enumerate(together.function_table()):
+        alone = Llvm().compile(unit._replace(wanted=number, address_map=True))
+        assert [each.function for each in alone.function_table()] == [function.function]
         assert instructions(alone, 0) == instructions(together, number)
+        assert chains(alone, 0) == chains(together, number)
 
 
 def test_levels(unit: CompileUnit) -> None:
@@ -113,7 +132,7 @@ def test_large_frames_are_checked_before(monkeypatch: pytest.MonkeyPatch) -> Non
         exports.f(-1e300)
     assert caught.value.kind == wasmcore.TrapKind.STACK_OVERFLOW
     mapped = Llvm().compile(made[0]._replace(address_map=True))
-    assert mapped._replace(address_map=b"") == code
+    assert mapped._replace(address_map=b"", inlined=b"") == code
 
 
 def test_the_convention_is_the_targets() -> None:

@@ -395,7 +395,7 @@ def _check_units(units: tuple[CompiledCode, ...], made_for: MadeFor) -> None:
         for number, (_, _, call) in enumerate(iter_unpack("<III", unit.inlined)):
             if call >= IN_INLINED + number:
                 raise _damaged("an inlined call is in none that stands before it")
-        _check_places(unit.address_map, size + 1, lambda word: word < IN_INLINED + rows, "place of the address map")
+        _check_places(unit.address_map, size + 1, range(IN_INLINED + rows).__contains__, "place of the address map")
 
 
 def _check_places(table: bytes, size: int, allowed: Callable[[int], bool], what: str) -> None:

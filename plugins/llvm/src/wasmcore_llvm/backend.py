@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 from wasmcore.errors import PluginError
-from wasmcore.plugin.code import CONTRACT, CompiledCode
+from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore_llvm import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wasmcore_llvm.inlining import Origins
     from wasmcore_llvm.ir_state import Unit
     from wasmcore_llvm.objects import Linked
 
@@ -44,13 +46,13 @@ class Llvm:
         from wasmcore_llvm.optimize import features_of
 
         features = features_of(unit)
-        state = Unit(unit.environment, unit.target, features, unit.signals, unit.address_map)
+        large: dict[int, int] = {}
         while True:
+            state = Unit(unit.environment, unit.target, features, unit.signals, unit.address_map)
+            state.large = large
             code, large = self._attempt(unit, state)
             if not large:
                 return code
-            state = Unit(unit.environment, unit.target, features, unit.signals, unit.address_map)
-            state.large = large
 
     def _attempt(self, unit: CompileUnit, state: Unit) -> tuple[CompiledCode, dict[int, int]]:
         """The code, and the sizes of frames that have to be checked in another way, by function."""
@@ -58,21 +60,25 @@ class Llvm:
         from wasmcore_llvm.objects import link
         from wasmcore_llvm.optimize import level_of, object_file
 
-        text = module_text(state, unit.streams)
-        linked = link(object_file(text, unit.target, state.features, level_of(unit)))
+        state.inlining = level_of(unit) != "O0"
+        text = module_text(state, unit.streams, unit.wanted)
+        elsewhere = frozenset(f"f{function}" for function in state.defined if unit.wanted >= 0)
+        linked = link(object_file(text, unit.target, state.features, level_of(unit)), elsewhere)
         large = _large_frames(linked, state)
         if large:
             return CompiledCode(b"", b"", b""), large
+        address_map, inlined = address_maps(linked, state) if unit.address_map else (b"", b"")
         return (
             CompiledCode(
                 code=linked.code,
                 functions=_function_table(linked, state),
                 traps=b"".join(struct.pack("<II", at, state.sites[number][0]) for at, number in linked.traps),
-                address_map=_address_map(linked, state) if unit.address_map else b"",
+                address_map=address_map,
                 target=unit.target,
                 features=state.features,
                 backend=self.name,
                 backend_version=self.version,
+                inlined=inlined,
             ),
             {},
         )
@@ -80,8 +86,12 @@ class Llvm:
 
 def _function_table(linked: Linked, state: Unit) -> bytes:
     """Index, offset and size of each function, in the order of the unit."""
+    return b"".join(struct.pack("<III", *row) for row in _function_rows(linked, state))
+
+
+def _function_rows(linked: Linked, state: Unit) -> list[tuple[int, int, int]]:
     table = []
-    for function in state.defined:
+    for function in state.written:
         start, size = _symbol(linked, f"f{function}")
         if function in state.large:
             inner, inner_size = _symbol(linked, f"f{function}.large")
@@ -91,7 +101,7 @@ def _function_table(linked: Linked, state: Unit) -> bytes:
         table.append((function, start, size))
     if table != sorted(table, key=lambda row: row[1]):
         raise PluginError("LLVM has moved functions")
-    return b"".join(struct.pack("<III", *row) for row in table)
+    return table
 
 
 def _symbol(linked: Linked, name: str) -> tuple[int, int]:
@@ -104,7 +114,7 @@ def _symbol(linked: Linked, name: str) -> tuple[int, int]:
 def _large_frames(linked: Linked, state: Unit) -> dict[int, int]:
     """Bytes of the frames, by function, if there are new ones that are too large for a check that comes afterwards."""
     found = dict(state.large)
-    for function in state.defined:
+    for function in state.written:
         if function not in found:
             size = frame_size(linked.code, _symbol(linked, f"f{function}")[0])
             if size > LARGE_FRAME:
@@ -124,8 +134,38 @@ def frame_size(code: bytes, at: int) -> int:
     return 0
 
 
-def _address_map(linked: Linked, state: Unit) -> bytes:
-    """The line table and the trap sites as pairs of offset and stream word."""
+def address_maps(linked: Linked, state: Unit) -> tuple[bytes, bytes]:
+    """`CompiledCode.address_map` and `inlined`: the line table and the trap sites as pairs of offset and place."""
     places = {at: line - 1 for at, line in linked.places if line}
     places.update((at, state.sites[number][1]) for at, number in linked.traps)
-    return b"".join(struct.pack("<II", at, places[at]) for at in sorted(places))
+    rows = _function_rows(linked, state)
+    starts = [start for _, start, _ in rows]
+    inlined = InlinedPlaces()
+    pairs = []
+    for at in sorted(places):
+        number = bisect_right(starts, at) - 1
+        function = rows[number][0] if number >= 0 else -1
+        origins = state.origins.get(function)
+        pairs.append((at, places[at] if origins is None else inlined.place(function, origins, *origins.origin(places[at]))))
+    return b"".join(struct.pack("<II", *pair) for pair in pairs), b"".join(struct.pack("<III", *row) for row in inlined.rows)
+
+
+class InlinedPlaces:
+    """The rows of `CompiledCode.inlined`."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, int, int]] = []
+        self._known: dict[tuple[int, int, int], int] = {}
+
+    def place(self, function: int, origins: Origins, body: int, word: int) -> int:
+        """The word itself in a function's own body; else the row of a place in an inlined body of it."""
+        if body == 0:
+            return word
+        key = (function, body, word)
+        found = self._known.get(key)
+        if found is None:
+            callee, around, call = origins.bodies[body]
+            row = (callee, word, self.place(function, origins, around, call))
+            found = self._known[key] = IN_INLINED | len(self.rows)
+            self.rows.append(row)
+        return found

@@ -134,7 +134,7 @@ class Calls(Memory):
         else:
             arguments = [f"{TYPES[machine_class]} {x}" for machine_class, x in in_registers]
             returned = signature.returned
-        text = f"call preserve_nonecc {returned} {callee}({', '.join([f'ptr {context}', *arguments])}){self.place()}"
+        text = f"call preserve_nonecc {returned} {callee}({', '.join([f'ptr {context}', *arguments])}) #3{self.place()}"
         if tail:
             self.write(f"ret {UNIFORM_RESULT} {self.value(f'musttail {text}')}")
         elif returned == "void":
@@ -169,19 +169,29 @@ class Calls(Memory):
             self.stack.append(x)
 
     def direct_call(self, function: int, tail: bool) -> None:
-        """call and return_call: only a function itself is called directly, so that its code does not depend on what it is compiled with."""
+        """call and return_call: directly in the unit, unless a tail call wants another prototype."""
         unit = self.unit
         environment = self.environment
         signature = unit.signature(unit.type_of(function))
         if function < environment.imported_functions:
             record = self.value(f"load ptr, ptr {self.field(environment.imports_offset + 8 * function)}, align 8{INVARIANT}")
             self.call_record(record, signature, tail)
-        elif function == self.function:
-            self.call(f"@f{function}", "%vm", signature, self.uniform, tail)
+        elif function in unit.defined and (function in unit.uniform or not tail):
+            self.call(self.declared(function, signature), "%vm", signature, function in unit.uniform, tail)
         else:
             offset = environment.functions_offset + FUNCREF_SIZE * (function - environment.imported_functions) + FUNCREF["code"]
             code = self.value(f"load ptr, ptr {self.field(offset)}, align 8{CONTEXT_ACCESS}")
             self.call(code, "%vm", signature, False, tail)
+
+    def declared(self, function: int, signature: Signature) -> str:
+        """The name of a function of the unit, declared in case that it is not written."""
+        if function in self.unit.uniform:
+            arguments, returned = self.prototype(), UNIFORM_RESULT
+        else:
+            arguments, returned = signature.arguments, signature.returned
+        name = f"f{function}"
+        self.unit.declarations[name] = f"declare dso_local preserve_nonecc {returned} @{name}({', '.join(['ptr', *arguments])}) #0"
+        return f"@{name}"
 
     def call_record(self, record: str, signature: Signature, tail: bool) -> None:
         """Call the function of a funcref record."""

@@ -61,7 +61,8 @@ class Function(VectorFloats, Atomics, Loops):
         self.walk(self.end_word)
         lines = ["entry:", *self.allocas, *self.hidden_constant_lines(), *entry, *self.out, *self.cold, "}"]
         debug = f" !dbg !{function_metadata(self.unit, self.function)}" if self.unit.address_map else ""
-        head = "define dso_local preserve_nonecc {} {}({}) #0 align 16{} {{"
+        # Who calls a weak function may not look into it, so that the caller's code does not depend on it.
+        head = "define weak dso_local preserve_nonecc {} {}({}) #0 align 16{} {{"
         params = f"ptr %vm, {params}" if params else "ptr %vm"
         large = self.unit.large.get(self.function)
         if large is None:
@@ -215,9 +216,9 @@ class Function(VectorFloats, Atomics, Loops):
         """f32.const and f64.const."""
         self.push_float_constant(machine_class, value & (0xFFFFFFFF if machine_class == CLASS_F32 else 0xFFFFFFFFFFFFFFFF))
 
-    def unreachable(self) -> None:
-        """unreachable."""
-        self.out += self.trap_block(TrapKind.UNREACHABLE)
+    def unreachable(self, kind: int) -> None:
+        """unreachable; `inlining` writes other kinds of traps, too."""
+        self.out += self.trap_block(TrapKind(kind))
 
     def select(self, machine_class: int) -> None:
         """select."""
@@ -289,7 +290,7 @@ _METHODS: Final[dict[int, _Method]] = {
     0x603: lambda f, flags, immediate, value: f.fence(),
     0x20C: lambda f, flags, immediate, value: f.vector_constant(value, f.high),
     0x20D: lambda f, flags, immediate, value: f.shuffle_bytes(value, f.high),
-    0x00: lambda f, flags, immediate, value: f.unreachable(),
+    0x00: lambda f, flags, immediate, value: f.unreachable(flags),
     0x01: lambda f, flags, immediate, value: None,
     0x02: lambda f, flags, immediate, value: None,
     0x03: lambda f, flags, immediate, value: f.loop(flags, immediate),

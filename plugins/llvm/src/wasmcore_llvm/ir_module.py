@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from wasmcore.stream import HEADER_FUNCTION, HEADER_TYPE
+from wasmcore_llvm.bodies import has_tail_calls
+from wasmcore_llvm.inlining import Inliner
 from wasmcore_llvm.ir_function import Function, function_metadata
 from wasmcore_llvm.ir_state import DEBUG_METADATA, Unit
 
-_TAIL_CALLS: Final = frozenset((0x12, 0x13, 0x15))
 _ATTRIBUTES: Final = """
 attributes #0 = { noinline nounwind noredzone "frame-pointer"="all" "no-builtins" "prefer-vector-width"="512" }
 attributes #1 = { nomerge noreturn nounwind }
 attributes #2 = { memory(none) nounwind willreturn }
+attributes #3 = { nomerge }
 !0 = !{}
 !1 = !{!11, !11, i64 0}
 !2 = !{!12, !12, i64 0}
@@ -35,13 +37,17 @@ _DEBUG: Final = """
 """
 
 
-def module_text(unit: Unit, streams: tuple[bytes, ...]) -> str:
-    """The functions with these streams; `unit` knows their trap sites afterwards."""
+def module_text(unit: Unit, streams: tuple[bytes, ...], wanted: int = -1) -> str:
+    """The functions with these streams, or the wanted one alone; `unit` knows their trap sites afterwards."""
     headers = [memoryview(stream).cast("q") for stream in streams]
     unit.defined = {header[HEADER_FUNCTION]: header[HEADER_TYPE] for header in headers}
     unit.positions = {function: number for number, function in enumerate(unit.defined)}
     unit.uniform = frozenset(header[HEADER_FUNCTION] for header, stream in zip(headers, streams) if has_tail_calls(stream))
-    parts = [Function(unit, stream).write_function() for stream in streams]
+    inliner = Inliner(unit, streams)
+    unit.written = [headers[wanted][HEADER_FUNCTION]] if wanted >= 0 else list(unit.defined)
+    parts = [_function_text(unit, inliner, stream) for stream in (streams if wanted < 0 else streams[wanted : wanted + 1])]
+    for function in unit.written:
+        unit.declarations.pop(f"f{function}", None)
     parts += unit.declarations.values()
     parts.append(_ATTRIBUTES)
     parts += unit.metadata
@@ -51,15 +57,20 @@ def module_text(unit: Unit, streams: tuple[bytes, ...]) -> str:
     return "\n".join(parts)
 
 
-def has_tail_calls(stream: bytes) -> bool:
-    """Whether a function may make tail calls."""
-    return not _TAIL_CALLS.isdisjoint(memoryview(stream).cast("H")[::4])
+def _function_text(unit: Unit, inliner: Inliner, stream: bytes) -> str:
+    origins = None
+    if unit.inlining:
+        stream, origins = inliner.expanded(stream)
+    function = Function(unit, stream)
+    if origins is not None:
+        unit.origins[function.function] = origins
+    return function.write_function()
 
 
 def debug_metadata(unit: Unit) -> list[str]:
     """Stream words as lines, counted from 1."""
     kind = 'distinct !DISubprogram(name: "f", file: !23, type: !24, spFlags: DISPFlagDefinition, unit: !20)'
-    lines = [f"!{function_metadata(unit, function)} = {kind}" for function in unit.defined]
+    lines = [f"!{function_metadata(unit, function)} = {kind}" for function in unit.written]
     lines += [
         f"!{DEBUG_METADATA + number} = !DILocation(line: {word + 1}, scope: !{function_metadata(unit, function)})"
         for (function, word), number in unit.locations.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import pack, unpack
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasmcore.errors import TrapKind
 from wasmcore.plugin.builtins import BUILTIN_NUMBERS
@@ -11,6 +11,9 @@ from wasmcore.plugin.layout import POLL_OFFSET, STORE, VMCONTEXT
 from wasmcore.plugin.unit import Environment
 from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_I32, CLASS_V128
 from wasmcore_llvm.convention import CONVENTIONS, TYPES, Signature
+
+if TYPE_CHECKING:
+    from wasmcore_llvm.inlining import Origins
 
 # Metadata that every module has (`ir_module`).
 INVARIANT: Final = ", !invariant.load !0"
@@ -96,6 +99,12 @@ class Unit:
         """Type index of each function of the unit, by function index."""
         self.positions: dict[int, int] = {}
         """The number of each in the unit."""
+        self.written: list[int] = []
+        """Those that are written, and not just declared."""
+        self.inlining = True
+        """Whether calls may become the body of what they call."""
+        self.origins: dict[int, Origins] = {}
+        """Of functions with inlined bodies, what their words come from."""
         self.uniform: frozenset[int] = frozenset()
         """Those with the uniform prototype."""
         self.large: dict[int, int] = {}
@@ -103,7 +112,7 @@ class Unit:
         self.sites: list[tuple[int, int]] = []
         """Trap kind and stream word of every trap site, by its number."""
         self.declarations: dict[str, str] = {}
-        """Of LLVM's intrinsics, by name."""
+        """Of LLVM's intrinsics and of functions that are called, by name."""
         self.loops: dict[str, int] = {}
         """How many loops have a fast copy ("") or not, by the reason."""
         self.metadata: list[str] = []

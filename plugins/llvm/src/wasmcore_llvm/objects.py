@@ -138,12 +138,12 @@ class Object:
         return found[0] if found else None
 
 
-def link(data: bytes) -> Linked:
-    """Lay out code and read-only data and resolve everything."""
+def link(data: bytes, elsewhere: frozenset[str] = frozenset()) -> Linked:
+    """Lay out code and read-only data and resolve everything but calls of functions that are elsewhere, which stay open."""
     elf = Object(data)
     starts, code = _layout(elf)
     for number in starts:
-        _relocate(elf, number, starts, code)
+        _relocate(elf, number, starts, code, elsewhere)
     symbols = {
         symbol.name: (starts[symbol.section] + symbol.value, symbol.size)
         for symbol in elf.symbols
@@ -189,9 +189,12 @@ def _address(elf: Object, relocation: Relocation, starts: dict[int, int]) -> int
     return start + symbol.value + relocation.addend
 
 
-def _relocate(elf: Object, number: int, starts: dict[int, int], code: bytearray) -> None:
+def _relocate(elf: Object, number: int, starts: dict[int, int], code: bytearray, elsewhere: frozenset[str]) -> None:
     for relocation in elf.relocations(number):
         at = starts[number] + relocation.offset
+        symbol = elf.symbols[relocation.symbol]
+        if symbol.section == 0 and symbol.name in elsewhere and relocation.kind in (_RELATIVE32, _CALL32):
+            continue
         distance = _address(elf, relocation, starts) - at
         if relocation.kind in (_RELATIVE32, _CALL32):
             struct.pack_into("<i", code, at, distance)

@@ -1,0 +1,441 @@
+"""Inlining: a stream in which small functions stand in place of their calls, and what each of its words comes from.
+
+A call becomes: the arguments into locals of their own, the other locals of the callee to zero, its records with other labels and locals,
+and a block around them if it returns from within. A `call_indirect` through a table that never changes becomes a branch table over
+the functions that it may call. The result is a resolved stream like any other, so that all that follows need not know. Only an
+`unreachable` may have flags: the kind of its trap.
+
+What is inlined depends on the streams of the unit alone.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wasmcore.stream import (
+    CLASS_F32,
+    CLASS_F64,
+    CLASS_I32,
+    CLASS_I64,
+    CLASS_V128,
+    COUNT_MASK,
+    END_BLOCK,
+    END_KIND_SHIFT,
+    END_LOOP,
+    EXTENDED,
+    HAS_CALLS,
+    HEADER_FLAGS,
+    HEADER_HEIGHT,
+    HEADER_LABELS,
+    HEADER_LOCALS,
+    HEADER_RECORDS_END,
+    HEADER_WORDS,
+    LOCALS,
+    LOOP_HAS_CALLS,
+    REACHED,
+    RETURN_LABEL,
+    TARGET,
+    TARGETED,
+)
+from wasmcore_llvm.bodies import (
+    BRANCHES,
+    CALLING,
+    LOCAL_ACCESSES,
+    PLAIN,
+    TAIL_CALLS,
+    TWO_WORDS,
+    Body,
+    UnknownRecord,
+    has_calls,
+    has_tail_calls,
+    height_after,
+)
+from wasmcore_llvm.fixed_calls import GENERIC, Choice, choice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wasmcore_llvm.ir_state import Unit
+
+SMALL: Final = 40
+"""Stream words of functions that are inlined wherever they are called."""
+SMALL_IN_LOOP: Final = 100
+"""The same where they are called in a loop."""
+DEEPEST: Final = 4
+"""Bodies in bodies."""
+RECURSIONS: Final = 2
+"""How often a body stands in itself."""
+GROWTH: Final = 400
+"""Words that may be added to any function; to a larger one as many as it has."""
+MOST_LOCALS: Final = 64
+_WORD_MASK: Final = 0xFFFFFFFF
+_ZEROS: Final = {CLASS_I32: [0x41], CLASS_I64: [0x42], CLASS_F32: [0x43], CLASS_F64: [0x44], CLASS_V128: [0x20C | EXTENDED, 0, 0]}
+_NULL: Final = [0xD0]
+
+
+class Origins:
+    """Where the words of a stream with inlined bodies come from."""
+
+    def __init__(self, function: int) -> None:
+        self.bodies: Final = [(function, -1, 0)]
+        """For the function itself and each inlined body: function index, the body that has the call, and its word there."""
+        self.starts: Final[list[int]] = [0]
+        self.sources: Final[list[tuple[int, int, int]]] = [(0, 0, 1)]
+        """For the words from each start on: body, word in its own stream, and whether that grows with them."""
+
+    def add(self, start: int, body: int, word: int, step: int) -> None:
+        """From a word on, all come from a body."""
+        if self.starts[-1] == start:
+            self.sources[-1] = (body, word, step)
+        else:
+            self.starts.append(start)
+            self.sources.append((body, word, step))
+
+    def origin(self, word: int) -> tuple[int, int]:
+        """The body that a word comes from, and its word there."""
+        at = bisect_right(self.starts, word) - 1
+        body, own, step = self.sources[at]
+        return body, own + step * (word - self.starts[at])
+
+
+class _Frame(NamedTuple):
+    """A body while it is written."""
+
+    body: Body
+    number: int
+    """In `Origins.bodies`."""
+    height: int
+    """Of the operand stack below it."""
+    locals: int
+    """Its first local."""
+    leave: int
+    """Label of the block around it, or `RETURN_LABEL`."""
+    chain: tuple[int, ...]
+    """The functions around it, and its own."""
+    labels: dict[int, int]
+
+
+class Inliner:
+    """The functions of a unit as callees."""
+
+    def __init__(self, unit: Unit, streams: Sequence[bytes]) -> None:
+        self.unit: Final = unit
+        self._streams: Final = {int.from_bytes(stream[:8], "little"): stream for stream in streams}
+        self._bodies: Final[dict[int, Body | None]] = {}
+        self._choices: Final[dict[tuple[int, int], Choice | None]] = {}
+
+    def expanded(self, stream: bytes) -> tuple[bytes, Origins | None]:
+        """The stream of a function with what is inlined, and where it comes from; itself if that is nothing."""
+        if not has_calls(stream):
+            return stream, None
+        writer = _Writer(self, Body(self.unit, stream))
+        try:
+            writer.write()
+        except UnknownRecord:
+            return stream, None
+        return (writer.stream(), writer.origins) if writer.changed else (stream, None)
+
+    def body(self, function: int) -> Body | None:
+        """A function of the unit that is so small that it may be inlined."""
+        if function not in self._bodies:
+            stream = self._streams.get(function)
+            self._bodies[function] = None if stream is None else self._small(stream)
+        return self._bodies[function]
+
+    def _small(self, stream: bytes) -> Body | None:
+        if len(stream) > 8 * (HEADER_WORDS + SMALL_IN_LOOP + 2 * MOST_LOCALS) or has_tail_calls(stream):
+            return None
+        body = Body(self.unit, stream)
+        if body.size > SMALL_IN_LOOP or len(body.classes) > MOST_LOCALS:
+            return None
+        try:
+            body.find_returns()
+        except UnknownRecord:
+            return None
+        return body if body.returns else None
+
+    def choice(self, table: int, type_index: int) -> Choice | None:
+        """What a `call_indirect` may call, if that is known and not too much."""
+        key = (table, type_index)
+        if key not in self._choices:
+            self._choices[key] = choice(self.unit, table, type_index)
+        return self._choices[key]
+
+
+class _Writer:
+    """Writes the stream of one function."""
+
+    def __init__(self, inliner: Inliner, body: Body) -> None:
+        self.inliner: Final = inliner
+        self.unit: Final = inliner.unit
+        self.body: Final = body
+        self.out: list[int] = []
+        self.origins: Final = Origins(body.function)
+        self.classes: Final = bytearray(body.classes)
+        self.weights: Final = list(body.weights)
+        self.labels = 0
+        self.calls = 0
+        """How many records that call something were written."""
+        self.loops: Final[list[tuple[int, int]]] = []
+        """Open loops: where their record stands, and the calls before."""
+        self.flags = body.flags
+        self.peak = body.height
+        self.left = max(GROWTH, body.size)
+        """Words that may still be added."""
+        self.changed = False
+
+    def write(self) -> None:
+        """All records; raises `UnknownRecord`."""
+        body = self.body
+        self.origins.add(body.start, 0, body.start, 1)
+        self.walk(_Frame(body, 0, 0, 0, RETURN_LABEL, (body.function,), {}))
+
+    def stream(self) -> bytes:
+        """The whole stream."""
+        body = self.body
+        head = body.words[: body.start].tolist()
+        added = self.classes[len(body.classes) :]
+        at = 0
+        while at < len(added):
+            count = len(added) - at - len(added[at:].lstrip(added[at : at + 1]))
+            head.append(LOCALS | added[at] << 16 | count << 32)
+            at += count
+        shift = len(head) - body.start
+        self.origins.starts[1:] = [start + shift for start in self.origins.starts[1:]]
+        head[HEADER_LOCALS] = len(self.classes)
+        head[HEADER_HEIGHT] = self.peak
+        head[HEADER_LABELS] = self.labels
+        head[HEADER_FLAGS] = self.flags & ~HAS_CALLS | (HAS_CALLS if self.calls else 0)
+        head[HEADER_RECORDS_END] = 8 * (len(head) + len(self.out))
+        return array("q", [*head, *self.out, *self.weights]).tobytes()
+
+    def source(self, frame: _Frame, word: int, step: int) -> None:
+        """What follows comes from a word of a body, or from there on."""
+        self.origins.add(self.body.start + len(self.out), frame.number, word, step)
+
+    # Records
+
+    def walk(self, frame: _Frame) -> None:
+        """The records of a body."""
+        out, words, height, at = self.out, frame.body.words, frame.height, frame.body.start
+        shift = frame.locals << 32
+        while at < frame.body.end:
+            word = words[at]
+            code = word & 0xFFFF
+            effect = PLAIN.get(code)
+            if effect is not None:
+                out.append(word)
+                at += 1
+                if word & EXTENDED:
+                    size = 2 if code in TWO_WORDS else 1
+                    out.extend(words[at : at + size])
+                    at += size
+                height += effect
+            elif code in LOCAL_ACCESSES:
+                out.append(word + shift)
+                height += LOCAL_ACCESSES[code]
+                at += 1
+            elif code == 0x10:
+                self.call(frame, at, word >> 32, height)
+                height = height_after(self.unit, words, at, height)
+                at += 1
+            elif code == 0x11:
+                self.call_indirect(frame, at, height)
+                height = height_after(self.unit, words, at, height)
+                at += 1
+            else:
+                self.control(frame, at, code, word)
+                height = height_after(self.unit, words, at, height - frame.height) + frame.height
+                at += 2 if word & EXTENDED else 1
+
+    def control(self, frame: _Frame, at: int, code: int, word: int) -> None:
+        """Blocks, branches, and all that calls something else than a function by its number."""
+        immediate = word >> 32
+        if code in CALLING or code in TAIL_CALLS or code == 0x14:
+            self.calls += 1
+            self.out.append(word)
+        elif code in (0x02, 0x03, 0x04):
+            frame.labels[immediate] = self.labels
+            if code == 0x03:
+                self.loops.append((len(self.out), self.calls))
+                word &= ~(LOOP_HAS_CALLS << 16)
+            self.open(word)
+            return
+        elif code == 0x0F or (code in BRANCHES and immediate == RETURN_LABEL):
+            self.leave(frame, at, code, word)
+            return
+        elif code == 0x0E:
+            self.out.append(word)
+        else:
+            self.out.append(word & _WORD_MASK | frame.labels[immediate] << 32)
+            if code == 0x0B and word >> 16 >> END_KIND_SHIFT & 3 == END_LOOP:
+                record, calls = self.loops.pop()
+                if calls != self.calls:
+                    self.out[record] |= LOOP_HAS_CALLS << 16
+        if word & EXTENDED:
+            self.out.append(frame.body.words[at + 1] + frame.height)
+
+    def open(self, word: int) -> int:
+        """The record of a block; its label."""
+        self.out.append(word & _WORD_MASK | self.labels << 32)
+        self.labels += 1
+        return self.labels - 1
+
+    def close(self, label: int, flags: int, height: int, run: int) -> None:
+        """The end of a block."""
+        self.out += (0x0B | (flags | END_BLOCK << END_KIND_SHIFT) << 16 | EXTENDED | label << 32, height | run << 32)
+
+    def leave(self, frame: _Frame, at: int, code: int, word: int) -> None:
+        """A return, or a branch that returns."""
+        extended = word & EXTENDED
+        if frame.leave == RETURN_LABEL:
+            if frame.number == 0:
+                self.out.append(word)
+                if extended:
+                    self.out.append(frame.body.words[at + 1])
+            return
+        last = at + (2 if extended else 1) == frame.body.end
+        if last and frame.body.falls:
+            return
+        self.source(frame, at, 0)
+        self.branch(0x0C if code == 0x0F else code, frame.leave, word >> 16 & COUNT_MASK, frame.height, self.results_run(frame.body.type))
+        self.source(frame, at + (2 if extended else 1), 1)
+
+    def branch(self, code: int, label: int, count: int, height: int, run: int) -> None:
+        """A branch to the end of a block."""
+        if count:
+            self.out += (code | count << 16 | EXTENDED | label << 32, height | run << 32)
+        else:
+            self.out.append(code | label << 32)
+
+    def results_run(self, type_index: int) -> int:
+        """Where the results of a type stand in the pool."""
+        return int.from_bytes(self.unit.environment.signatures[16 * type_index + 8 : 16 * type_index + 12], "little")
+
+    # Calls
+
+    def suitable(self, function: int, frame: _Frame, room: int) -> Body | None:
+        """A function that is to be inlined here, if so many words may be added."""
+        body = self.inliner.body(function)
+        if body is None or body.size > room or len(frame.chain) > DEEPEST or frame.chain.count(function) > RECURSIONS:
+            return None
+        return body if body.size <= (SMALL_IN_LOOP if self.loops else SMALL) else None
+
+    def call(self, frame: _Frame, at: int, function: int, height: int) -> None:
+        """A call at a word, with the arguments on the stack: the body in its place, or the call."""
+        body = self.suitable(function, frame, self.left)
+        if body is None:
+            self.out.append(0x10 | function << 32)
+            self.calls += 1
+            return
+        self.changed = True
+        self.left -= body.size
+        self.flags |= body.flags & ~HAS_CALLS
+        height -= len(body.signature.params)
+        self.peak = max(self.peak, height + max(body.height, 1))
+        self.source(frame, at, 0)
+        first = self.arguments(body)
+        number = len(self.origins.bodies)
+        self.origins.bodies.append((body.function, frame.number, at))
+        whole = body.falls and body.returns == 1
+        label = RETURN_LABEL if whole else self.open(0x02)
+        inner = _Frame(body, number, height, first, label, (*frame.chain, function), {})
+        self.source(inner, body.start, 1)
+        self.walk(inner)
+        self.source(frame, at, 0)
+        if not whole:
+            flags = len(body.signature.results) | TARGETED | (REACHED if body.falls else 0)
+            self.close(label, flags, height, self.results_run(body.type))
+        self.source(frame, at + 1, 1)
+
+    def arguments(self, body: Body) -> int:
+        """Arguments and zeros into new locals; the first of them."""
+        first = self.new_locals(body.classes, body.weights)
+        params = len(body.signature.params)
+        for local in reversed(range(params)):
+            machine_class = body.classes[local]
+            self.out.append(0x21 | machine_class << 16 | first + local << 32 if body.weights[local] else 0x1A | machine_class << 16)
+        for local in range(params, len(body.classes)):
+            if body.weights[local]:
+                machine_class = body.classes[local]
+                self.out += _ZEROS.get(machine_class, _NULL)
+                self.out.append(0x21 | machine_class << 16 | first + local << 32)
+        return first
+
+    def new_locals(self, classes: Sequence[int], weights: Sequence[int]) -> int:
+        """The first of some new locals."""
+        first = len(self.classes)
+        self.classes.extend(classes)
+        self.weights.extend(weights)
+        return first
+
+    # Calls through tables
+
+    def call_indirect(self, frame: _Frame, at: int, height: int) -> None:
+        """A call through a table: a branch table, or the call."""
+        word = frame.body.words[at]
+        table, type_index = word >> 16 & 0x7FFF, word >> 32
+        choice = self.inliner.choice(table, type_index)
+        if choice is None or not self.worth(choice, frame):
+            self.out.append(word)
+            self.calls += 1
+            return
+        self.changed = True
+        signature = self.unit.signature(type_index)
+        params = len(signature.params)
+        height -= params + 1
+        self.peak = max(self.peak, height + params + 2)
+        self.source(frame, at, 0)
+        index = self.new_locals((CLASS_I32, *signature.params), (1,) * (params + 1))
+        self.out.append(0x21 | CLASS_I32 << 16 | index << 32)
+        for number in reversed(range(params)):
+            self.out.append(0x21 | signature.params[number] << 16 | index + 1 + number << 32)
+        end = self.open(0x02)
+        default = self.open(0x02)
+        blocks = {target: self.open(0x02) for target in reversed(choice.targets)}
+        self.select(choice, index, [blocks.get(each, default) for each in (*choice.elements, choice.default)])
+        run = self.results_run(type_index)
+        for target in choice.targets:
+            self.close(blocks[target], TARGETED, height, 0)
+            if self.called(frame, at, target, index, height):
+                self.branch(0x0C, end, len(signature.results), height, run)
+        self.close(default, TARGETED, height, 0)
+        reached = self.called(frame, at, choice.default, index, height)
+        self.close(end, len(signature.results) | TARGETED | (REACHED if reached else 0), height, run)
+        self.source(frame, at + 1, 1)
+
+    def worth(self, choice: Choice, frame: _Frame) -> bool:
+        """Whether a branch table is better than a call: few functions, or all are inlined."""
+        room = self.left
+        for function in choice.functions:
+            body = self.suitable(function, frame, room)
+            if body is None:
+                return len(choice.functions) <= 2
+            room -= body.size
+        return True
+
+    def select(self, choice: Choice, index: int, labels: list[int]) -> None:
+        """The branch table."""
+        self.out.append(0x20 | CLASS_I32 << 16 | index << 32)
+        if choice.first:
+            self.out += (0x41 | choice.first << 32, 0x6B)
+        self.out.append(0x0E | len(labels) << 32)
+        self.out += [TARGET | label << 32 for label in labels]
+
+    def called(self, frame: _Frame, at: int, target: int, index: int, height: int) -> bool:
+        """What happens for some elements; whether it comes back."""
+        if target < 0 and target != GENERIC:
+            self.out.append(~target << 16)
+            return False
+        word = frame.body.words[at]
+        params = self.unit.signature(word >> 32).params
+        self.out += [0x20 | each << 16 | index + 1 + number << 32 for number, each in enumerate(params)]
+        if target == GENERIC:
+            self.out += (0x20 | CLASS_I32 << 16 | index << 32, word)
+            self.calls += 1
+        else:
+            self.call(frame, at, target, height + len(params))
+            self.source(frame, at, 0)
+        return True
