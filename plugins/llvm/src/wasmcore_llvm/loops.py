@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 1 << 20
 """Iterations between two polls."""
+FEWEST: Final = 4
+"""A loop of fewer iterations is not worth the check; so is what remains behind one that was unrolled, which LLVM then sees."""
 MAXIMUM_PAIRS: Final = 12
 """More pairs of ranges are not compared."""
 _BOUNDS: Final = {"s": (-(1 << 31), (1 << 31) - 1), "u": (0, (1 << 32) - 1)}
@@ -75,6 +77,10 @@ class Loops(Control):
         total = counts[0]
         for count in counts[1:]:
             total = self.least(total, count)
+        worthwhile = self.label()
+        enough = self.value(f"icmp uge i64 {total}, {FEWEST}")
+        self.write(f"br i1 {enough}, label %{worthwhile}, label %L{label}")
+        self.begin(worthwhile)
         chunk = self.least(total, str(CHUNK))
         extents = self.check_ranges(plan.ranges, chunk, conditions)
         parallel = self.check_overlaps(plan.ranges, extents, conditions)
@@ -198,15 +204,15 @@ class Loops(Control):
         """Conditions that iterations do not touch what others write; whether there are such."""
         if not any(each.written for each in ranges) or any(each.written and abs(each.stride) < each.end - each.first for each in ranges):
             return False
-        pairs = [
-            (a, b)
-            for a in range(len(ranges))
-            for b in range(a)
-            if (ranges[a].written or ranges[b].written) and ranges[a].memory == ranges[b].memory
-        ]
+        pairs = [(a, b) for a in range(len(ranges)) for b in range(a) if ranges[a].written or ranges[b].written]
         if len(pairs) > MAXIMUM_PAIRS:
             return False
         for a, b in pairs:
+            memories = {ranges[a].memory, ranges[b].memory}
+            if len(memories) == 2:  # if both are imported, they may be the same
+                one, other = (self.memory_base(memory) for memory in sorted(memories))
+                conditions.append(self.value(f"icmp ne ptr {one}, {other}"))
+                continue
             before = self.value(f"icmp ule i64 {extents[a][2]}, {extents[b][1]}")
             behind = self.value(f"icmp ule i64 {extents[b][2]}, {extents[a][1]}")
             conditions.append(self.value(f"or i1 {before}, {behind}"))

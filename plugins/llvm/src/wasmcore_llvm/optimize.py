@@ -15,11 +15,14 @@ BASE_LINE: Final = {"x86_64": frozenset(("sse3", "ssse3", "sse4.1"))}
 """Features of the processor that are always assumed."""
 _LLVM_NAMES: Final = {"bmi1": "bmi"}
 """LLVM's names of features, where they are others."""
+_TUNING: Final = {"x86_64": ("-slow-3ops-lea",)}
+"""What processors since 2019 are good at, against what LLVM takes for a base line."""
 LEVELS: Final = ("O2", "O0", "O1", "O3")
 
 _OPTIONS: Final = (
     "-phi-node-folding-threshold=0",  # selects in place of branches make dispatch loops of interpreters mispredict
     "-enable-shrink-wrap=false",  # whoever walks the stack finds every frame
+    "-pre-RA-sched=list-hybrid",  # by latency and register pressure; the order of a stack machine's code says little
 )
 
 _machines: dict[tuple[str, str, int], llvm.TargetMachine] = {}
@@ -50,7 +53,7 @@ def level_of(unit: CompileUnit) -> str:
 
 def _machine(target: str, features: frozenset[str], level: int) -> llvm.TargetMachine:
     _initialize()
-    text = ",".join(f"+{_LLVM_NAMES.get(name, name)}" for name in sorted(features | BASE_LINE[target]))
+    text = ",".join([*(f"+{_LLVM_NAMES.get(name, name)}" for name in sorted(features | BASE_LINE[target])), *_TUNING[target]])
     key = (target, text, level)
     machine = _machines.get(key)
     if machine is None:
@@ -83,7 +86,7 @@ def _optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine, level: int) -
     tuning = llvm.create_pipeline_tuning_options(speed_level=level)
     tuning.loop_vectorization = level >= 2
     tuning.slp_vectorization = False
-    tuning.loop_interleaving = level >= 2
+    tuning.loop_interleaving = False
     tuning.loop_unrolling = level >= 2
     builder = llvm.create_pass_builder(machine, tuning)
     passes = builder.getModulePassManager()
