@@ -334,7 +334,7 @@ class _Writer:
         self.left -= body.size
         self.flags |= body.flags & ~HAS_CALLS
         height -= len(body.signature.params)
-        self.peak = max(self.peak, height + max(body.height, 1))
+        self.peak = max(self.peak, height + max(body.height, any(body.weights[len(body.signature.params) :])))
         self.source(frame, at, 0)
         first = self.arguments(body)
         number = len(self.origins.bodies)

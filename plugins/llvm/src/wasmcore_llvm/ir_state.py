@@ -101,8 +101,8 @@ class Unit:
         """The number of each in the unit."""
         self.written: list[int] = []
         """Those that are written, and not just declared."""
-        self.inlining = True
-        """Whether calls may become the body of what they call."""
+        self.optimized = True
+        """Whether LLVM optimises: only then are calls inlined and loops written twice, and blocks may be long."""
         self.origins: dict[int, Origins] = {}
         """Of functions with inlined bodies, what their words come from."""
         self.uniform: frozenset[int] = frozenset()
@@ -175,9 +175,14 @@ class State:
     # Lines
 
     def value(self, text: str) -> str:
-        """Write an instruction with a result; its name."""
+        """Write an instruction with a result; its name.
+
+        All have a place, for LLVM may lose that of a load that it combines with something: then it has that of its address.
+        """
         self.numbered += 1
         name = f"%v{self.numbered}"
+        if self.unit.address_map and "!dbg" not in text:
+            text += self.place()
         self.out.append(f"{name} = {text}")
         return name
 
