@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wasmcore.compile.engine import Engine as Engine
     from wasmcore.errors import ArtifactError as ArtifactError
     from wasmcore.errors import CompileError as CompileError
+    from wasmcore.errors import CompileWarning as CompileWarning
     from wasmcore.errors import DecodeError as DecodeError
     from wasmcore.errors import Exit as Exit
     from wasmcore.errors import LinkError as LinkError
@@ -60,6 +61,7 @@ _HOMES = {
     "wasmcore.errors": (
         "ArtifactError",
         "CompileError",
+        "CompileWarning",
         "DecodeError",
         "Exit",
         "LinkError",
@@ -88,6 +90,7 @@ __all__ = [
     "FEATURES",
     "ArtifactError",
     "CompileError",
+    "CompileWarning",
     "DecodeError",
     "Engine",
     "Exit",

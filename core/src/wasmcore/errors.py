@@ -25,6 +25,10 @@ class CompileError(WasmcoreError, ValueError):
         return self.message if self.offset is None else f"{self.message} (at offset {self.offset:#x})"
 
 
+class CompileWarning(UserWarning):
+    """The code of a module is right, but may be slower than was asked for."""
+
+
 class DecodeError(CompileError):
     """The bytes are not a WebAssembly module (malformed, in the specification's word)."""
 

@@ -20,6 +20,11 @@ __all__ = ["console", "main"]
 
 def console() -> NoReturn:
     """Run the command line of this process and end it, without taking the interpreter apart first: that takes 9 ms."""
+    import warnings
+
+    from wasmcore.cli.report import say_warning
+
+    warnings.showwarning = say_warning
     code = main()
     saved_code = sys.modules.get("wasmcore.compile.saved_code")
     if saved_code is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TextIO
 
 from wasmcore._source import read_file
 from wasmcore.errors import CompileError, TextError, Trap, WasmcoreError
@@ -25,6 +25,13 @@ class UsageError(WasmcoreError):
 def say(message: str) -> None:
     """Write one message to standard error."""
     print(f"wasmcore: {message}", file=sys.stderr)
+
+
+def say_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
+    """What `warnings.showwarning` is in a process of the command line: one line, without a place in this program."""
+    say(str(message).removeprefix("wasmcore: "))
 
 
 def exit_code(action: Callable[[], int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import warnings
 from bisect import bisect_right
 from contextlib import closing
 from struct import iter_unpack
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from wasmcore.compile.fixed_tables import with_fixed_tables
-from wasmcore.errors import ArtifactError
+from wasmcore.errors import ArtifactError, CompileWarning
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
@@ -162,6 +163,8 @@ class ModuleCode:
         done = 0
         with closing(compile_units(self._units(), self._backend, self._executor, self._code_size())) as results:
             for unit in results:
+                for note in unit.notes:
+                    warnings.warn(note, CompileWarning, stacklevel=2)
                 yield unit
                 done += len(unit.functions) // _FUNCTION_SIZE
                 if progress is not None:

@@ -41,7 +41,12 @@ class Llvm:
     lazy = False
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
-        """Compile the functions of a unit together."""
+        """Compile the functions of a unit together, but by themselves those that are too large for its level."""
+        from wasmcore_llvm.giants import joined, notes, parts
+
+        return joined([self._compile(part)._replace(notes=notes(unit, part)) for part in parts(unit)])
+
+    def _compile(self, unit: CompileUnit) -> CompiledCode:
         from wasmcore_llvm.ir_state import Unit
         from wasmcore_llvm.optimize import features_of
 
@@ -60,7 +65,7 @@ class Llvm:
         from wasmcore_llvm.objects import link
         from wasmcore_llvm.optimize import level_of, object_file
 
-        state.inlining = level_of(unit) != "O0"
+        state.optimized = level_of(unit) != "O0"
         text = module_text(state, unit.streams, unit.wanted)
         elsewhere = frozenset(f"f{function}" for function in state.defined if unit.wanted >= 0)
         linked = link(object_file(text, unit.target, state.features, level_of(unit)), elsewhere)

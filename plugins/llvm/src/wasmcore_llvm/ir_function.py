@@ -35,6 +35,10 @@ from wasmcore_llvm.ir_vectors import INTEGER_VECTORS, VECTOR_LANES, VECTOR_LOADS
 from wasmcore_llvm.loops import Loops
 
 _TWO_WORDS: Final = (0x20C, 0x20D)
+_LONGEST_BLOCK: Final = 1000
+"""Words after which a block ends that is not optimised: LLVM takes quadratic time for the blocks of vector code."""
+_INSIDE_BLOCKS: Final = (0x20, 0x41, 0x10)
+"""local.get, i32.const, call: records that are never behind a branch, where nothing is reached."""
 _BRANCHES: Final = (0x0C, 0x0D, 0xD5, 0xD6, TARGET)
 
 
@@ -50,6 +54,8 @@ class Function(VectorFloats, Atomics, Loops):
         self.high = 0
         """The second extension word of the current record."""
         self.branch_runs: dict[int, int] | None = None
+        self.block_end = self.end_word if unit.optimized else HEADER_WORDS + _LONGEST_BLOCK
+        """Where the block ends, if not before or soon after."""
 
     def write_function(self) -> str:
         """The whole definition."""
@@ -166,6 +172,8 @@ class Function(VectorFloats, Atomics, Loops):
                     self.high = words[at]
                     at += 1
             self.at = at
+            if at > self.block_end and code in _INSIDE_BLOCKS:
+                self.end_block()
             if code == 0x20:
                 stack.append(self.get_local(immediate))
             elif code == 0x41 or code == 0x42:
@@ -175,6 +183,14 @@ class Function(VectorFloats, Atomics, Loops):
                 if method is None:
                     raise CompileError(f"llvm does not implement {_what(code)} yet (function {self.function})")
                 method(self, flags, immediate, value)
+
+    def end_block(self) -> None:
+        """Go on in another block, in which no value of a local is known."""
+        self.block_end = self.at + _LONGEST_BLOCK
+        block = self.label()
+        self.write(f"br label %{block}")
+        self.begin(block)
+        self.known.clear()
 
     def next_targets(self, count: int) -> list[tuple[int, int]]:
         """Label and number of values of the TARGET records that follow."""
@@ -195,7 +211,7 @@ class Function(VectorFloats, Atomics, Loops):
             run = self.branch_runs.get(label)
             if run is not None:
                 types = [TYPES[each] for each in self.pool[run : run + count]]
-        if not (count or flags & LOOP_HAS_CALLS) and self.versioned_loop(label):
+        if self.unit.optimized and not (count or flags & LOOP_HAS_CALLS) and self.versioned_loop(label):
             return
         self.begin_loop(label, types)
 

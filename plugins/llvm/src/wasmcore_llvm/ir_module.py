@@ -59,7 +59,7 @@ def module_text(unit: Unit, streams: tuple[bytes, ...], wanted: int = -1) -> str
 
 def _function_text(unit: Unit, inliner: Inliner, stream: bytes) -> str:
     origins = None
-    if unit.inlining:
+    if unit.optimized:
         stream, origins = inliner.expanded(stream)
     function = Function(unit, stream)
     if origins is not None:
