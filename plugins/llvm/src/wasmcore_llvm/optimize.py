@@ -22,6 +22,7 @@ LEVELS: Final = ("O2", "O0", "O1", "O3")
 _OPTIONS: Final = (
     "-phi-node-folding-threshold=0",  # selects in place of branches make dispatch loops of interpreters mispredict
     "-enable-shrink-wrap=false",  # whoever walks the stack finds every frame
+    "-unroll-runtime=false",  # the producer's compiler has done it
     "-pre-RA-sched=list-hybrid",  # by latency and register pressure; the order of a stack machine's code says little
 )
 
