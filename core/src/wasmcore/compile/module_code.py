@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import warnings
+from array import array
 from bisect import bisect_right
 from contextlib import closing
 from struct import iter_unpack
@@ -63,8 +64,8 @@ class ModuleCode:
         self._instances: list[ref[InstanceState]] = []
         self._defined = info.function_count - info.imported_functions
         self._first = environment.imported_functions
-        self.entries = [0] * self._defined
-        """Address of each defined function: its code, or its lazy stub."""
+        self.entries = array("Q", [0]) * self._defined
+        """Address of each defined function: its code, or its lazy stub; 8 bytes each."""
         self._compiled = bytearray(self._defined)
         self._address_maps: dict[int, tuple[list[int], list[int], list[tuple[int, ...]]]] = {}
         self._positions: dict[int, memoryview[int]] = {}
@@ -75,8 +76,8 @@ class ModuleCode:
         """Of the units of a whole module, in order, everything but the code."""
         ids = types.ids
         self._type_ids: Any = (ctypes.c_uint32 * max(1, len(ids)))(*ids)
-        self.function_type_ids = [ids[index] for index in memoryview(info.function_types).cast("I")[self._first :]]
-        """Type id of each defined function."""
+        self.function_type_ids = array("I", [ids[index] for index in memoryview(info.function_types).cast("I")[self._first :]])
+        """Type id of each defined function; 4 bytes each."""
         self.most_params = max([len(item.composite.params) for item in info.types if isinstance(item.composite, FuncType)], default=0)
         """No function has more."""
         self.type_ids_address = ctypes.addressof(self._type_ids)
@@ -97,8 +98,8 @@ class ModuleCode:
 
     def make_lazy(self, machine: Machine) -> None:
         """Give all functions lazy stubs."""
-        self._stubs = machine.lazy_stubs(self._defined)
-        self.entries = [self._stubs.address + self._stubs.step * number for number in range(self._defined)]
+        self._stubs = stubs = machine.lazy_stubs(self._defined)
+        self.entries = array("Q", range(stubs.address, stubs.address + stubs.step * self._defined, stubs.step))
 
     def compile_function(self, number: int) -> int:
         """Compile the n-th defined function, if it is not yet, and let all instances call its code; its address."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
@@ -38,9 +39,10 @@ class Code(Protocol):
     """The types of the module."""
     signals: bool
     """Whether it needs signal handlers."""
-    entries: list[int]
-    function_type_ids: list[int]
-    """Type id of each defined function."""
+    entries: array[int]
+    """Address of each defined function; 8 bytes each."""
+    function_type_ids: array[int]
+    """Type id of each defined function; 4 bytes each."""
     type_ids_address: int
     most_params: int
     """No function has more."""
@@ -136,7 +138,7 @@ class InstanceState:
             imports[index] = position + HOST_CONTEXT_SIZE
             position += HOST_CONTEXT_SIZE + FUNCREF_SIZE
         records = funcref_records(self.code.entries, self.address, self.code.function_type_ids, len(self.imported), self.number)
-        ctypes.memmove(self.address + environment.functions_offset, records, len(records))
+        ctypes.memmove(self.address + environment.functions_offset, (ctypes.c_char * len(records)).from_buffer(records), len(records))
         self.code.attach(self)
 
     def _define_spaces(self) -> None:
@@ -185,6 +187,13 @@ class InstanceState:
             address: int = ctypes.c_uint64.from_address(self.address + environment.imports_offset + 8 * index).value
             return address
         return self.address + environment.functions_offset + FUNCREF_SIZE * (index - environment.imported_functions)
+
+    def funcrefs(self, indices: memoryview) -> array[int]:
+        """The addresses of many of them; 8 bytes each."""
+        environment = self.code.environment
+        imported = environment.imported_functions
+        base = self.address + environment.functions_offset - FUNCREF_SIZE * imported
+        return array("Q", [base + FUNCREF_SIZE * index if index >= imported else self.funcref(index) for index in indices])
 
     def function_at(self, index: int) -> Any:
         """The builtin of a function; of an imported WebAssembly function that of the instance it comes from."""

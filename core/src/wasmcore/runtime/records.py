@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections.abc import Callable
-from itertools import count, repeat
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
+from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.runtime import platform
 from wasmcore.runtime.resources import Resource
 
@@ -56,6 +57,18 @@ def write_host_function(
     ctypes.memmove(address, context + record, len(context) + len(record))
 
 
-def funcref_records(entries: list[int], context: int, type_ids: list[int], first: int, owner: int) -> bytes:
-    """The funcref records of all defined functions of an instance: their code, one context, one owner, indices from `first`."""
-    return b"".join(map(FUNCREF_RECORD.pack, entries, repeat(context), type_ids, count(first), repeat(owner)))
+def funcref_records(entries: array[int], context: int, type_ids: array[int], first: int, owner: int) -> bytearray:
+    """The funcref records of all defined functions of an instance: their code, one context, one owner, indices from `first`.
+
+    They are written field by field: a module can have tens of thousands of functions.
+    """
+    count = len(entries)
+    records = bytearray(FUNCREF_SIZE * count)
+    words = memoryview(records).cast("Q")
+    halves = memoryview(records).cast("I")
+    words[0::4] = memoryview(entries)
+    words[1::4] = memoryview(array("Q", [context]) * count)
+    halves[4::8] = memoryview(type_ids)
+    halves[5::8] = memoryview(array("I", range(first, first + count)))
+    words[3::4] = memoryview(array("Q", [owner]) * count)
+    return records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from typing import TYPE_CHECKING, Any
 
 from wasmcore.binary.module_info import ACTIVE, DECLARATIVE
@@ -65,10 +66,10 @@ class Segments:
         if found is None:
             content = state.info.elements[segment]
             if content.expressions:
-                bits = [state.evaluate(expression) for expression in content.expressions]
+                bits = array("Q", [state.evaluate(expression) for expression in content.expressions])
             else:
-                bits = [state.funcref(index) for index in memoryview(content.functions).cast("I")]
-            found = self._elements[segment] = (ctypes.c_uint64 * len(bits))(*bits)
+                bits = state.funcrefs(memoryview(content.functions).cast("I"))
+            found = self._elements[segment] = (ctypes.c_uint64 * len(bits)).from_buffer(bits)
         return found
 
     def drop_data(self, segment: int) -> None:

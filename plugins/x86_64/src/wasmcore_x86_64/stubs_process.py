@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain, repeat
-from struct import pack
+from array import array
 from typing import TYPE_CHECKING, Final
 
 from wasmcore.plugin.convention import CallingConvention
@@ -469,14 +468,21 @@ class ProcessWriter(StubWriter):
         a.ret()
 
 
+_LAZY_STUB: Final = bytes.fromhex("0f1f00 b800000000 0f1f00 e900000000")
+"""nop; mov eax, number; nop; jmp: both numbers at multiples of 4 bytes, so that all stubs of a module are written at once."""
+
+
 def lazy_stubs(count: int, lazy: int, address: int) -> bytes:
     """`count` times "number to eax, go to `lazy`", which may not be further than 2 GiB away."""
-    step = 10
+    step = len(_LAZY_STUB)
     first = lazy - address - step
     if not -(1 << 31) <= first - step * count <= first < 1 << 31:
         raise MemoryError("no address space for stubs near those of the process")
-    pieces = zip(repeat(0xB8), range(count), repeat(0xE9), range(first, first - step * count, -step))
-    return pack("<" + "BiBi" * count, *chain.from_iterable(pieces))
+    code = bytearray(_LAZY_STUB * count)
+    words = memoryview(code).cast("i")
+    words[1::4] = memoryview(array("i", range(count)))
+    words[3::4] = memoryview(array("i", range(first, first - step * count, -step)))
+    return bytes(code)
 
 
 TRAMPOLINE_SIZE: Final = 24
