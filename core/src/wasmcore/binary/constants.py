@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasmcore.binary.reader import Reader
-from wasmcore.binary.segments import ConstantExpression, Immediate
+from wasmcore.binary.reader import NO_I32_CONST, Reader
+from wasmcore.binary.segments import I32_CONST, ConstantExpression, Immediate
 from wasmcore.errors import DecodeError, ValidationError
 from wasmcore.opcodes import OPCODES, PREFIX_ENDS, PREFIXES, Immediates
 
-_I32_CONST: Final = 0x41
 _END: Final = 0x0B
 
 _ALLOWED: Final = {
@@ -27,13 +26,9 @@ _FEATURE_OF: Final = {name: feature for feature, names in _ALLOWED.items() for n
 def read_constant_expression(reader: Reader) -> ConstantExpression:
     """Read up to the `end`, which is not part of the result."""
     start = reader.position
-    if start < reader.end and reader.data[start] == _I32_CONST:  # most often it is one constant
-        reader.position = start + 1
-        value = reader.signed(32)
-        if reader.position < reader.end and reader.data[reader.position] == _END:
-            reader.position += 1
-            return ConstantExpression(start, reader.position, ((_I32_CONST, value),))
-        reader.position = start
+    value = reader.i32_const_end()
+    if value != NO_I32_CONST:  # most often it is one constant
+        return ConstantExpression(start, reader.position, ((I32_CONST, value),))
     operations: list[tuple[int, Immediate]] = []
     while True:
         at = reader.position

@@ -23,8 +23,8 @@ from wasmcore.binary.module_info import (
     Table,
     single_type_run,
 )
-from wasmcore.binary.reader import Reader
-from wasmcore.binary.segments import ACTIVE, DECLARATIVE, PASSIVE, ConstantExpression, DataSegment
+from wasmcore.binary.reader import NO_I32_CONST, Reader
+from wasmcore.binary.segments import ACTIVE, COMPUTED, DECLARATIVE, PASSIVE, ROW, ConstantExpression, DataSegments
 from wasmcore.errors import DecodeError, ValidationError
 from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.types import FuncType, GlobalType, Limits, MemoryType, TableType, TagType
@@ -75,7 +75,8 @@ class _Decoder:
         self.start_offset: int = 0
         self.elements: list[ElementSegment] = []
         self.data_count: int | None = None
-        self.data_segments: list[DataSegment] = []
+        self.data_segments: Final = BytesWriter()
+        self.data_offsets: list[ConstantExpression] = []
         self.bodies: Final = BytesWriter()
         self.custom_sections: list[CustomSection] = []
 
@@ -116,7 +117,7 @@ class _Decoder:
         """Whether the sections fit together."""
         if len(self.bodies) != 2 * len(self.function_offsets):
             raise DecodeError("function and code section have inconsistent lengths", len(self.data))
-        if self.data_count is not None and self.data_count != len(self.data_segments):
+        if self.data_count is not None and self.data_count * ROW != len(self.data_segments):
             raise DecodeError("data count and data section have inconsistent lengths", len(self.data))
 
     def result(self) -> ModuleInfo:
@@ -136,7 +137,7 @@ class _Decoder:
             start_offset=self.start_offset,
             elements=tuple(self.elements),
             data_count=self.data_count,
-            data_segments=tuple(self.data_segments),
+            data_segments=DataSegments(self.data_segments.getvalue(), tuple(self.data_offsets)),
             bodies=self.bodies.getvalue(),
             custom_sections=tuple(self.custom_sections),
             type_pool=bytes([min(value_type & 7, _FUNCREF) for value_type in value_types]),
@@ -551,10 +552,27 @@ class _Decoder:
                 raise DecodeError("malformed data segment kind", at)
             if flags:
                 reader.require("bulk_memory", "passive data segment", at)
-            memory: int = reader.u32() if flags == 2 else 0
-            offset: ConstantExpression | None = None
+            memory: i64 = 0
+            if flags == 2:
+                memory = reader.u32()
+            mode: i64 = PASSIVE
+            value: i64 = 0
+            offset = reader.position
             if flags != 1:
-                offset = read_constant_expression(reader)
+                mode = ACTIVE
+                value = reader.i32_const_end()
+                if value == NO_I32_CONST:
+                    mode = ACTIVE + COMPUTED
+                    value = len(self.data_offsets)
+                    self.data_offsets.append(read_constant_expression(reader))
+            offset_end = reader.position
             size = reader.u32()
             begin = reader.skip(size)
-            self.data_segments.append(DataSegment(PASSIVE if flags == 1 else ACTIVE, memory, offset, begin, begin + size))
+            rows = self.data_segments
+            write_i32_le(rows, i32(mode))
+            write_i32_le(rows, i32(memory & 0x7FFFFFFF))
+            write_i32_le(rows, i32(offset))
+            write_i32_le(rows, i32(offset_end))
+            write_i32_le(rows, i32(value))
+            write_i32_le(rows, i32(begin))
+            write_i32_le(rows, i32(begin + size))

@@ -10,6 +10,7 @@ from wasmcore.binary.segments import DECLARATIVE as DECLARATIVE
 from wasmcore.binary.segments import PASSIVE as PASSIVE
 from wasmcore.binary.segments import ConstantExpression as ConstantExpression
 from wasmcore.binary.segments import DataSegment as DataSegment
+from wasmcore.binary.segments import DataSegments as DataSegments
 from wasmcore.binary.segments import Immediate as Immediate
 from wasmcore.types import HEAP_CONCRETE, FuncType, GlobalType, MemoryType, TableType, TagType
 
@@ -200,7 +201,7 @@ class ModuleInfo:
         start_offset: int,
         elements: tuple[ElementSegment, ...],
         data_count: int | None,
-        data_segments: tuple[DataSegment, ...],
+        data_segments: DataSegments,
         bodies: bytes,
         custom_sections: tuple[CustomSection, ...],
         type_pool: bytes,

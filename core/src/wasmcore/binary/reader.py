@@ -23,6 +23,11 @@ _HEAP_TYPES: Final = {
 }
 """Abstract heap types of `wasmcore.types` by their byte."""
 
+NO_I32_CONST: Final = 1 << 40
+"""What `Reader.i32_const_end` returns where there is something else."""
+_I32_CONST: Final = 0x41
+_END: Final = 0x0B
+
 _HEAP_CONCRETE: Final = 16
 _NULLABLE: Final = 6
 _REFERENCE: Final = 7
@@ -147,6 +152,18 @@ class Reader:
         if count > self.end - self.position:
             raise DecodeError("length out of bounds" if self.end < len(self.data) else "unexpected end", start)
         return count
+
+    def i32_const_end(self) -> i64:
+        """The value of an `i32.const` and the `end` behind it, if that is what comes next; otherwise `NO_I32_CONST`, nothing being read."""
+        start = self.position
+        if start < self.end and self.data[start] == _I32_CONST:
+            self.position = start + 1
+            value = self.signed(32)
+            if self.position < self.end and self.data[self.position] == _END:
+                self.position += 1
+                return value
+            self.position = start
+        return NO_I32_CONST
 
     def name(self) -> str:
         """A length and that many bytes of UTF-8."""

@@ -6,7 +6,7 @@ import ctypes
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from wasmcore.binary.module_info import ACTIVE, DECLARATIVE
+from wasmcore.binary.module_info import ACTIVE, DECLARATIVE, KIND_MEMORY
 from wasmcore.errors import Trap, TrapKind
 from wasmcore.runtime.active_data import copy_active
 
@@ -21,6 +21,8 @@ class Segments:
     def __init__(self, info: ModuleInfo) -> None:
         self._dropped: set[int] = set()
         """Numbers of data segments."""
+        self._copied = 0
+        """Of so many data segments, those that are active have been copied and dropped."""
         self._elements: list[Any] = [None] * len(info.elements)
 
     def initialize(self, state: InstanceState) -> None:
@@ -35,17 +37,18 @@ class Segments:
         self._initialize_memories(state)
 
     def _initialize_memories(self, state: InstanceState) -> None:
-        """A module can have tens of thousands of active data segments, so little is done for each."""
-        source = memoryview(state.info.data)
+        info = state.info
         views = [memory.view() for memory in state.memories]
-        if not copy_active(state.info.data_segments, source, views, state.evaluate, self._dropped):
+        self._copied = copy_active(info.data_segments, info.data, views, info.imported(KIND_MEMORY), state.evaluate)
+        if self._copied < len(info.data_segments):
             raise Trap(TrapKind.MEMORY_OUT_OF_BOUNDS)
 
     def memory_init(self, state: InstanceState, memory: int, segment: int, to: int, start: int, size: int) -> None:
         """Copy bytes of a data segment into a memory."""
         target = state.memories[memory]
         content = state.info.data_segments[segment]
-        length = 0 if segment in self._dropped else content.end - content.start
+        dropped = segment in self._dropped or (segment < self._copied and content.mode == ACTIVE)
+        length = 0 if dropped else content.end - content.start
         if start + size > length or to + size > len(target):
             raise Trap(TrapKind.MEMORY_OUT_OF_BOUNDS)
         if size:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from wasmcore._native import i64, read_i32_le
 from wasmcore.binary.module_info import KIND_GLOBAL, KIND_TABLE
+from wasmcore.binary.segments import ACTIVE, PASSIVE, ROW
 from wasmcore.errors import ValidationError
 from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.types import I32, I64, REFERENCE, value_types_text
@@ -15,7 +16,7 @@ from wasmcore.validation.subtyping import TypeRelations
 from wasmcore.validation.type_rules import check_supertypes
 
 if TYPE_CHECKING:
-    from wasmcore.binary.module_info import ModuleInfo
+    from wasmcore.binary.module_info import DataSegment, ModuleInfo
     from wasmcore.types import Limits
 
 
@@ -182,10 +183,25 @@ class _ModuleRules:
     def check_data(self) -> None:
         """Data segments."""
         module = self.module
-        memories = module.memories
-        for segment in module.data_segments:
-            if segment.offset is not None:
-                if segment.memory >= len(memories):
-                    raise ValidationError(f"unknown memory {segment.memory}", segment.offset.start)
-                index64 = memories[segment.memory].type.limits.index64
-                self.constants.check(segment.offset, I64 if index64 else I32, len(module.globals))
+        segments = module.data_segments
+        small: list[bool] = [not memory.type.limits.index64 for memory in module.memories]
+        count: i64 = len(small)
+        rows = segments.rows
+        number: i64 = 0
+        size: i64 = len(segments)
+        while number < size:
+            mode = i64(read_i32_le(rows, number * ROW))
+            memory = i64(read_i32_le(rows, number * ROW + 4))
+            # Most often the offset is a constant, and the memory one of 32 bits.
+            if mode != PASSIVE and (mode != ACTIVE or memory >= count or not small[memory]):
+                self.check_data_segment(segments[number])
+            number += 1
+
+    def check_data_segment(self, segment: DataSegment) -> None:
+        """An active data segment."""
+        memories = self.module.memories
+        assert segment.offset is not None
+        if segment.memory >= len(memories):
+            raise ValidationError(f"unknown memory {segment.memory}", segment.offset.start)
+        index64 = memories[segment.memory].type.limits.index64
+        self.constants.check(segment.offset, I64 if index64 else I32, len(self.module.globals))
