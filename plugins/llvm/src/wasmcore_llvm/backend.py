@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from wasmcore.errors import PluginError
 from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode
 from wasmcore.plugin.unit import CompileUnit
-from wasmcore_llvm import __version__
+from wasmcore_llvm.version import backend_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,13 +32,15 @@ class Llvm:
     """`wasmcore.plugin.hooks.Backend`."""
 
     name = "llvm"
-    version = __version__
     contract = CONTRACT
     targets = frozenset(("x86_64",))
     features = frozenset(_FEATURES.split())
     options: Mapping[str, tuple[str, ...]] = {"level": ("O2", "O0", "O1", "O3"), "portable": ("no", "yes")}
     unit_size = 1 << 19
     lazy = False
+
+    def __init__(self) -> None:
+        self.version = backend_version()
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
         """Compile the functions of a unit together, but by themselves those that are too large for its level."""
