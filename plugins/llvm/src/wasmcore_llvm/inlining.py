@@ -68,7 +68,8 @@ DEEPEST: Final = 4
 RECURSIONS: Final = 2
 """How often a body stands in itself."""
 GROWTH: Final = 400
-"""Words that may be added to any function; to a larger one as many as it has."""
+"""Words that may be added to any function; to a larger one as many as it has, up to `MOST_GROWTH`."""
+MOST_GROWTH: Final = 1 << 13
 MOST_LOCALS: Final = 64
 _WORD_MASK: Final = 0xFFFFFFFF
 _ZEROS: Final = {CLASS_I32: [0x41], CLASS_I64: [0x42], CLASS_F32: [0x43], CLASS_F64: [0x44], CLASS_V128: [0x20C | EXTENDED, 0, 0]}
@@ -182,7 +183,7 @@ class _Writer:
         """Open loops: where their record stands, and the calls before."""
         self.flags = body.flags
         self.peak = body.height
-        self.left = max(GROWTH, body.size)
+        self.left = max(GROWTH, min(body.size, MOST_GROWTH))
         """Words that may still be added."""
         self.changed = False
 
