@@ -33,3 +33,19 @@ def test_one_function(capsys: pytest.CaptureFixture[str]) -> None:
     assert listing("--function", "gcd", GCD, capsys=capsys) == listing("--function", "0", GCD, capsys=capsys)
     assert main(["objdump", "--function", "nothing", GCD]) == 1
     assert capsys.readouterr().err == "wasmcore: no function of the module has the name or number 'nothing'\n"
+
+
+INLINED = """(module (func $half (param i32) (result i32) (i32.div_u (i32.const 100) (local.get 0)))
+  (func $f (param i32) (result i32) (call $half (i32.add (local.get 0) (i32.const 1)))))"""
+
+
+def test_inlined_instructions_stand_at_the_call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("capstone")
+    pytest.importorskip("wasmcore_llvm")
+    file = tmp_path / "inlined.wat"
+    file.write_text(INLINED)
+    assert main(["objdump", "--backend=llvm", "--function=f", str(file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    call = next(number for number, line in enumerate(lines) if line.startswith("  call 0"))
+    assert any("div" in line and "; func[0]" in line for line in lines[call:])
+    assert any("integer divide by zero, func[0]" in line for line in lines)

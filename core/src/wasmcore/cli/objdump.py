@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
@@ -13,7 +14,9 @@ import capstone
 import wasmcore
 from wasmcore.binary import decode
 from wasmcore.cli.report import UsageError, naming, read_module
+from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.errors import TrapKind
+from wasmcore.plugin.code import IN_INLINED
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.runtime.plan import plan
 from wasmcore.validation import StreamWriter, validate
@@ -22,8 +25,7 @@ from wasmcore.validation.listing import stream_text
 if TYPE_CHECKING:
     from wasmcore.binary import ModuleInfo
     from wasmcore.compile.engine import Engine
-    from wasmcore.plugin.code import CompiledCode
-    from wasmcore.plugin.unit import Environment
+    from wasmcore.plugin.code import CompiledCode, FunctionCode
 
 DISASSEMBLERS: Final = {
     "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
@@ -46,12 +48,33 @@ def objdump(file: str, backend: str | None, function: str | None) -> int:
         engine = wasmcore.Engine(backend or "auto")
         if engine.target.name not in DISASSEMBLERS:
             raise UsageError(f"objdump knows no disassembler for {engine.target.name}")
-        environment = plan(info, [True] * len(info.memories))
-        writer = StreamWriter(info)
+        units = compile_units(engine, info)
         for index in chosen(info, function):
-            for line in listing(engine, info, environment, writer.stream(index), index):
+            for line in listing(engine, info, next(unit for unit in units if index in functions_of(unit)), index):
                 print(line)
     return 0
+
+
+def compile_units(engine: Engine, info: ModuleInfo) -> list[CompileUnit]:
+    """What the backend is given when the engine compiles the module."""
+    environment = plan(info, [True] * len(info.memories))
+    writer = StreamWriter(info)
+    streams = writer.streams(info.imported_functions, sys.maxsize)
+    groups: list[tuple[bytes, ...]] = []
+    if engine.lazy:
+        groups += [(stream,) for stream in streams]
+    else:
+        environment = with_fixed_tables(environment, info, writer.written_tables)
+        while (done := sum(map(len, groups))) < len(streams):
+            groups.append(tuple(writer.streams(info.imported_functions + done, engine.backend.unit_size)))
+    target = engine.target
+    return [CompileUnit(environment, group, target.name, target.features(), True, options=engine.options) for group in groups]
+
+
+def functions_of(unit: CompileUnit) -> range:
+    """The functions of a unit."""
+    first = int.from_bytes(unit.streams[0][:8], "little")
+    return range(first, first + len(unit.streams))
 
 
 def chosen(info: ModuleInfo, function: str | None) -> Iterable[int]:
@@ -65,17 +88,18 @@ def chosen(info: ModuleInfo, function: str | None) -> Iterable[int]:
     return found
 
 
-def listing(engine: Engine, info: ModuleInfo, environment: Environment, stream: bytes, index: int) -> Iterator[str]:
-    """The lines of one function."""
-    unit = CompileUnit(environment, (stream,), engine.target.name, engine.target.features(), True, options=engine.options)
-    compiled = engine.backend.compile(unit)
+def listing(engine: Engine, info: ModuleInfo, unit: CompileUnit, index: int) -> Iterator[str]:
+    """The lines of one function of a unit."""
+    wanted = functions_of(unit).index(index)
+    compiled = engine.backend.compile(unit._replace(wanted=wanted))
+    code = next(each for each in compiled.function_table() if each.function == index)
     make_listing = getattr(engine.backend, "listing", None)
-    records = stream_text(stream)
-    own: Lines = make_listing(unit) if make_listing else []
+    records = stream_text(unit.streams[wanted])
+    own: Lines = make_listing(unit._replace(streams=unit.streams[wanted : wanted + 1])) if make_listing else []
     starts = [word for word, _ in records]
-    columns = [_grouped(lines, starts) for lines in (records, own, _disassembled(compiled, engine.target.name))]
+    columns = [_grouped(lines, starts) for lines in (records, own, _disassembled(compiled, code, engine.target.name))]
     name = info.function_name(index)
-    yield f"function {index}{f' {name}' if name else ''}: {info.extern_type(0, index)}, {len(compiled.code)} bytes"
+    yield f"function {index}{f' {name}' if name else ''}: {info.extern_type(0, index)}, {code.size} bytes"
     for start in [-1, *starts]:
         for cells in zip_longest(*(column.get(start, ()) for column in columns), fillvalue=""):
             yield f"  {cells[0]:{WIDTHS[0]}} {cells[1]:{WIDTHS[1]}} {cells[2]}".rstrip()
@@ -91,16 +115,21 @@ def _grouped(lines: Lines, starts: list[int]) -> dict[int, list[str]]:
     return groups
 
 
-def _disassembled(compiled: CompiledCode, target: str) -> Lines:
-    """The instructions, with the kinds of the trap sites."""
+def _disassembled(compiled: CompiledCode, function: FunctionCode, target: str) -> Lines:
+    """The instructions, with the kinds of the trap sites and the function that an inlined one is of; it stands at the call."""
     disassembler: Any = capstone.Cs(*DISASSEMBLERS[target])
     traps = {offset: TrapKind(kind).text for offset, kind in compiled.trap_table()}
     places = list(iter_unpack("<II", compiled.address_map))
+    inlined = list(iter_unpack("<III", compiled.inlined))
     lines: Lines = []
-    _, start, size = next(compiled.function_table())
-    for instruction in disassembler.disasm(compiled.code[start : start + size], start):
+    for instruction in disassembler.disasm(compiled.code[function.offset : function.offset + function.size], function.offset):
         at = bisect_right(places, (instruction.address, 0xFFFFFFFF)) - 1
-        trap = f"  ; {traps[instruction.address]}" if instruction.address in traps else ""
+        place = places[at][1] if at >= 0 else -1
+        notes = [traps[instruction.address]] if instruction.address in traps else []
+        if place >= IN_INLINED:
+            notes.append(f"func[{inlined[place - IN_INLINED][0]}]")
+            while place >= IN_INLINED:
+                place = inlined[place - IN_INLINED][2]
         text = f"{instruction.address:5x}  {instruction.mnemonic} {instruction.op_str}".rstrip()
-        lines.append((places[at][1] if at >= 0 else -1, text + trap))
+        lines.append((place, f"{text}  ; {', '.join(notes)}" if notes else text))
     return lines
