@@ -12,10 +12,12 @@ import wasmcore
 from wasmcore.binary import decode
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.runtime.plan import plan
+from wasmcore.stream import HAS_CALLS, HEADER_FLAGS
 from wasmcore.validation import StreamWriter
 from wasmcore.validation.checker import check_stream
 from wasmcore.validation.records import records
 from wasmcore_llvm.inlining import Inliner
+from wasmcore_llvm.ir_module import module_text
 from wasmcore_llvm.ir_state import Unit
 
 BATCH = 25
@@ -233,3 +235,18 @@ def test_calls_through_fixed_tables(signals: bool) -> None:
     assert found[0] == found[1]
     kinds = {each[0].name for each in found[0] if isinstance(each, tuple)}
     assert kinds == {"UNDEFINED_ELEMENT", "UNINITIALIZED_ELEMENT", "INDIRECT_CALL_TYPE_MISMATCH", "UNREACHABLE"}
+
+
+def test_a_loop_whose_calls_are_inlined_has_a_fast_copy() -> None:
+    text = """(module (memory 1)
+      (func $at (param i32) (result i32) (i32.load (i32.shl (local.get 0) (i32.const 2))))
+      (func (export "sum") (param i32) (result i32) (local i32 i32)
+        (loop $l
+          (local.set 2 (i32.add (local.get 2) (call $at (local.get 1))))
+          (br_if $l (i32.lt_u (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (local.get 0))))
+        (local.get 2)))"""
+    unit, streams = inlined(bytes(wasmcore.wat2wasm(text)))
+    module_text(unit, tuple(before for before, _ in streams))
+    assert unit.loops == {"": 1}
+    flags = memoryview(streams[-1][1]).cast("q")[HEADER_FLAGS]
+    assert not flags & HAS_CALLS, "and its function calls nothing"
