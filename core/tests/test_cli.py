@@ -188,6 +188,23 @@ def test_the_progress_bar_waits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "compiling" in capsys.readouterr().err
 
 
+def test_the_progress_bar_goes_when_its_work_is_given_up(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    now = [0.0]
+    monkeypatch.setattr("wasmcore.cli.progress.monotonic", lambda: now[0])
+
+    def action() -> int:
+        progress = Progress()
+        now[0] += 1
+        progress(5, 10)
+        raise KeyboardInterrupt
+
+    assert exit_code(action) == 130
+    shown = capsys.readouterr().err
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor
+
+
 def test_running_needs_neither_click_nor_rich_nor_pluggy(tmp_path: Path) -> None:
     code = """
 import sys

@@ -260,6 +260,84 @@ def test_ctrl_c(backend: str, tmp_path: Path) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.parametrize("processors", [1, 2])
+@pytest.mark.parametrize("command", ["compile", "run"])
+def test_ctrl_c_on_the_command_line(backend: str, tmp_path: Path, command: str, processors: int) -> None:
+    """Nothing is left: no worker, no half of a file, no traceback."""
+    file, cache, output = tmp_path / "module.wasm", tmp_path / "cache", tmp_path / "module.cwasm"
+    file.write_bytes(WASM)
+    script = f"""
+        import os, signal, sys, time
+        import wasmcore._registry
+        from wasmcore import cli
+        from wasmcore.compile import parallel, worker_pool
+        parallel.WORTH_PROCESSES = 1
+        parallel._processors = lambda: {processors}
+        backend = type(wasmcore._registry.backend({backend!r}))
+        backend.lazy = False
+        backend.unit_size = 1 << 12
+        compile, start = backend.compile, worker_pool.WorkerPool._start
+        pids = []
+        def compiled(self, unit):
+            result = compile(self, unit)
+            os.kill(os.getpid(), signal.SIGINT)
+            return result
+        def started(self):
+            process = start(self)
+            os.write(1, b"%d\\n" % process.pid)
+            pids.append(process.pid)
+            if len(pids) == {processors}:
+                os.kill(os.getpid(), signal.SIGINT)
+            return process
+        if {processors} == 1:
+            backend.compile = compiled
+        else:
+            worker_pool.WorkerPool._start = started
+        sys.argv[1:] = [{command!r}, *({["-o", str(output)]} if {command!r} == "compile" else []), "--backend", {backend!r}, {str(file)!r}]
+        cli.console()
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "WASMCORE_CACHE": "1",
+        "WASMCORE_CACHE_DIR": str(cache),
+    }
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=environment, capture_output=True, text=True, timeout=120)
+    said = [line for line in done.stderr.splitlines() if line and "plain-Python" not in line]
+    assert (done.returncode, said) == (130, [])
+    assert not output.exists() and not list(cache.glob("*.cwasm")) and not list(tmp_path.glob("*.tmp"))
+    pids = [int(line) for line in done.stdout.splitlines()]
+    assert (len(pids) == processors) == (processors > 1)
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_other_threads_go_on(backend: str, alone: None) -> None:
+    """One counts while two others compile, and those do not wait for each other for ever."""
+    counted, done = [0], threading.Event()
+
+    def count() -> None:
+        while not done.is_set():
+            counted[0] += 1
+            time.sleep(0)
+
+    results: list[bytes] = []
+    counter = threading.Thread(target=count)
+    compilers = [threading.Thread(target=lambda: results.append(serialized(backend))) for _ in range(2)]
+    counter.start()
+    before = counted[0]
+    for thread in compilers:
+        thread.start()
+    for thread in compilers:
+        thread.join(120)
+    after = counted[0]
+    done.set()
+    counter.join()
+    assert len(results) == 2 and results[0] == results[1]
+    assert after > before + 10
+
+
 def test_a_script_without_a_guard_is_not_run_again(backend: str, tmp_path: Path) -> None:
     """A main module that compiles at its top level, as most scripts do."""
     (tmp_path / "module.wasm").write_bytes(WASM)

@@ -25,6 +25,8 @@ def run_command(words: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except click.Abort:  # click's name for Ctrl-C
+        raise KeyboardInterrupt from None
     return code if isinstance(code, int) else 0
 
 

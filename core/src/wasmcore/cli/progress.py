@@ -14,6 +14,15 @@ PATIENCE: Final = 0.5
 """Seconds before there is a bar; rich is not even imported for what is faster."""
 
 
+_shown: set[Progress] = set()
+
+
+def stop_all() -> None:
+    """Take away the bars of what has been given up, so that the terminal has its cursor again."""
+    while _shown:
+        _shown.pop().stop()
+
+
 class Progress:
     """A progress callback, `(done, total)`, that shows a bar on standard error."""
 
@@ -30,6 +39,12 @@ class Progress:
         assert self._bar is not None and self._task is not None
         self._bar.update(self._task, completed=done, total=total)
         if done >= total:
+            self.stop()
+
+    def stop(self) -> None:
+        """Take the bar away, if there is one."""
+        _shown.discard(self)
+        if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
@@ -40,3 +55,4 @@ class Progress:
         self._bar = Bar(console=Console(file=sys.stderr), transient=True)
         self._task = self._bar.add_task("compiling")
         self._bar.start()
+        _shown.add(self)

@@ -37,7 +37,12 @@ def say_warning(
 def exit_code(action: Callable[[], int]) -> int:
     """Do something and turn the errors that a user can do something about into messages; the exit code."""
     try:
-        return action()
+        try:
+            return action()
+        finally:
+            progress = sys.modules.get("wasmcore.cli.progress")
+            if progress is not None:
+                progress.stop_all()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
