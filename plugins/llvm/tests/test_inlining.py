@@ -16,7 +16,7 @@ from wasmcore.stream import HAS_CALLS, HEADER_FLAGS
 from wasmcore.validation import StreamWriter
 from wasmcore.validation.checker import check_stream
 from wasmcore.validation.records import records
-from wasmcore_llvm.inlining import Inliner
+from wasmcore_llvm.inlining import GROWTH, MOST_GROWTH, Inliner
 from wasmcore_llvm.ir_module import module_text
 from wasmcore_llvm.ir_state import Unit
 
@@ -250,3 +250,18 @@ def test_a_loop_whose_calls_are_inlined_has_a_fast_copy() -> None:
     assert unit.loops == {"": 1}
     flags = memoryview(streams[-1][1]).cast("q")[HEADER_FLAGS]
     assert not flags & HAS_CALLS, "and its function calls nothing"
+
+
+def test_growth_is_bounded() -> None:
+    """Calls of a function with many locals, of one that calls others many times, and of one that calls itself twice."""
+    locals_ = " ".join(["f64"] * 60)
+    sets = " ".join(f"(local.set {n} (local.get 0))" for n in range(1, 9))
+    text = f"""(module
+      (func $many (param f64) (result f64) (local {locals_}) {sets} (local.get 8))
+      (func $twice (param f64) (result f64) (f64.add (call $twice (local.get 0)) (call $twice (call $many (local.get 0)))))
+      (func $nest (param f64) (result f64) (call $twice (call $twice (call $twice (call $many (local.get 0))))))
+      (func (param f64) (result f64) (local.get 0) {"(call $many) (call $nest)" * 20000}))"""
+    _, streams = inlined(bytes(wasmcore.wat2wasm(text)))
+    for before, after in streams:
+        assert before != after or not called(before)
+        assert len(after) <= len(before) + 8 * 2 * max(GROWTH, min(len(before) // 8, MOST_GROWTH))

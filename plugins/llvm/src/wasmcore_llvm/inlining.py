@@ -320,7 +320,7 @@ class _Writer:
     def suitable(self, function: int, frame: _Frame, room: int) -> Body | None:
         """A function that is to be inlined here, if so many words may be added."""
         body = self.inliner.body(function)
-        if body is None or body.size > room or len(frame.chain) > DEEPEST or frame.chain.count(function) > RECURSIONS:
+        if body is None or body.cost > room or len(frame.chain) > DEEPEST or frame.chain.count(function) > RECURSIONS:
             return None
         return body if body.size <= (SMALL_IN_LOOP if self.loops else SMALL) else None
 
@@ -332,7 +332,7 @@ class _Writer:
             self.calls += 1
             return
         self.changed = True
-        self.left -= body.size
+        self.left -= body.cost
         self.flags |= body.flags & ~HAS_CALLS
         height -= len(body.signature.params)
         self.peak = max(self.peak, height + max(body.height, any(body.weights[len(body.signature.params) :])))
@@ -386,6 +386,7 @@ class _Writer:
         self.changed = True
         signature = self.unit.signature(type_index)
         params = len(signature.params)
+        self.left -= len(choice.elements) + params
         height -= params + 1
         self.peak = max(self.peak, height + params + 2)
         self.source(frame, at, 0)
@@ -409,12 +410,14 @@ class _Writer:
 
     def worth(self, choice: Choice, frame: _Frame) -> bool:
         """Whether a branch table is better than a call: few functions, or all are inlined."""
-        room = self.left
+        room = self.left - len(choice.elements)
+        if room < 0:
+            return False
         for function in choice.functions:
             body = self.suitable(function, frame, room)
             if body is None:
                 return len(choice.functions) <= 2
-            room -= body.size
+            room -= body.cost
         return True
 
     def select(self, choice: Choice, index: int, labels: list[int]) -> None:
