@@ -8,7 +8,7 @@ from typing import Final
 from wasmcore.stream import COUNT_MASK, END_IF, END_KIND_SHIFT, END_LOOP, HEIGHT_MASK, REACHED, RETURN_LABEL, TARGETED
 from wasmcore_llvm.convention import TYPES, Signature
 from wasmcore_llvm.ir_calls import Calls
-from wasmcore_llvm.ir_state import BARRIER, Unit
+from wasmcore_llvm.ir_state import Unit
 
 
 class Control(Calls):
@@ -33,11 +33,6 @@ class Control(Calls):
     def block_name(self, label: int) -> str:
         """The block of a label; those inside of the fast copy of a loop have names of their own."""
         return f"F{label}" if self.fast is not None and label >= self.fast.label else f"L{label}"
-
-    def leave_fast(self, label: int) -> None:
-        """Before a branch out of the fast copy of a loop: everything is in memory."""
-        if self.fast is not None and label < self.fast.label:
-            self.write(BARRIER)
 
     def edge(self, label: int, count: int) -> str:
         """There is a branch with `count` values to a label from here; the name of the block."""
@@ -78,10 +73,9 @@ class Control(Calls):
 
     def branch_if(self, label: int, count: int) -> None:
         """br_if."""
-        if self.fast is not None and self.word in self.fast.untaken:
-            self.stack.pop()
-            return
-        self.branch_on(self.pop_condition(), label, count)
+        condition = self.pop_condition()
+        if condition != "false":
+            self.branch_on(condition, label, count)
 
     def branch_on_null(self, label: int, count: int) -> None:
         """br_on_null: the reference goes where there is no branch."""

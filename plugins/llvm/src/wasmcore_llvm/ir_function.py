@@ -68,7 +68,7 @@ class Function(VectorFloats, Atomics, Loops):
         lines = ["entry:", *self.allocas, *self.hidden_constant_lines(), *entry, *self.out, *self.cold, "}"]
         debug = f" !dbg !{function_metadata(self.unit, self.function)}" if self.unit.address_map else ""
         # Who calls a weak function may not look into it, so that the caller's code does not depend on it.
-        head = "define weak dso_local preserve_nonecc {} {}({}) #0 align 16{} {{"
+        head = "define weak dso_local preserve_nonecc {} {}({}) " + self.attributes() + "#0 align 16{} {{"
         params = f"ptr %vm, {params}" if params else "ptr %vm"
         large = self.unit.large.get(self.function)
         if large is None:

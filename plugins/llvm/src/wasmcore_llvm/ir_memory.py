@@ -64,9 +64,6 @@ class Memory(Numeric):
 
     def address(self, memory: int, offset: int, size: int) -> Place:
         """Pop an address: the machine address of `size` bytes, and how they are to be accessed."""
-        if self.fast is not None:
-            self.stack.pop()
-            return Place(self.fast.places[self.word], "", "", self.fast.group)
         plan = self.environment.memories[memory]
         a = self.pop()
         if plan.index64:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import pack, unpack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasmcore.errors import TrapKind
 from wasmcore.plugin.builtins import BUILTIN_NUMBERS
@@ -71,19 +71,20 @@ def float_literal(machine_class: int, bits: int) -> FloatLiteral:
     return literal
 
 
-class Fast:
+class Fast(NamedTuple):
     """A fast copy of a loop that is being written (`loops`)."""
 
-    def __init__(self, label: int, places: dict[int, str], group: str, untaken: frozenset[int], loaded: frozenset[int]) -> None:
-        self.label: Final = label
-        self.places: Final = places
-        """Pointers of the accesses, by stream word."""
-        self.group: Final = group
-        """Metadata of the accesses."""
-        self.untaken: Final = untaken
-        """Stream words of branches that are not taken."""
-        self.loaded: Final = loaded
-        """Stream words of conversions to floats of what comes from memory, which is no constant."""
+    label: int
+    places: dict[int, str]
+    """Pointers of accesses, by stream word."""
+    group: str
+    """Metadata of the accesses."""
+    outcomes: dict[int, bool]
+    """How conditions turn out, by the stream word of the branch."""
+    covered: frozenset[int]
+    """Stream words of accesses that need no check."""
+    loaded: frozenset[int]
+    """Stream words of conversions to floats of what comes from memory, which is no constant."""
 
 
 class Unit:

@@ -4,30 +4,31 @@
             yes: fast   no: ordinary loop
     fast:   up to CHUNK iterations with plain accesses, which LLVM may reorder and vectorise; then back to check, or done
 
-Where nothing can trap, nobody can see in which order memory was changed. The checks are in numbers of 64 bits, where nothing wraps around.
+Where nothing can trap, nobody can see in which order memory was changed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wasmcore_llvm.ir_control import Control
-from wasmcore_llvm.ir_state import BARRIER, LIKELY, LOOP_METADATA, Fast, Unit
-from wasmcore_llvm.loop_analysis import Affine, Exit, NotPlanned, Plan, Range, analyse, combined, loop_end
+from wasmcore.stream import CLASS_I32, CLASS_I64, REACHED
+from wasmcore_llvm.ir_memory import Place
+from wasmcore_llvm.ir_state import BARRIER, LIKELY, LOOP_METADATA, UNLIKELY, Fast, Unit
+from wasmcore_llvm.loop_analysis import Plan, analyse, loop_end
+from wasmcore_llvm.loop_checks import Extent, LoopChecks
+from wasmcore_llvm.loop_walk import NotPlanned
 
 if TYPE_CHECKING:
     from wasmcore_llvm.convention import Signature
 
 CHUNK: Final = 1 << 20
-"""Iterations between two polls."""
-FEWEST: Final = 4
-"""A loop of fewer iterations is not worth the check; so is what remains behind one that was unrolled, which LLVM then sees."""
-MAXIMUM_PAIRS: Final = 12
-"""More pairs of ranges are not compared."""
-_BOUNDS: Final = {"s": (-(1 << 31), (1 << 31) - 1), "u": (0, (1 << 32) - 1)}
+"""Iterations between two checks, each of which polls."""
+PATIENCE: Final = 24
+"""Iterations of a loop that may be left at any time, before its fast copy is tried: most such loops are left soon."""
+_BITS: Final = {"i32": 32, "i64": 64}
 
 
-class Loops(Control):
+class Loops(LoopChecks):
     """Writes loops twice where `loop_analysis` has a plan."""
 
     def __init__(self, unit: Unit, function: int, signature: Signature, words: memoryview[int]) -> None:
@@ -38,10 +39,17 @@ class Loops(Control):
         """Where the records end."""
         self.at = 0
         """The word behind the current record."""
+        self.reads_ahead = False
+        """Whether LLVM was told of ranges that it may read all of."""
 
     def walk(self, end: int) -> None:
         """Write all records before a stream word."""
         raise NotImplementedError
+
+    def attributes(self) -> str:
+        """Attributes of the function beside the usual ones: LLVM believes what it may read only in a function without synchronization."""
+        atomic = any(0x600 <= word & 0xFFFF < 0x700 for word in self.words[: self.end_word]) if self.reads_ahead else True
+        return "" if atomic else "nosync "
 
     def versioned_loop(self, label: int) -> bool:
         """Write check, fast copy and the head of the ordinary loop, if that is possible."""
@@ -53,193 +61,173 @@ class Loops(Control):
             self.unit.count_loop("not innermost")
             return False
         try:
-            plan = analyse(self.words, start, end, label, [each == "i32" for each in self.local_types])
-            if any(self.environment.memories[each.memory].index64 for each in plan.ranges):
-                raise NotPlanned("memory of 64 bits")
+            plan = analyse(self.words, start, end, label, self.integers())
+            self.check_worth(plan)
         except NotPlanned as reason:
             self.unit.count_loop(str(reason))
             return False
         self.unit.count_loop("")
-        self.write_versions(label, plan)
+        check, patience = self.label(), f"%w{label}"
+        if plan.leaves:
+            self.allocas.append(f"{patience} = alloca i64")
+            self.write(f"store i64 {PATIENCE}, ptr {patience}")
+        self.write(f"br label %{f'L{label}' if plan.leaves else check}")
+        self.write_versions(label, plan, end, check)
         self.at = start
         self.begin_loop(label, [])
+        if plan.leaves:
+            self.lose_patience(patience, check)
         return True
 
-    def write_versions(self, label: int, plan: Plan) -> None:
+    def lose_patience(self, patience: str, check: str) -> None:
+        """In each iteration of the ordinary loop: after some, try the fast copy."""
+        left = self.value(f"sub i64 {self.value(f'load i64, ptr {patience}')}, 1")
+        self.write(f"store i64 {left}, ptr {patience}")
+        go_on = self.label()
+        self.write(f"br i1 {self.value(f'icmp eq i64 {left}, 0')}, label %{check}, label %{go_on}{UNLIKELY}")
+        self.begin(go_on)
+
+    def integers(self) -> dict[int, int]:
+        """Bits of the locals and globals that are integers; no imported globals that change, of which two may be one."""
+        found = {local: _BITS[each] for local, each in enumerate(self.local_types) if each in _BITS}
+        for index, plan in enumerate(self.environment.globals):
+            if plan.machine_class in (CLASS_I32, CLASS_I64) and not (plan.mutable and plan.indirect):
+                found[-1 - index] = 32 if plan.machine_class == CLASS_I32 else 64
+        return found
+
+    def check_worth(self, plan: Plan) -> None:
+        """Where accesses need no check, a fast copy has to be one that LLVM can vectorise: with one exit that depends on data it may only
+        read; and it would load from scattered addresses one by one."""
+        if not all(self.environment.memories[each.memory].guarded for each in plan.ranges):
+            return
+        if plan.leaves > 1 or plan.leaves and any(each.written for each in plan.ranges):
+            raise NotPlanned("exits that depend on data")
+        if plan.scattered:
+            raise NotPlanned("scattered addresses")
+
+    def write_versions(self, label: int, plan: Plan, end: int, check: str) -> None:
         """Check and fast copy; the ordinary loop follows."""
-        check, fast, done = self.label(), f"F{label}", self.label()
+        enter, leave, done = self.label(), self.label(), self.label()
         self.versioned[label] = done
-        self.write(f"br label %{check}")
         self.begin(check)
         self.known.clear()
         self.poll()
-        counts, conditions = self.iterations(plan)
-        total = counts[0]
-        for count in counts[1:]:
-            total = self.least(total, count)
+        conditions: list[str] = []
+        total, enough = self.iterations(plan, conditions)
         worthwhile = self.label()
-        enough = self.value(f"icmp uge i64 {total}, {FEWEST}")
         self.write(f"br i1 {enough}, label %{worthwhile}, label %L{label}")
         self.begin(worthwhile)
-        chunk = self.least(total, str(CHUNK))
-        extents = self.check_ranges(plan.ranges, chunk, conditions)
-        parallel = self.check_overlaps(plan.ranges, extents, conditions)
+        steps = self.least(total, str(CHUNK - 1))
+        extents = self.extents(plan.ranges, steps, conditions)
+        ahead = plan.leaves > 0 and not plan.scattered
+        parallel = not plan.leaves and not plan.scattered and self.check_overlaps(plan.ranges, extents, conditions)
         counter = f"%k{label}"
         self.allocas.append(f"{counter} = alloca i64")
         self.write(f"store i64 0, ptr {counter}")
-        bases = [self.value(f"getelementptr i8, ptr {self.memory_base(each.memory)}, i64 {x[0]}") for each, x in zip(plan.ranges, extents)]
-        self.write(f"br i1 {self.all_of(conditions)}, label %{fast}, label %L{label}{LIKELY}")
-        self.begin(fast)
+        self.write(f"br i1 {self.all_of(conditions)}, label %{enter}, label %L{label}{LIKELY}")
+        self.begin(enter)
+        bases = [self.base(each.memory, extent, ahead) for each, extent in zip(plan.ranges, extents)]
+        self.write(f"br label %F{label}")
+        self.begin(f"F{label}")
         self.known.clear()
-        self.write_fast(label, plan, bases, parallel, counter, chunk)
-        self.leave_copy(label, plan, check, done, chunk, total)
-
-    def write_fast(self, label: int, plan: Plan, bases: list[str], parallel: bool, counter: str, chunk: str) -> None:
-        """One iteration, then the branch back."""
         k = self.value(f"load i64, ptr {counter}")
-        places = {}
-        for each, base in zip(plan.ranges, bases):
-            pointer = base
-            if each.stride:
-                distance = self.value(f"mul nsw i64 {k}, {each.stride}")
-                pointer = self.value(f"getelementptr inbounds i8, ptr {base}, i64 {distance}")
+        places = self.places(plan, extents, bases, k)
+        group, loop = self.loop_metadata(parallel, plan.scattered)
+        self.write_iteration(Fast(label, places, group, plan.outcomes, plan.covered, plan.loaded), end, done)
+        self.begin(f"N{label}")
+        following = self.value(f"add nuw nsw i64 {k}, 1")
+        self.write(f"store i64 {following}, ptr {counter}")
+        again = self.value(f"icmp ne i64 {k}, {steps}")
+        self.write(f"br i1 {again}, label %F{label}, label %{leave}{loop}")
+        self.begin(leave)
+        self.write(BARRIER)
+        finished = self.value(f"icmp eq i64 {steps}, {total}")
+        self.write(f"br i1 {finished}, label %{done if plan.exact else f'L{label}'}, label %{check}{LIKELY}")
+
+    def base(self, memory: int, extent: Extent, ahead: bool) -> str:
+        """The machine address of a range's start; `ahead` tells LLVM that it may read all of the range, even if the loop is left before."""
+        base = self.memory_base(memory)
+        if not ahead:
+            return self.value(f"getelementptr i8, ptr {base}, i64 {extent.start}")
+        self.reads_ahead = True
+        low = self.value(f"getelementptr i8, ptr {base}, i64 {extent.low}")
+        low = self.value(f'call ptr asm "", "=r,0"(ptr {low}) nofree #2')  # LLVM compares the range with one that begins at a single value
+        size = self.value(f"sub i64 {extent.high}, {extent.low}")
+        callee = self.intrinsic("void", "llvm.assume", "i1")
+        self.write(f'call {callee}(i1 true) ["dereferenceable"(ptr {low}, i64 {size}), "align"(ptr {low}, i64 1)]')
+        return self.value(f"getelementptr i8, ptr {low}, i64 {self.value(f'sub i64 {extent.start}, {extent.low}')}")
+
+    def places(self, plan: Plan, extents: list[Extent], bases: list[str], k: str) -> dict[int, str]:
+        """The machine addresses of accesses in the k-th iteration, by stream word."""
+        found = {}
+        for each, extent, pointer in zip(plan.ranges, extents, bases):
+            if each.places and extent.stride != "0":
+                distance = self.value(f"mul nsw i64 {k}, {extent.stride}")
+                pointer = self.value(f"getelementptr inbounds i8, ptr {pointer}, i64 {distance}")
             for word, place in each.places:
-                places[word] = self.value(f"getelementptr inbounds i8, ptr {pointer}, i64 {place}") if place else pointer
+                found[word] = self.value(f"getelementptr inbounds i8, ptr {pointer}, i64 {place}") if place else pointer
+        return found
+
+    def loop_metadata(self, parallel: bool, scattered: bool) -> tuple[str, str]:
+        """What the accesses of a fast copy and its branch back are marked with."""
         node = LOOP_METADATA + len(self.unit.metadata) * 2
-        group = f", !llvm.access.group !{node}" if parallel else ""
-        untaken = frozenset(each.word for each in plan.exits)
-        self.fast = Fast(label, places, group, untaken, plan.loaded)
-        height = len(self.stack)
-        self.walk(plan.last)
-        del self.stack[height:]
         properties = [f"!{node + 1}"]
         if parallel:
             properties.append(f'!{{!"llvm.loop.parallel_accesses", !{node}}}')
+        if scattered:
+            properties.append('!{!"llvm.loop.vectorize.enable", i1 false}')
         self.unit.metadata.append(f"!{node} = distinct !{{}}\n!{node + 1} = distinct !{{{', '.join(properties)}}}")
+        return f", !llvm.access.group !{node}" if parallel else "", f", !llvm.loop !{node + 1}"
+
+    def write_iteration(self, fast: Fast, end: int, done: str) -> None:
+        """One iteration of the fast copy."""
+        self.fast = fast
+        height = len(self.stack)
+        self.walk(end)
+        del self.stack[height:]
+        if self.words[end] >> 16 & REACHED:
+            self.write(BARRIER)
+            self.write(f"br label %{done}")
         self.fast = None
-        following = self.value(f"add nuw nsw i64 {k}, 1")
-        self.write(f"store i64 {following}, ptr {counter}")
-        again = self.value(f"icmp ult i64 {following}, {chunk}")
+
+    # What is different inside of a fast copy
+
+    def address(self, memory: int, offset: int, size: int) -> Place:
+        """The place of an access whose range was checked needs no check of its own."""
+        fast = self.fast
+        if fast is None or self.word not in fast.covered:
+            return super().address(memory, offset, size)
+        pointer = fast.places.get(self.word)
+        if pointer is not None:
+            self.stack.pop()
+            return Place(pointer, "", "", fast.group)
+        index64 = self.environment.memories[memory].index64
+        at = self.wide(self.pop(), index64)
+        offset &= (1 << 64) - 1 if index64 else 0xFFFFFFFF
+        return Place(self.offset_pointer(self.memory_base(memory), at, offset), "", "", fast.group)
+
+    def pop_condition(self) -> str:
+        """A condition that the number of iterations was computed from is known."""
+        condition = super().pop_condition()
+        outcome = self.fast.outcomes.get(self.word) if self.fast is not None else None
+        return condition if outcome is None else "true" if outcome else "false"
+
+    def edge(self, label: int, count: int) -> str:
+        """A branch back goes to the next iteration; before a branch out of the loop, everything is in memory."""
+        fast = self.fast
+        if fast is None or label > fast.label:
+            return super().edge(label, count)
+        if label == fast.label:
+            return f"N{label}"
+        values = self.settle(count)
+        out, self.out, before = self.out, [], self.block
         leave = self.label()
-        self.write(f"br i1 {again}, label %F{label}, label %{leave}, !llvm.loop !{node + 1}")
         self.begin(leave)
         self.write(BARRIER)
-
-    def leave_copy(self, label: int, plan: Plan, check: str, done: str, chunk: str, total: str) -> None:
-        """Behind the fast copy: another chunk, or the end; if it ends by another exit than the last, the ordinary loop finds it."""
-        finished = self.value(f"icmp eq i64 {chunk}, {total}")
-        self.write(f"br i1 {finished}, label %{done if plan.exact else f'L{label}'}, label %{check}{LIKELY}")
-
-    # How often
-
-    def iterations(self, plan: Plan) -> tuple[list[str], list[str]]:
-        """For each exit how many iterations there are before the one that takes it (with that one, if there is no other exit), and
-        conditions for that."""
-        counts: list[str] = []
-        conditions: list[str] = []
-        for each in plan.exits:
-            count = self.iterations_until_equal(each, conditions) if each.stay.relation == "ne" else self.iterations_until(each, conditions)
-            if plan.exact:
-                count = self.value(f"add nuw nsw i64 {count}, 1")
-            counts.append(count)
-        if not plan.exact:
-            conditions += [self.value(f"icmp ne i64 {count}, 0") for count in counts]
-        return counts, conditions
-
-    def iterations_until_equal(self, each: Exit, conditions: list[str]) -> str:
-        """How often the two sides differ first, if they ever meet: their difference, divided by how much it changes."""
-        step = each.x_stride - each.y_stride
-        x, y = (each.stay.x, each.stay.y) if step < 0 else (each.stay.y, each.stay.x)
-        distance = self.value(f"zext i32 {self.affine(combined(x, y, -1))} to i64")
-        if abs(step) == 1:
-            return distance
-        rest = self.value(f"urem i64 {distance}, {abs(step)}")
-        conditions.append(self.value(f"icmp eq i64 {rest}, 0"))
-        return self.value(f"udiv i64 {distance}, {abs(step)}")
-
-    def iterations_until(self, each: Exit, conditions: list[str]) -> str:
-        """How often a relation holds first; the side that moves must not wrap around before."""
-        sign, step = each.stay.relation[0], each.x_stride
-        extension = "sext" if sign == "s" else "zext"
-        x = self.value(f"{extension} i32 {self.affine(each.stay.x)} to i64")
-        y = self.value(f"{extension} i32 {self.affine(each.stay.y)} to i64")
-        grows = each.stay.relation[1] == "l"
-        distance = self.value(f"sub i64 {y}, {x}") if grows else self.value(f"sub i64 {x}, {y}")
-        if each.stay.relation[2] == "e":
-            distance = self.value(f"add i64 {distance}, 1")
-        callee = self.intrinsic("i64", "llvm.smax.i64", "i64, i64")
-        distance = self.value(f"call {callee}(i64 {distance}, i64 0)")
-        if abs(step) != 1:
-            distance = self.value(f"udiv i64 {self.value(f'add i64 {distance}, {abs(step) - 1}')}, {abs(step)}")
-        last = self.value(f"add i64 {x}, {self.value(f'mul i64 {distance}, {step}')}")
-        least, most = _BOUNDS[sign]
-        conditions.append(self.value(f"icmp sle i64 {last}, {most}" if grows else f"icmp sge i64 {last}, {least}"))
-        return distance
-
-    # Where
-
-    def check_ranges(self, ranges: tuple[Range, ...], chunk: str, conditions: list[str]) -> list[tuple[str, str, str]]:
-        """For each range its start and the bytes that are touched, from and to, in its memory; conditions that they are inside."""
-        steps = self.value(f"sub i64 {chunk}, 1")
-        lengths: dict[int, str] = {}
-        extents = []
-        for each in ranges:
-            if each.memory not in lengths:
-                lengths[each.memory] = self.memory_length(each.memory)
-            start = self.value(f"zext i32 {self.affine(each.start)} to i64")
-            low = high = start
-            if each.stride:
-                way = self.value(f"mul nuw nsw i64 {steps}, {abs(each.stride)}")
-                if each.stride > 0:
-                    high = self.value(f"add nuw nsw i64 {start}, {way}")
-                else:
-                    low = self.value(f"sub i64 {start}, {way}")
-                    conditions.append(self.value(f"icmp sge i64 {low}, 0"))
-            end = self.value(f"add nuw nsw i64 {high}, {each.end}")
-            conditions.append(self.value(f"icmp ule i64 {end}, {lengths[each.memory]}"))
-            extents.append((start, self.value(f"add i64 {low}, {each.first}"), end))
-        return extents
-
-    def check_overlaps(self, ranges: tuple[Range, ...], extents: list[tuple[str, str, str]], conditions: list[str]) -> bool:
-        """Conditions that iterations do not touch what others write; whether there are such."""
-        if not any(each.written for each in ranges) or any(each.written and abs(each.stride) < each.end - each.first for each in ranges):
-            return False
-        pairs = [(a, b) for a in range(len(ranges)) for b in range(a) if ranges[a].written or ranges[b].written]
-        if len(pairs) > MAXIMUM_PAIRS:
-            return False
-        for a, b in pairs:
-            memories = {ranges[a].memory, ranges[b].memory}
-            if len(memories) == 2:  # if both are imported, they may be the same
-                one, other = (self.memory_base(memory) for memory in sorted(memories))
-                conditions.append(self.value(f"icmp ne ptr {one}, {other}"))
-                continue
-            before = self.value(f"icmp ule i64 {extents[a][2]}, {extents[b][1]}")
-            behind = self.value(f"icmp ule i64 {extents[b][2]}, {extents[a][1]}")
-            conditions.append(self.value(f"or i1 {before}, {behind}"))
-        return True
-
-    # Helpers
-
-    def affine(self, x: Affine) -> str:
-        """The value of an affine expression now, an i32."""
-        total = ""
-        for local, coefficient in x.terms:
-            term = self.get_local(local)
-            if coefficient != 1:
-                term = self.value(f"mul i32 {term}, {coefficient}")
-            total = self.value(f"add i32 {total}, {term}") if total else term
-        if not total:
-            return str(x.constant)
-        return self.value(f"add i32 {total}, {x.constant}") if x.constant else total
-
-    def least(self, x: str, y: str) -> str:
-        """The smaller of two numbers of iterations."""
-        callee = self.intrinsic("i64", "llvm.umin.i64", "i64, i64")
-        return self.value(f"call {callee}(i64 {x}, i64 {y})")
-
-    def all_of(self, conditions: list[str]) -> str:
-        """Whether all conditions hold."""
-        every = conditions[0]
-        for condition in conditions[1:]:
-            every = self.value(f"and i1 {every}, {condition}")
-        return every
+        self.stack += values
+        target = super().edge(label, count)
+        del self.stack[len(self.stack) - count :]
+        self.write(f"br label %{target}")
+        self.cold += self.out
+        self.out, self.block = out, before
+        return leave
