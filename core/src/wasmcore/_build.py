@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from wasmcore._typing import Final
 
 
 def _probe() -> None:

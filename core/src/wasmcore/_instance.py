@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
 
 from wasmcore import _registry
+from wasmcore._typing import TYPE_CHECKING, Any
 from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
 from wasmcore.errors import LinkError
 from wasmcore.runtime.func import ExportedFunction, Func

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from wasmcore import __version__
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._source import read_source
+from wasmcore._typing import TYPE_CHECKING
 from wasmcore.binary import decode
 from wasmcore.compile.engine import Engine, default_engine
 from wasmcore.compile.module_code import ModuleCode
@@ -102,8 +102,9 @@ class Module:
                 from wasmcore.compile.saved_code import SavedCode, made_for
 
                 engine = self.engine
-                wanted = made_for(engine, environment, self._digest.digest(), engine.signals, __version__)
-                saved = SavedCode(self._cache, wanted, engine.backend.lazy)
+                # Its thread may still be hashing, so it is asked last.
+                wanted = made_for(engine, environment, b"", engine.signals, __version__)
+                saved = SavedCode(self._cache, wanted._replace(module=self._digest.digest()), engine.backend.lazy)
             found = self._known[guarded] = environment, saved
         return found
 

@@ -10,9 +10,9 @@ import os
 import sys
 import warnings
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final
 
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import PluginError
 from wasmcore.plugin import hooks
 from wasmcore.plugin.code import CONTRACT

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
+
+from wasmcore._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,7 @@ signature (`None`) are the instructions whose types depend on more than the opco
 
 from __future__ import annotations
 
-from typing import Final, final
-
+from wasmcore._typing import Final, final
 from wasmcore.types import F32, F64, I32, I64, V128
 
 PREFIXES: Final = {0xFC: 0x100, 0xFD: 0x200, 0xFB: 0x400, 0xFE: 0x600}

@@ -17,7 +17,7 @@ each loop around the access counting ten times.
 
 from __future__ import annotations
 
-from typing import Final
+from wasmcore._typing import Final
 
 VERSION: Final = 1
 

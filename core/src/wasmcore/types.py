@@ -6,9 +6,8 @@ reference (specification, section 2.3 "Types").
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
-
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import Final, TypeAlias
 
 ValueType: TypeAlias = int
 

@@ -9,7 +9,7 @@ from test_assembler import ALL, DISPLACEMENTS, R32, R64, XMM, address, number, t
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64 import vector_instructions as v
 
-INSTRUCTIONS = {name: value for name, value in vars(v).items() if isinstance(value, int) and not name.startswith("DIGIT")}
+INSTRUCTIONS = {name: value for name, value in vars(v).items() if type(value) is int and not name.startswith("DIGIT")}
 
 # How much of memory they read, if not 16 bytes.
 SIZES = {

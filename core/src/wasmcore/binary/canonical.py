@@ -6,8 +6,7 @@ that, with references to earlier groups by the numbers those got, so that no com
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
-
+from wasmcore._typing import TYPE_CHECKING, Final, TypeAlias
 from wasmcore.binary.module_info import ArrayType
 from wasmcore.types import HEAP_CONCRETE, FuncType
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from wasmcore._typing import Final
 from wasmcore.binary.reader import NO_I32_CONST, Reader
 from wasmcore.binary.segments import I32_CONST, ConstantExpression, Immediate
 from wasmcore.errors import DecodeError, ValidationError

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, final
-
 from wasmcore._native import BytesWriter, i32, i64, write_i32_le
+from wasmcore._typing import Final, final
 from wasmcore.binary.constants import read_constant_expression
 from wasmcore.binary.module_info import (
     IDENTITY_RUNS,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, TypeAlias, final
 
+from wasmcore._typing import TYPE_CHECKING, Final, TypeAlias, final
 from wasmcore.binary.segments import ACTIVE as ACTIVE
 from wasmcore.binary.segments import DECLARATIVE as DECLARATIVE
 from wasmcore.binary.segments import PASSIVE as PASSIVE

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final
 
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.module_info import Names
 from wasmcore.binary.reader import Reader
 from wasmcore.errors import CompileError, DecodeError

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, final
-
 from wasmcore._native import i64
+from wasmcore._typing import Final, final
 from wasmcore.errors import DecodeError, ValidationError
 
 _HEAP_TYPES: Final = {

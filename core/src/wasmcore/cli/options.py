@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
 
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import Any, Final
 
 COMMANDS: Final = ("run", "compile", "validate", "inspect", "objdump", "wat2wasm", "wasm2wat", "wast", "backends", "cache")
 """Names of the commands; a first word that is none of them is a file to run."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Final, TextIO
 
 from wasmcore._source import read_file
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import CompileError, TextError, Trap, WasmcoreError
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 FAILED: Final = 1
 """The module can not be read, compiled, linked or called."""

@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
-from typing import Any, Final
 
 import wasmcore
 from wasmcore._source import PRECOMPILED, to_binary
+from wasmcore._typing import Any, Final
 from wasmcore.cli.options import RunRequest
 from wasmcore.cli.report import UsageError, naming, say_if_plain
 from wasmcore.errors import Exit, WasmcoreError
@@ -37,6 +37,8 @@ def run(request: RunRequest) -> int:
     except WasmcoreError:
         to_binary(content.get(), request.file)  # what is wrong with the file comes first
         raise
+    from wasmcore import _instance as _instance  # takes as long as is left of reading a big file
+
     data = content.get()
     if not data.startswith(PRECOMPILED):
         data = to_binary(data, request.file)

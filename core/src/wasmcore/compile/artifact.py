@@ -14,9 +14,9 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 from struct import Struct, error, iter_unpack, pack
-from typing import TYPE_CHECKING, Any, Final
 
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import ArtifactError, TrapKind
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 

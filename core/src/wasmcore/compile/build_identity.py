@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+
+from wasmcore._typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from wasmcore.compile.engine import Engine

@@ -16,15 +16,12 @@ import os
 import stat
 import sys
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
 
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wasmcore.compile.artifact import Artifact, MadeFor
 
 DEFAULT_SIZE: Final = 1 << 30
@@ -185,28 +182,8 @@ class Cache:
 
     # Files
 
-    @contextmanager
-    def _open(self, make: bool = False) -> Iterator[int]:
-        """A descriptor of the folder; OSError if it is not there or not safe."""
-        if self.folder is None:
-            raise FileNotFoundError(2, "no place for a cache")
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            descriptor = os.open(self.folder, flags)
-        except FileNotFoundError:
-            if not make:
-                raise
-            os.makedirs(os.path.dirname(self.folder), exist_ok=True)
-            try:
-                os.mkdir(self.folder, 0o700)
-            except FileExistsError:
-                pass
-            descriptor = os.open(self.folder, flags)
-        try:
-            _check_owner(os.fstat(descriptor), _OTHERS_MAY_WRITE)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+    def _open(self, make: bool = False) -> _Folder:
+        return _Folder(self.folder, make)
 
     def _read_key(self, folder: int, make: bool = False) -> bytes:
         """The key of the folder; OSError if there is none. With `make`, one that is missing or not fit is made anew."""
@@ -228,6 +205,40 @@ class Cache:
             # Some more than needed, so that not every entry that comes has to look again.
             _remove_abandoned(folder)
             _shrink(folder, max(0, self.size - self.size // 10 - size), keep=name)
+
+
+class _Folder:
+    """The folder of a cache, open inside a `with`, which gives its descriptor; OSError if it is not there or not safe."""
+
+    def __init__(self, path: str | None, make: bool) -> None:
+        self._path = path
+        self._make = make
+        self._descriptor = -1
+
+    def __enter__(self) -> int:
+        if self._path is None:
+            raise FileNotFoundError(2, "no place for a cache")
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self._descriptor = os.open(self._path, flags)
+        except FileNotFoundError:
+            if not self._make:
+                raise
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            try:
+                os.mkdir(self._path, 0o700)
+            except FileExistsError:
+                pass
+            self._descriptor = os.open(self._path, flags)
+        try:
+            _check_owner(os.fstat(self._descriptor), _OTHERS_MAY_WRITE)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        return self._descriptor
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
 
 
 def entry_name(made_for: MadeFor) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final
 
 from wasmcore import _registry
 from wasmcore._build import COMPILED
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import PluginError
 from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES
 from wasmcore.runtime.memory import can_be_guarded

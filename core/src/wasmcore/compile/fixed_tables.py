@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Final
 
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.module_info import ACTIVE, KIND_TABLE
 from wasmcore.plugin.unit import NO_FUNCTION
 

@@ -6,11 +6,10 @@ import ctypes
 import warnings
 from array import array
 from bisect import bisect_right
-from contextlib import closing
 from struct import iter_unpack
-from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.errors import ArtifactError, CompileWarning
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
@@ -19,7 +18,6 @@ from wasmcore.plugin.unit import CompileUnit, Environment
 from wasmcore.runtime.loader import LoadedCode
 from wasmcore.runtime.locks import Lock
 from wasmcore.types import FuncType
-from wasmcore.validation import StreamWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from wasmcore.runtime.instance import InstanceState
     from wasmcore.runtime.stubs import Machine
     from wasmcore.runtime.type_ids import ProcessTypes
+    from wasmcore.validation import StreamWriter
 
 _KEPT_ADDRESS_MAPS: Final = 16
 _FUNCTION_SIZE: Final = 12
@@ -59,7 +58,8 @@ class ModuleCode:
         self._target = engine.target
         self._features = engine.target.features()
         self._lock = Lock()
-        self._writer = StreamWriter(info, engine.features)
+        self._wasm_features = engine.features
+        self._made_writer: StreamWriter | None = None
         self._loaded: list[LoadedCode] = []
         self._instances: list[ref[InstanceState]] = []
         self._defined = info.function_count - info.imported_functions
@@ -81,6 +81,15 @@ class ModuleCode:
         self.most_params = max([len(item.composite.params) for item in info.types if isinstance(item.composite, FuncType)], default=0)
         """No function has more."""
         self.type_ids_address = ctypes.addressof(self._type_ids)
+
+    @property
+    def _writer(self) -> StreamWriter:
+        """Made when the first function is compiled: where all code was in the cache, nothing of this is imported."""
+        if self._made_writer is None:
+            from wasmcore.validation import StreamWriter
+
+            self._made_writer = StreamWriter(self.info, self._wasm_features)
+        return self._made_writer
 
     @property
     def module_name(self) -> str | None:
@@ -159,6 +168,8 @@ class ModuleCode:
 
     def compiled_units(self, progress: Callable[[int, int], None] | None = None) -> Generator[CompiledCode]:
         """Compile all functions in units that the module alone decides; in several processes, if that is worth it."""
+        from contextlib import closing
+
         from wasmcore.compile.parallel import compile_units
 
         done = 0

@@ -7,8 +7,8 @@ import warnings
 from collections import deque
 from concurrent.futures import BrokenExecutor, CancelledError
 from itertools import islice
-from typing import TYPE_CHECKING, Final
 
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import PluginError
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import atexit
 from hashlib import sha256
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from wasmcore._build import COMPILED
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.compile.artifact import Artifact, MadeFor, difference, joined
 from wasmcore.compile.build_identity import build_of
 from wasmcore.compile.cache import enabled

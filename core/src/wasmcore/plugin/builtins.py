@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import Final
 from wasmcore.stream import CLASS_I32, CLASS_I64, CLASS_REF
 
 

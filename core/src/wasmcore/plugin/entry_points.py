@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TypeAlias
 
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import TypeAlias
 
 _OWN_FINDERS = frozenset({"_frozen_importlib_external", "importlib_metadata"})
 """Modules of the finders on `sys.meta_path` that look for distributions only in the folders of `sys.path`."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
 
+from wasmcore._typing import TYPE_CHECKING, Any, Protocol
 from wasmcore.plugin.code import CompiledCode
 from wasmcore.plugin.markers import hookimpl as hookimpl
 from wasmcore.plugin.markers import hookspec

@@ -7,9 +7,9 @@ documentation all come from it. All numbers are bytes.
 from __future__ import annotations
 
 import ctypes
-from typing import Final
 
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import Final
 
 
 class Field(NamedTuple):

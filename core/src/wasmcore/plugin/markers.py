@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+
+from wasmcore._typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _Hook = TypeVar("_Hook", bound=Callable[..., Any])
 
 PROJECT: Final = "wasmcore"
 """The pluggy project name."""
 SPECIFICATION: Final = PROJECT + "_spec"
 IMPLEMENTATION: Final = PROJECT + "_impl"
 """The attribute of a function in which pluggy looks for the options of its marker."""
-
-_Hook = TypeVar("_Hook", bound=Callable[..., Any])
 
 
 def hookspec(function: _Hook) -> _Hook:

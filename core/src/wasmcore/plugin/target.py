@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import Protocol
 from wasmcore.plugin.convention import CallingConvention
 
 

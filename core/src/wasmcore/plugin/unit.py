@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import Final
 
 NO_FUNCTION: Final = 0xFFFFFFFF
 """In `TablePlan.functions`: a null element."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmcore._native import BytesWriter, i64, read_i32_le
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.segments import ACTIVE, PASSIVE, ROW, ConstantExpression, DataSegments
 
 if TYPE_CHECKING:

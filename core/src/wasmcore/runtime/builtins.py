@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import Trap, TrapKind
 from wasmcore.runtime import references, traps
 from wasmcore.runtime import store as stores

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from typing import Final
 
+from wasmcore._typing import Final
 from wasmcore.runtime import platform
 from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.resources import Resource

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import CompileError
 from wasmcore.opcodes import OPCODES
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from wasmcore import _registry
+from wasmcore._typing import Any
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.runtime import references
 from wasmcore.runtime.group import Group

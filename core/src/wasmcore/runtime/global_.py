@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Final
 
+from wasmcore._typing import Any, Final
 from wasmcore.runtime import references
 from wasmcore.runtime.group import Group
 from wasmcore.runtime.values import pack_value, unpack_value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from typing import Final
 
+from wasmcore._typing import Final
 from wasmcore.runtime import references
 from wasmcore.runtime.locks import Lock
 from wasmcore.runtime.store import Store

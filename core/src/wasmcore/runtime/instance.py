@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
+from wasmcore._typing import TYPE_CHECKING, Any, Protocol
 from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
 from wasmcore.plugin.layout import FUNCREF_SIZE, VMCONTEXT
 from wasmcore.runtime import references

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 from bisect import bisect_right
 from struct import iter_unpack
-from typing import Protocol
 from weakref import ref
 
+from wasmcore._typing import Protocol
 from wasmcore.errors import Frame, PluginError, TrapKind
 from wasmcore.plugin.code import CompiledCode
 from wasmcore.runtime import code_memory, perf_map, traps

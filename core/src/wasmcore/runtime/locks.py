@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from threading import RLock
 from types import TracebackType
-from typing import Final
 from weakref import WeakSet
+
+from wasmcore._typing import Final
 
 _locks: Final[WeakSet[Lock]] = WeakSet()
 

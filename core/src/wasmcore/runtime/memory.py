@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime import platform, traps
 from wasmcore.runtime.resources import Resource
 from wasmcore.types import Limits, MemoryType

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+
+from wasmcore._typing import Final
 
 ENABLED: Final = os.environ.get("WASMCORE_PERF") == "1"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from wasmcore._typing import TYPE_CHECKING
 from wasmcore.plugin.layout import FUNCREF_SIZE, GLOBAL_SIZE, MEMORY_SIZE, TABLE_SIZE, VMCONTEXT_HEAD_SIZE
 from wasmcore.plugin.unit import Environment, GlobalPlan, MemoryPlan, TablePlan
 from wasmcore.types import FuncType, GlobalType, TableType

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from typing import Final
+
+from wasmcore._typing import Final
 
 PAGE_SIZE: Final = os.sysconf("SC_PAGE_SIZE")
 

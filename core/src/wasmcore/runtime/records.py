@@ -6,8 +6,8 @@ import ctypes
 from array import array
 from collections.abc import Callable
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final
 
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.runtime import platform
 from wasmcore.runtime.resources import Resource

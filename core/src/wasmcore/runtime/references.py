@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ctypes
 from itertools import count
-from typing import Any, Final, Protocol, cast
 from weakref import WeakValueDictionary
 
+from wasmcore._typing import Any, Final, Protocol, cast
 from wasmcore.plugin.layout import FUNCREF
 from wasmcore.runtime.type_ids import abstract_heap_type, id_matches
 from wasmcore.types import HEAP_CONCRETE, HEAP_EXTERN, HEAP_FUNC, HEAP_NOEXTERN, HEAP_NOFUNC, REFERENCE, ValueType, value_type_name

@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
-from typing import Final
+
+from wasmcore._typing import Final
 
 _waiting: Final[list[Resource]] = []
 _collecting = False

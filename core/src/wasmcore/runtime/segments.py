@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from typing import TYPE_CHECKING, Any
 
+from wasmcore._typing import TYPE_CHECKING, Any
 from wasmcore.binary.module_info import ACTIVE, DECLARATIVE, KIND_MEMORY
 from wasmcore.errors import Trap, TrapKind
 from wasmcore.runtime.active_data import copy_active

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import signal
 from collections.abc import Callable
-from typing import Final
 
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import Final
 from wasmcore.errors import PluginError
 from wasmcore.runtime import platform
 from wasmcore.runtime.locks import Lock

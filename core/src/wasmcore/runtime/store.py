@@ -6,9 +6,9 @@ import ctypes
 import os
 from itertools import count
 from time import monotonic
-from typing import Final
 from weakref import WeakValueDictionary
 
+from wasmcore._typing import Final
 from wasmcore.errors import StoreBusyError
 from wasmcore.plugin.layout import OVERFLOW_OFFSET, OVERFLOW_SLOT, OVERFLOW_SLOTS, POLL_OFFSET, STORE_SIZE
 from wasmcore.runtime import platform

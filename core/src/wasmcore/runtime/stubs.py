@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from wasmcore._typing import TYPE_CHECKING, Any, Final, Protocol
 from wasmcore.errors import PluginError, Trap, TrapKind
 from wasmcore.plugin.builtins import BUILTINS
 from wasmcore.plugin.layout import FUNCREF_SIZE, OVERFLOW_SLOTS, VMCONTEXT_HEAD_SIZE

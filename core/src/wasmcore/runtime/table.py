@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime import references
 from wasmcore.runtime.group import Group
 from wasmcore.types import FUNCREF, Limits, TableType, ValueType, value_type_name

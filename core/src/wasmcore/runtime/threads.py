@@ -6,8 +6,8 @@ import ctypes
 import os
 from threading import get_native_id
 from threading import local as thread_local
-from typing import Any, Final
 
+from wasmcore._typing import Any, Final
 from wasmcore.errors import StoreBusyError
 from wasmcore.plugin.layout import (
     ACTIVATION_FIELDS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
-from typing import Any, Final, Protocol, overload
 from weakref import ref
 
+from wasmcore._typing import Any, Final, Protocol, overload
 from wasmcore.errors import Frame, Trap, TrapKind
 from wasmcore.runtime import store as stores
 from wasmcore.runtime.locks import Lock

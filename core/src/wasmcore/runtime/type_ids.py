@@ -7,8 +7,8 @@ process type refers to it by type id.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
 
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.canonical import canonical_types
 from wasmcore.binary.module_info import ArrayType, StructType, SubType
 from wasmcore.runtime.locks import Lock

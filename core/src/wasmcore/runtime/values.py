@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import Any, Final
 
+from wasmcore._typing import Any, Final
 from wasmcore.runtime import references
 from wasmcore.types import F32, F64, I32, I64, V128, ValueType, value_type_name
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, final
-
 from wasmcore._native import BytesWriter, append, i32, i64, read_i32_le, u8, vec, write_i32_le, write_i64_le
+from wasmcore._typing import TYPE_CHECKING, Final, final
 from wasmcore.binary.reader import signed, unsigned_rest
 from wasmcore.errors import DecodeError
 from wasmcore.opcodes import PREFIX_ENDS, PREFIXES

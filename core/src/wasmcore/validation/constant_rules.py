@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, final
-
+from wasmcore._typing import TYPE_CHECKING, Final, final
 from wasmcore.binary.module_info import ArrayType, FieldType, StructType
 from wasmcore.binary.segments import ConstantExpression, Immediate
 from wasmcore.errors import ValidationError

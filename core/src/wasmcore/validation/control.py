@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmcore._native import BytesWriter, append, i64, read_i32_le, u8, vec, write_i64_le
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.module_info import IDENTITY_RUNS
 from wasmcore.binary.reader import Reader
 from wasmcore.errors import DecodeError

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmcore._native import i64, read_i32_le
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.module_info import KIND_FUNCTION
 
 if TYPE_CHECKING:

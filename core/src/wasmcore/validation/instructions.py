@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmcore._native import i64, read_i32_le, read_i64_le, vec, write_i64_le
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.reader import unsigned_rest
 from wasmcore.errors import DecodeError
 from wasmcore.validation.control import RESULT_COUNT, RESULTS, Control

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, final
-
 from wasmcore._native import i64, read_i32_le
+from wasmcore._typing import TYPE_CHECKING, Final, final
 from wasmcore.binary.module_info import KIND_GLOBAL, KIND_TABLE
 from wasmcore.binary.segments import ACTIVE, PASSIVE, ROW
 from wasmcore.errors import ValidationError
 from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.types import I32, I64, REFERENCE, value_types_text
-from wasmcore.validation.body import BodyValidator
 from wasmcore.validation.constant_rules import ConstantRules
 from wasmcore.validation.subtyping import TypeRelations
 from wasmcore.validation.type_rules import check_supertypes
@@ -53,6 +51,8 @@ class _ModuleRules:
 
     def check_bodies(self) -> None:
         """All bodies."""
+        from wasmcore.validation.body import BodyValidator
+
         module = self.module
         bodies = module.bodies
         validator = BodyValidator(module, self.features, False)

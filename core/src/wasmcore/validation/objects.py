@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmcore._native import i64
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.module_info import ArrayType, StructType
 from wasmcore.errors import ValidationError
 from wasmcore.validation.references import References

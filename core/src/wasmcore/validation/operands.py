@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmcore._native import append, i64, vec
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.reader import signed, unsigned_rest
 from wasmcore.errors import DecodeError, ValidationError
 from wasmcore.types import value_types_text

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmcore._native import i64
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import CompileError, DecodeError
 from wasmcore.opcodes import OPCODES
 from wasmcore.validation.control import KIND, LOOP, RESULT_COUNT, RESULTS

@@ -7,8 +7,8 @@ natural alignment or of the number of lanes; bits 24 and up the kind of the imme
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
 
+from wasmcore._typing import Final
 from wasmcore.opcodes import ADDRESS, CODES_END, OPCODES
 from wasmcore.types import I32
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
+from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import ValidationError
 
 if TYPE_CHECKING:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final
 
 from wasmcore.errors import PluginError
 from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore_llvm.version import backend_version
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final
 
     from wasmcore_llvm.inlining import Origins
     from wasmcore_llvm.ir_state import Unit

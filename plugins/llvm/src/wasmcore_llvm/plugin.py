@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wasmcore.plugin.hooks import hookimpl
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasmcore.plugin.hooks import Backend
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
 
-from mypy_extensions import i16 as i16
-from mypy_extensions import i32 as i32
-from mypy_extensions import i64 as i64
-from mypy_extensions import u8 as u8
-
+TYPE_CHECKING = False
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from librt.strings import BytesWriter as BytesWriter
     from librt.strings import read_i32_le as read_i32_le
@@ -18,10 +15,23 @@ if TYPE_CHECKING:
     from librt.strings import write_i64_le as write_i64_le
     from librt.vecs import append as append
     from librt.vecs import vec as vec
+    from mypy_extensions import i16 as i16
+    from mypy_extensions import i32 as i32
+    from mypy_extensions import i64 as i64
+    from mypy_extensions import u8 as u8
 else:
+    _COMPILED = "wasmcore_singlepass__mypyc" in sys.modules
+    if _COMPILED:
+        append = vec = i16 = i32 = i64 = u8 = int  # imported by compiled modules, never used; the real ones import `typing`
+    else:
+        from mypy_extensions import i16 as i16
+        from mypy_extensions import i32 as i32
+        from mypy_extensions import i64 as i64
+        from mypy_extensions import u8 as u8
     try:
         from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i16_le, write_i32_le, write_i64_le
-        from librt.vecs import append, vec
+        if not _COMPILED:
+            from librt.vecs import append, vec
     except (ImportError, AttributeError, ValueError):
 
         class BytesWriter(bytearray):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import append, i64, vec
 from wasmcore_singlepass.allocation import BASE_BIT, CONSTANT, KIND_MASK, TYPE_SHIFT
 from wasmcore_singlepass.operators import Operators
 from wasmcore_singlepass.registers import RegisterFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # Bits of the description of a memory.
 MEMORY_INDEX64: Final = 1

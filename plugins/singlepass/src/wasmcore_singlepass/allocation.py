@@ -7,11 +7,13 @@ makes calls, a pinned local's slot is always current and `valid` says which pinn
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import BytesWriter, append, i64, u8, vec, write_i64_le
 from wasmcore_singlepass.registers import RegisterFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 IN_SLOT: Final = 0
 REGISTER: Final = 1

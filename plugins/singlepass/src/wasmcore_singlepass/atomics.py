@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64
 from wasmcore_singlepass.entry import Unsupported
 from wasmcore_singlepass.wide import Wide
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # The stream's format (`wasmcore.stream`).
 _EXTENDED: Final = 0x80000000

@@ -1,26 +1,21 @@
-"""The backend as core sees it: a compile unit through the compiler and the target's encoder."""
+"""The backend as core sees it. The compiler is imported when something is to be compiled: code may all be in the cache."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
-from wasmcore.errors import CompileError, PluginError
+from wasmcore.errors import PluginError
 from wasmcore.plugin.code import CONTRACT, CompiledCode
 from wasmcore.plugin.entry_points import entries
-from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore_singlepass import __version__
-from wasmcore_singlepass.accesses import GLOBAL_INDIRECT, MEMORY_GUARDED, MEMORY_INDEX64
-from wasmcore_singlepass.allocation import FLOAT_PIN
-from wasmcore_singlepass.compiler import Compiler
-from wasmcore_singlepass.entry import Unsupported
 from wasmcore_singlepass.protocol import ENTRY_POINT_GROUP, PROTOCOL
-from wasmcore_singlepass.registers import RegisterFile
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+    from typing import Any
 
-    from wasmcore.plugin.unit import CompileUnit, Environment
-    from wasmcore_singlepass.protocol import Lowering, TargetEncoder
+    from wasmcore.plugin.unit import CompileUnit
+    from wasmcore_singlepass.module_compiler import ModuleCompiler
+    from wasmcore_singlepass.protocol import Lowering
 
 _FEATURES = (
     "mvp sign_extension saturating_conversions multi_value bulk_memory reference_types tail_calls multi_memory extended_const memory64 "
@@ -41,7 +36,7 @@ class Singlepass:
 
     def __init__(self) -> None:
         self._lowerings: dict[str, Lowering] = {}
-        self._kept: list[_ModuleCompiler] = []  # at most one; who uses it takes it out, so that threads do not share it
+        self._kept: list[ModuleCompiler] = []  # at most one; who uses it takes it out, so that threads do not share it
         self._entries = entries(ENTRY_POINT_GROUP)
         self.targets = frozenset(entry.name for entry in self._entries)
 
@@ -70,7 +65,7 @@ class Singlepass:
                 result.append((word, str(record)))
         return result
 
-    def _take(self, unit: CompileUnit) -> _ModuleCompiler:
+    def _take(self, unit: CompileUnit) -> ModuleCompiler:
         """The compiler kept from the last call if it is for the same module, else a new one."""
         try:
             compiler = self._kept.pop()
@@ -79,7 +74,9 @@ class Singlepass:
         else:
             if compiler.fits(unit):
                 return compiler
-        return _ModuleCompiler(unit, self._lowering(unit.target))
+        from wasmcore_singlepass.module_compiler import ModuleCompiler
+
+        return ModuleCompiler(unit, self._lowering(unit.target))
 
     def _lowering(self, target: str) -> Lowering:
         """The lowering of a target; PluginError if there is none that works."""
@@ -88,115 +85,10 @@ class Singlepass:
             return found
         for entry in self._entries:
             if entry.name == target:
-                found = cast("Lowering", entry.load())
-                version = found.PROTOCOL
+                lowering: Any = entry.load()
+                version = lowering.PROTOCOL
                 if version[0] != PROTOCOL[0] or version[1] > PROTOCOL[1]:
                     raise PluginError(f"{entry.distribution} speaks version {version} of singlepass's lowering protocol, not {PROTOCOL}")
-                self._lowerings[target] = found
-                return found
+                self._lowerings[target] = lowering
+                return self._lowerings[target]
         raise PluginError(f"nothing installed lets singlepass compile for {target}; try `pip install wasmcore-{target.replace('_', '-')}`")
-
-
-class _ModuleCompiler:
-    """Compiler and encoder, set up for one module."""
-
-    def __init__(self, unit: CompileUnit, lowering: Lowering) -> None:
-        self._environment = unit.environment
-        self._target = unit.target
-        self._features = unit.features
-        self._signals = unit.signals
-        self._lowering = lowering
-        self._encoder: TargetEncoder = lowering.encoder(unit.features, unit.signals)
-        self._compiler = _compiler(lowering)
-        _set_up(self._compiler, unit.environment)
-
-    def fits(self, unit: CompileUnit) -> bool:
-        """Whether this is what the unit needs."""
-        same_machine = unit.target == self._target and unit.features == self._features and unit.signals == self._signals
-        return same_machine and unit.environment is self._environment
-
-    def records(self, unit: CompileUnit) -> list[bytes]:
-        """The macro records of each function."""
-        try:
-            return self._compiler.compile_unit(unit.streams, unit.address_map)
-        except Unsupported as error:
-            function = int.from_bytes(self._compiler.stream[:8], "little")
-            raise CompileError(f"singlepass does not implement {_what(error.code)} yet (function {function})") from None
-
-    def compile(self, unit: CompileUnit, version: str) -> CompiledCode:
-        """All functions of a unit, one behind the other."""
-        code = self._encoder.encode_unit(self.records(unit))
-        extents, traps, positions = self._encoder.tables()
-        return CompiledCode(
-            code=code,
-            functions=self._compiler.function_table(unit.streams, extents),
-            traps=traps,
-            address_map=positions,
-            target=self._target,
-            features=self._features,
-            backend="singlepass",
-            backend_version=version,
-        )
-
-
-def _compiler(lowering: Lowering) -> Compiler:
-    """The compiler for a target's registers."""
-    convention = lowering.CONVENTION
-    destroyed = (*lowering.NATIVE_DESTROYED, *(FLOAT_PIN + register for register in lowering.NATIVE_DESTROYED_FLOATS))
-    registers = RegisterFile(
-        _mask(lowering.TEMPORARIES),
-        _mask(lowering.FLOAT_TEMPORARIES),
-        bytes(lowering.PINNED),
-        bytes(lowering.FLOAT_PINNED),
-        bytes(convention.integers),
-        bytes(convention.floats),
-        bytes(convention.integer_results),
-        bytes(convention.float_results),
-        lowering.CALL_INDEX,
-        bytes(lowering.NATIVE_ARGUMENTS),
-        _mask(destroyed),
-        lowering.SHIFT_COUNT,
-        lowering.DIVIDEND,
-        lowering.REMAINDER,
-        lowering.VECTOR_TEMPORARIES,
-    )
-    return Compiler(registers)
-
-
-def _set_up(compiler: Compiler, environment: Environment) -> None:
-    """Tell a compiler about a module."""
-    compiler.set_module(
-        environment.type_pool,
-        environment.signatures,
-        environment.function_types,
-        environment.imported_functions,
-        environment.imports_offset,
-        environment.functions_offset,
-        FUNCREF_SIZE,
-    )
-    memories = environment.memories
-    compiler.set_layout(
-        [
-            [plan.offset for plan in memories],
-            [(MEMORY_INDEX64 if plan.index64 else 0) | (MEMORY_GUARDED if plan.guarded else 0) for plan in memories],
-            [plan.page_size_log2 for plan in memories],
-        ],
-        [[plan.offset for plan in environment.tables], [int(plan.index64) for plan in environment.tables]],
-        [[plan.offset for plan in environment.globals], [GLOBAL_INDIRECT if plan.indirect else 0 for plan in environment.globals]],
-    )
-
-
-def _mask(registers: Iterable[int]) -> int:
-    """A set of registers as bits."""
-    result = 0
-    for register in registers:
-        result |= 1 << register
-    return result
-
-
-def _what(code: int) -> str:
-    """The name of an instruction that is not implemented."""
-    from wasmcore.opcodes import OPCODES
-
-    opcode = OPCODES.get(code)
-    return opcode.name if opcode else f"instruction {code:#x}"

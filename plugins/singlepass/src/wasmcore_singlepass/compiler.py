@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import BytesWriter, i64, read_i32_le, read_i64_le, u8, write_i32_le
 from wasmcore_singlepass.allocation import CONSTANT, KIND_MASK, LOCAL, TYPE_SHIFT
 from wasmcore_singlepass.entry import Unsupported
 from wasmcore_singlepass.references import References
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # The stream's format (`wasmcore.stream`).
 _EXTENDED: Final = 0x80000000

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64, read_i64_le
 from wasmcore_singlepass.allocation import CONSTANT, FLOAT_REGISTER, IN_SLOT, KIND_MASK, REGISTER, TYPE_SHIFT, is_wide
 from wasmcore_singlepass.atomics import Atomics
 from wasmcore_singlepass.entry import read_u32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # The stream's format (`wasmcore.stream`).
 _EXTENDED: Final = 0x80000000

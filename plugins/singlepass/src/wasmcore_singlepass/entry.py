@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import append, i64, read_i32_le, read_i64_le, u8, vec
 from wasmcore_singlepass.accesses import Accesses
 from wasmcore_singlepass.allocation import BASE_BIT, FLOAT_PIN, NOT_PINNED, is_wide
 from wasmcore_singlepass.registers import RegisterFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # The stream's format (`wasmcore.stream`).
 _EXTENDED: Final = 0x80000000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64, vec
 from wasmcore_singlepass.allocation import (
@@ -21,6 +19,10 @@ from wasmcore_singlepass.allocation import (
     put,
 )
 from wasmcore_singlepass.registers import RegisterFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class Placing(Allocation):

@@ -7,9 +7,13 @@ scratch registers the encoder needs are not among those listed here.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
-
 from wasmcore.plugin.convention import CallingConvention
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Protocol
+else:
+    Protocol = object  # the import of `typing` takes longer than that of all of this
 
 PROTOCOL: Final = (3, 0)
 """Version of this protocol and of the records; a target works when the first number is equal and its second not greater."""

@@ -27,7 +27,10 @@ COPY_SLOT and ZERO_SLOTS concern whole registers and slots. The immediate of VEC
 
 from __future__ import annotations
 
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 
 EXTENDED: Final = 0x80
 NO_REGISTER: Final = 31

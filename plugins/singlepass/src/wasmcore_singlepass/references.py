@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64
 from wasmcore_singlepass.allocation import COMPARISON, KIND_MASK, LOCAL
 from wasmcore_singlepass.control import Control
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # The stream's format (`wasmcore.stream`).
 _RETURN_LABEL: Final = -1

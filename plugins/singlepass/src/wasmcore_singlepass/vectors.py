@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64, read_i64_le, write_i64_le
 from wasmcore_singlepass.accesses import PLAIN_ACCESS
@@ -11,6 +9,10 @@ from wasmcore_singlepass.allocation import CONSTANT, KIND_MASK
 from wasmcore_singlepass.entry import Unsupported
 from wasmcore_singlepass.registers import RegisterFile
 from wasmcore_singlepass.variables import Variables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # The stream's format (`wasmcore.stream`).
 _EXTENDED: Final = 0x80000000

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Final
 
 from wasmcore_wasi.errors import INVAL, Failure
 from wasmcore_wasi.guest import Guest
 from wasmcore_wasi.layout import U32_MASK, U64, U64_MASK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _HOST_CLOCKS: Final = (time.CLOCK_REALTIME, time.CLOCK_MONOTONIC, time.CLOCK_PROCESS_CPUTIME_ID, time.CLOCK_THREAD_CPUTIME_ID)
 

@@ -6,7 +6,6 @@ import errno
 import os
 from io import RawIOBase
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
-from typing import Any, Final
 
 from wasmcore_wasi import rights as right
 from wasmcore_wasi.errors import BADF, ISDIR, NOTCAPABLE, NOTDIR, Failure
@@ -19,6 +18,10 @@ from wasmcore_wasi.layout import (
     FILETYPE_SYMBOLIC_LINK,
     FILETYPE_UNKNOWN,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 _FILETYPES: Final = {
     S_IFBLK: FILETYPE_BLOCK_DEVICE,

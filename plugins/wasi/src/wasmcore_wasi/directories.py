@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Final
 
 from wasmcore_wasi import rights as right
 from wasmcore_wasi.descriptors import Descriptor, Entry, filetype_of
@@ -33,6 +32,10 @@ from wasmcore_wasi.layout import (
 from wasmcore_wasi.memory import path as guest_path
 from wasmcore_wasi.memory import span
 from wasmcore_wasi.paths import Location
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _OPEN_FLAGS: Final = (
     (OFLAGS_CREAT, os.O_CREAT, right.PATH_CREATE_FILE),

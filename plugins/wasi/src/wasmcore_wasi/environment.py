@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
-
 from wasmcore.errors import Exit
 from wasmcore_wasi.errors import IO, NOSYS, NOTSUP, Failure
 from wasmcore_wasi.guest import Guest
 from wasmcore_wasi.layout import U32, U32_MASK
 from wasmcore_wasi.memory import span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, NoReturn
 
 _RANDOM_CHUNK: Final = 1 << 16
 

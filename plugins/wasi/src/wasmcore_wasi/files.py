@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Final
 
 from wasmcore_wasi import rights as right
 from wasmcore_wasi.descriptors import filetype_of
@@ -25,6 +24,10 @@ from wasmcore_wasi.layout import (
     U64_MASK,
 )
 from wasmcore_wasi.memory import buffers, span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _ADVICE: Final = (
     os.POSIX_FADV_NORMAL,

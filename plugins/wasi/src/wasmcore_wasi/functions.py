@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import error as StructError
-from typing import Any, Final
 
 from wasmcore.errors import WasmcoreError
 from wasmcore_wasi import clocks, directories, environment, files, polling
 from wasmcore_wasi.errors import FAULT, INVAL, IO, NOMEM, SUCCESS, Failure, errno_of
 from wasmcore_wasi.guest import Guest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 FUNCTIONS: Final[dict[str, tuple[str, str, Callable[..., None]]]] = {
     "args_get": ("ii", "i", environment.args_get),

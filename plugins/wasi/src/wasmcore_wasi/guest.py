@@ -6,12 +6,15 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from io import TextIOBase
-from typing import Any, Final
 
 from wasmcore_wasi import rights as right
 from wasmcore_wasi.descriptors import Descriptor, DescriptorTable, FileObject, filetype_of
 from wasmcore_wasi.errors import FAULT, INVAL, Failure
 from wasmcore_wasi.layout import CLOCK_REALTIME, FILETYPE_CHARACTER_DEVICE, FILETYPE_DIRECTORY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 _CLOCKS: Final = (time.time_ns, time.monotonic_ns, time.process_time_ns, time.thread_time_ns)
 

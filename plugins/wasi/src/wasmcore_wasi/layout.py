@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 FILETYPE_UNKNOWN: Final = 0
 FILETYPE_BLOCK_DEVICE: Final = 1

@@ -6,10 +6,12 @@ Addresses and lengths are i32 as the engine gives them, signed. Fixed structures
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_wasi.errors import FAULT, ILSEQ, INVAL, NAMETOOLONG, Failure
 from wasmcore_wasi.layout import PAIR, U32_MASK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 IOVECS_MAX: Final = 1024
 """Buffers in one call, as in Linux (`IOV_MAX`)."""

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Final
 
 from wasmcore_wasi.errors import LOOP, NAMETOOLONG, NOENT, NOTDIR, PERM, Failure
 from wasmcore_wasi.memory import PATH_MAX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 LINKS_MAX: Final = 40
 """Symbolic links followed for one path, as in Linux."""

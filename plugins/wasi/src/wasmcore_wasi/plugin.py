@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
 
 from wasmcore.plugin.markers import hookimpl
 from wasmcore_wasi import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from wasmcore.plugin.hooks import HostFunctions, HostLink
 
 OPTIONS: Final = ("args", "env", "dirs", "stdin", "stdout", "stderr", "clock", "random")

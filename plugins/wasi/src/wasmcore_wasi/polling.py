@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Final
 
 from wasmcore_wasi import rights as right
 from wasmcore_wasi.descriptors import Descriptor
@@ -27,6 +26,10 @@ from wasmcore_wasi.layout import (
     U32_MASK,
 )
 from wasmcore_wasi.memory import span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 SUBSCRIPTIONS_MAX: Final = 4096
 """Subscriptions in one call; more are INVAL."""

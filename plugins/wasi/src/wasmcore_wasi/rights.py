@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_wasi.layout import FILETYPE_BLOCK_DEVICE, FILETYPE_CHARACTER_DEVICE, FILETYPE_DIRECTORY, FILETYPE_REGULAR_FILE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 FD_DATASYNC: Final = 1 << 0
 FD_READ: Final = 1 << 1

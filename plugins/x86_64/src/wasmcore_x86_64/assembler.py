@@ -13,9 +13,11 @@ leaves the lanes of the destination alone where k1 has zeros. All are for 128 bi
 
 from __future__ import annotations
 
-from typing import Final
+from wasmcore_x86_64._native import BytesWriter, i16, i32, i64, u8, write_i16_le, write_i32_le, write_i64_le
 
-from wasmcore_x86_64._native import BytesWriter, append, i16, i32, i64, u8, vec, write_i16_le, write_i32_le, write_i64_le
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 RAX: Final = 0
 RCX: Final = 1
@@ -210,19 +212,33 @@ MASKED: Final = 1 << 32
 _UNBOUND: Final = -1
 
 
+def _read32(buffer: BytesWriter, position: i64) -> i64:
+    value = i64(buffer[position]) | (i64(buffer[position + 1]) << 8) | (i64(buffer[position + 2]) << 16)
+    high = i64(buffer[position + 3])
+    return value | (((high ^ 0x80) - 0x80) << 24)
+
+
+def _patch32(buffer: BytesWriter, position: i64, value: i64) -> None:
+    buffer[position] = u8(value & 255)
+    buffer[position + 1] = u8((value >> 8) & 255)
+    buffer[position + 2] = u8((value >> 16) & 255)
+    buffer[position + 3] = u8((value >> 24) & 255)
+
+
 class Assembler:
     """Machine code in the making; `code()` is the result when all labels are bound."""
 
     def __init__(self) -> None:
         self.buffer: Final = BytesWriter()
-        # Position of each label once bound; before that the last place that wants it, the others chained through their fields.
-        self._bound: vec[i64] = vec[i64]()
-        self._wanted: vec[i64] = vec[i64]()
+        # Two numbers of 32 bits for each label: its position once bound, and before that the last place that wants it, the others
+        # chained through their fields. No vectors, whose import takes longer than all stubs of a process.
+        self._labels: Final = BytesWriter()
         self.labels: i64 = 0
 
     def reset(self) -> None:
         """Forget everything."""
         self.buffer.truncate(0)
+        self._labels.truncate(0)
         self.labels = 0
 
     def position(self) -> i64:
@@ -242,29 +258,17 @@ class Assembler:
     def new_labels(self, count: i64) -> i64:
         """Make `count` labels with consecutive numbers; the first is returned."""
         first = self.labels
-        end = first + count
-        bound = self._bound
-        wanted = self._wanted
-        have = i64(len(bound))
-        i = first
-        while i < end and i < have:
-            bound[i] = _UNBOUND
-            wanted[i] = _UNBOUND
-            i += 1
-        while i < end:
-            bound = append(bound, _UNBOUND)
-            wanted = append(wanted, _UNBOUND)
-            i += 1
-        self._bound = bound
-        self._wanted = wanted
-        self.labels = end
+        self.labels = first + count
+        while count > 0:
+            write_i64_le(self._labels, -1)  # both are _UNBOUND
+            count -= 1
         return first
 
     def bind(self, label: i64) -> None:
         """The label is here; everything that wanted it is completed."""
         position = i64(len(self.buffer))
-        self._bound[label] = position
-        wanted = self._wanted[label]
+        _patch32(self._labels, 8 * label, position)
+        wanted = _read32(self._labels, 8 * label + 4)
         while wanted != _UNBOUND:
             following = self.read32(wanted)
             self.patch32(wanted, position - (wanted + 4))
@@ -272,32 +276,25 @@ class Assembler:
 
     def label_position(self, label: i64) -> i64:
         """Where a label is; -1 when it is not bound yet."""
-        return self._bound[label]
+        return _read32(self._labels, 8 * label)
 
     def distance(self, label: i64) -> None:
         """Write the 32-bit distance of a label from the end of this field."""
         position = i64(len(self.buffer))
-        bound = self._bound[label]
+        bound = _read32(self._labels, 8 * label)
         if bound >= 0:
             write_i32_le(self.buffer, i32(bound - (position + 4)))
         else:
-            write_i32_le(self.buffer, i32(self._wanted[label]))
-            self._wanted[label] = position
+            write_i32_le(self.buffer, i32(_read32(self._labels, 8 * label + 4)))
+            _patch32(self._labels, 8 * label + 4, position)
 
     def read32(self, position: i64) -> i64:
         """The signed 32-bit number at a position."""
-        buffer = self.buffer
-        value = i64(buffer[position]) | (i64(buffer[position + 1]) << 8) | (i64(buffer[position + 2]) << 16)
-        high = i64(buffer[position + 3])
-        return value | (((high ^ 0x80) - 0x80) << 24)
+        return _read32(self.buffer, position)
 
     def patch32(self, position: i64, value: i64) -> None:
         """Overwrite the 32-bit number at a position."""
-        buffer = self.buffer
-        buffer[position] = u8(value & 255)
-        buffer[position + 1] = u8((value >> 8) & 255)
-        buffer[position + 2] = u8((value >> 16) & 255)
-        buffer[position + 3] = u8((value >> 24) & 255)
+        _patch32(self.buffer, position, value)
 
     # Raw data
 

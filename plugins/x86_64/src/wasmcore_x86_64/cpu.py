@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from functools import cache
-from typing import Final
 
 from wasmcore_x86_64.assembler import DIGIT_SHL, OR, R8, RAX, RBX, RCX, RDI, RDX, RSI, Assembler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _PAGE: Final = 4096
 _READ_WRITE: Final = 3

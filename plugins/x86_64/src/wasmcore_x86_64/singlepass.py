@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_x86_64.assembler import R8, R9, R10, R11, R13, R14, R15, RAX, RCX, RDI, RDX, RSI
 from wasmcore_x86_64.singlepass_encoder import Encoder
 from wasmcore_x86_64.target import CONVENTION as CONVENTION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 PROTOCOL: Final = (3, 0)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64._native import i64
 from wasmcore_x86_64.singlepass_frame import SCRATCH
 from wasmcore_x86_64.singlepass_vectors import VectorEncoder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 CALL_REFERENCE: Final = 90
 TRAP_IF: Final = 91

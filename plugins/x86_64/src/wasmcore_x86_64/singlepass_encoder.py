@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64._native import BytesWriter, append, i32, i64, read_i64_le, u8, vec, write_i32_le
 from wasmcore_x86_64.singlepass_atomics import CALL_REFERENCE, AtomicEncoder
@@ -32,6 +30,10 @@ from wasmcore_x86_64.singlepass_frame import (
     signed32,
 )
 from wasmcore_x86_64.singlepass_vectors import VECTOR_CONSTANT, VECTOR_SHUFFLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 MOVE: Final = 1
 CONSTANT: Final = 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64._native import i64
 from wasmcore_x86_64.singlepass_frame import (
@@ -13,6 +11,10 @@ from wasmcore_x86_64.singlepass_frame import (
     TRAP_INVALID_CONVERSION_TO_INTEGER,
     FrameEncoder,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _MIN: Final = 4
 _COPYSIGN: Final = 6

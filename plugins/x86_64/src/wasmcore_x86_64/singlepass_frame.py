@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64._native import BytesWriter, append, i32, i64, u8, vec, write_i32_le
 from wasmcore_x86_64.assembler import Assembler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 CONTEXT_REGISTER: Final = 12
 BASE_REGISTER: Final = 3

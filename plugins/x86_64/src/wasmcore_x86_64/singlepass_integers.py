@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64._native import i64
 from wasmcore_x86_64.singlepass_floats import FloatEncoder
 from wasmcore_x86_64.singlepass_frame import SCRATCH, TRAP_INTEGER_DIVIDE_BY_ZERO, TRAP_INTEGER_OVERFLOW
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _ADD: Final = 0
 _SUB: Final = 1

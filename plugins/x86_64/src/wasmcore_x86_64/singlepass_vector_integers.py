@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64 import vector_instructions as v
 from wasmcore_x86_64._native import i64
 from wasmcore_x86_64.singlepass_frame import FLOAT_SCRATCH, SCRATCH
 from wasmcore_x86_64.singlepass_vector_forms import VectorForms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _SHL: Final = 0
 _SHR_S: Final = 1

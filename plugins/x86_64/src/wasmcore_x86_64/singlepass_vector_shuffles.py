@@ -5,13 +5,15 @@ A shuffle is two words, of the low and of the high eight lanes; each of their by
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64 import vector_instructions as v
 from wasmcore_x86_64._native import append, i64, vec
 from wasmcore_x86_64.singlepass_frame import FLOAT_SCRATCH
 from wasmcore_x86_64.singlepass_vector_lanes import VectorLanes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _FROM_B: Final = 0x1010101010101010
 """The bits that say that a byte comes from the second source."""

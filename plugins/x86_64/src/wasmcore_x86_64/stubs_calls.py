@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmcore.plugin.convention import CallingConvention, Place
 from wasmcore.plugin.layout import ACTIVATION, ACTIVATION_SIZE, FUNCREF, OVERFLOW_OFFSET, OVERFLOW_SLOT, STORE, THREAD, VMCONTEXT
 from wasmcore.stream import CLASS_REF
@@ -41,7 +39,10 @@ from wasmcore_x86_64.assembler import (
 from wasmcore_x86_64.stubs_values import VECTOR_SIZE, ValueWriter, is_float
 from wasmcore_x86_64.stubs_writer import TUPLE_ITEMS, VAR_SIZE, signed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmcore.plugin.target import HostInterface
 
 SAVED_REGISTERS: Final = (RBX, R12, R13, R14, R15)

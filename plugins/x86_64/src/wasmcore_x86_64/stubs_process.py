@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Final
 
 from wasmcore.plugin.convention import CallingConvention
 from wasmcore.plugin.layout import ACTIVATION, CODE_REGIONS_OFFSET, POLL_OFFSET, PROCESS, STORE, THREAD, THREAD_SIZE, VMCONTEXT
@@ -52,7 +51,10 @@ from wasmcore_x86_64.assembler import (
 from wasmcore_x86_64.cpu import LEGACY_STATE_SIZE, SAVED_STATE
 from wasmcore_x86_64.stubs_writer import StubWriter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmcore.plugin.target import HostInterface
 
 # Offsets in `ucontext_t` and `siginfo_t` of Linux.

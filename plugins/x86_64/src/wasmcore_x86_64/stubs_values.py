@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmcore.types import F32, F64, I32, I64, REFERENCE, V128, ValueType
 from wasmcore_x86_64.assembler import (
     ABOVE_EQUAL,
@@ -49,6 +47,10 @@ from wasmcore_x86_64.stubs_writer import (
     StubWriter,
     signed,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 FLOATS: Final = (F32, F64, V128)
 VECTOR_SIZE: Final = 16

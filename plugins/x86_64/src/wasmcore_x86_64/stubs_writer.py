@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
 from wasmcore_x86_64.assembler import (
     CMP_STORED,
@@ -21,7 +20,10 @@ from wasmcore_x86_64.assembler import (
     Assembler,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmcore.plugin.target import HostInterface
 
 

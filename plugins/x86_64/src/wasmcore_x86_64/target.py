@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
 
 from wasmcore.plugin.code import CONTRACT
 from wasmcore.plugin.convention import CallingConvention
@@ -14,7 +13,10 @@ from wasmcore_x86_64.assembler import R8, R9, R12, R13, R14, R15, RAX, RCX, RDI,
 from wasmcore_x86_64.cpu import processor
 from wasmcore_x86_64.stubs_writer import LAYOUTS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmcore.plugin.target import HostInterface, Stub
 
 CONVENTION: Final = CallingConvention(

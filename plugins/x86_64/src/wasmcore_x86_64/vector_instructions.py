@@ -5,7 +5,10 @@ With `VEX` the same numbers are the AVX instructions, on three operands where SS
 
 from __future__ import annotations
 
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 
 # Logic
 PAND: Final = 0x6601DB
