@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wasmcore.compile.artifact import CODE_ALIGNMENT, MAGIC, Artifact, MadeFor, is_artifact, joined, read_artifact, write_artifact
 from wasmcore.errors import ArtifactError, TrapKind
-from wasmcore.plugin.code import IN_INLINED, CompiledCode
+from wasmcore.plugin.code import IN_INLINED, LARGEST_ALIGNMENT, CompiledCode
 
 MODULE = b"\0asm\1\0\0\0"
 KEY = bytes(range(32))
@@ -223,6 +223,9 @@ def test_joined_units() -> None:
     found = {each.function: whole.code[each.offset : each.offset + each.size] for each in whole.function_table()}
     expected = {each.function: part.code[each.offset : each.offset + each.size] for part in parts for each in part.function_table()}
     assert found == expected
+    places = {each.function: each.offset for each in whole.function_table()}
+    moved = [places[each.function] - each.offset for part in parts for each in part.function_table()]
+    assert all(distance % LARGEST_ALIGNMENT == 0 for distance in moved)
     assert [kind for _, kind in whole.trap_table()] == [kind for part in parts for _, kind in part.trap_table()]
     original = [(site, part) for part in parts for site, _ in part.trap_table()]
     for (site, _), (old, part) in zip(whole.trap_table(), original, strict=True):

@@ -18,7 +18,7 @@ from struct import Struct, error, iter_unpack, pack
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import ArtifactError, TrapKind
-from wasmcore.plugin.code import IN_INLINED, CompiledCode
+from wasmcore.plugin.code import IN_INLINED, LARGEST_ALIGNMENT, CompiledCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ _NAMES: Final = ("", "made-for", "module", "units", "code", "functions", "traps"
 _BLOBS: Final = (_CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED)
 """Sections that have a piece of each unit, one behind the other."""
 _ENTRY_SIZES: Final = {_FUNCTIONS: 12, _TRAPS: 8, _RELOCATIONS: 12, _ADDRESS_MAP: 8, _INLINED: 12}
-UNIT_ALIGNMENT: Final = 64
+UNIT_ALIGNMENT: Final = LARGEST_ALIGNMENT
 """Code of each unit begins at a multiple of that many bytes of the code section."""
 _LARGEST_TRAP: Final = max(TrapKind)
 

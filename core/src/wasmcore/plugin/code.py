@@ -12,6 +12,9 @@ IN_INLINED = 0x80000000
 CONTRACT = (1, 0)
 """Version of this contract; a plugin works when the first number is equal and the second not greater."""
 
+LARGEST_ALIGNMENT = 64
+"""`CompiledCode.code` begins at an address that is a multiple of that many bytes, and may not need more."""
+
 
 class FunctionCode(NamedTuple):
     """Where one function is in `CompiledCode.code`."""
@@ -26,6 +29,7 @@ class CompiledCode(NamedTuple):
     """Position-independent machine code of some functions, with what the loader needs. Tables are little-endian `u32`."""
 
     code: bytes
+    """May need an alignment of at most `LARGEST_ALIGNMENT` bytes."""
     functions: bytes
     """Three numbers per function, in the order of the unit: function index, offset, size."""
     traps: bytes

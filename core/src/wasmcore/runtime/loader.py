@@ -9,7 +9,7 @@ from weakref import ref
 
 from wasmcore._typing import Protocol
 from wasmcore.errors import Frame, PluginError, TrapKind
-from wasmcore.plugin.code import CompiledCode
+from wasmcore.plugin.code import LARGEST_ALIGNMENT, CompiledCode
 from wasmcore.runtime import code_memory, perf_map, traps
 from wasmcore.runtime.resources import Resource
 
@@ -41,6 +41,7 @@ class LoadedCode(Resource):
         self._size = len(compiled.code)
         self._block = code_memory.allocate(_relocated(compiled))
         self.address = self._block.address
+        assert self.address % LARGEST_ALIGNMENT == 0
         super().__init__()
         traps.register(self.address, self.address + len(compiled.code), self)
         if perf_map.ENABLED:

@@ -6,6 +6,7 @@ import struct
 from typing import Final, NamedTuple
 
 from wasmcore.errors import PluginError
+from wasmcore.plugin.code import LARGEST_ALIGNMENT
 from wasmcore_llvm.ir_state import TRAP_SECTION
 
 _PROGBITS: Final = 1
@@ -171,7 +172,7 @@ def _layout(elf: Object) -> tuple[dict[int, int], bytearray]:
             continue
         if section.kind != _PROGBITS or section.flags & _WRITE:
             raise PluginError(f"LLVM's object has data that is written to: section {section.name}")
-        if section.alignment > 64:
+        if section.alignment > LARGEST_ALIGNMENT:
             raise PluginError(f"LLVM's object wants section {section.name} aligned to {section.alignment} bytes")
         code += _BREAKPOINT * (-len(code) % section.alignment)
         starts[number] = len(code)
