@@ -265,3 +265,15 @@ def test_growth_is_bounded() -> None:
     for before, after in streams:
         assert before != after or not called(before)
         assert len(after) <= len(before) + 8 * 2 * max(GROWTH, min(len(before) // 8, MOST_GROWTH))
+
+
+def test_backtraces_of_precompiled_code() -> None:
+    """The runtime finds out what was compiled together."""
+    engine = wasmcore.Engine("llvm")
+    compiled = wasmcore.Module(TABLES_TEXT, engine=engine)
+    found = []
+    for module in (compiled, wasmcore.Module.deserialize(compiled.serialize(), engine=engine)):
+        with pytest.raises(wasmcore.Trap) as caught:
+            wasmcore.Instance(module).exports.small(2, 100)
+        found.append(frames_of(caught.value))
+    assert found[0] == found[1] and [function for _, function, _ in found[0]] == [2, 5]
