@@ -239,8 +239,8 @@ class Owner:
     def trap_kind(self, offset: int) -> TrapKind | None:
         return None
 
-    def frame(self, offset: int, is_return_address: bool) -> Frame:
-        return Frame(None, offset, None, None)
+    def frames(self, offset: int, is_return_address: bool) -> list[Frame]:
+        return [Frame(None, offset, None, None)]
 
 
 def test_address_ranges() -> None:

@@ -59,8 +59,8 @@ class Owner:
     def keep(self) -> object:
         return self
 
-    def frame(self, offset: int, is_return_address: bool) -> Frame:
-        return Frame("handmade", 0, self.name, offset)
+    def frames(self, offset: int, is_return_address: bool) -> list[Frame]:
+        return [Frame("handmade", 0, self.name, offset)]
 
 
 class World:
