@@ -214,14 +214,14 @@ class ModuleCode:
     def _load(self, compiled: CompiledCode) -> None:
         loaded = LoadedCode(compiled, self)
         self._loaded.append(loaded)
-        instances = [instance() for instance in tuple(self._instances)]
+        entries, known, first = self.entries, self._compiled, self._first
         for index, address in loaded.entries():
-            number = index - self._first
-            self.entries[number] = address
-            self._compiled[number] = 1
-            offset = self.environment.functions_offset + FUNCREF_SIZE * number
-            for state in filter(None, instances):
-                ctypes.c_uint64.from_address(state.address + offset).value = address
+            entries[index - first] = address
+            known[index - first] = 1
+        for state in filter(None, [instance() for instance in tuple(self._instances)]):
+            records = state.address + self.environment.functions_offset - FUNCREF_SIZE * first
+            for index, address in loaded.entries():
+                ctypes.c_uint64.from_address(records + FUNCREF_SIZE * index).value = address
 
     def source_places(self, index: int, offset: int) -> list[tuple[int, int | None]]:
         """Where in the module the code at an offset of a function comes from: function and byte offset of the instruction, then those of

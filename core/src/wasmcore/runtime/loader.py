@@ -36,7 +36,8 @@ class LoadedCode(Resource):
 
     def __init__(self, compiled: CompiledCode, names: CodeNames) -> None:
         self._names = ref(names)
-        self._indices, self._starts, sizes = zip(*iter_unpack("<III", compiled.functions), strict=True)
+        table = memoryview(compiled.functions).cast("I")
+        self._indices, self._starts = table[0::3].tolist(), table[1::3].tolist()
         self._traps = compiled.traps
         self._size = len(compiled.code)
         self._block = code_memory.allocate(_relocated(compiled))
@@ -45,7 +46,7 @@ class LoadedCode(Resource):
         super().__init__()
         traps.register(self.address, self.address + len(compiled.code), self)
         if perf_map.ENABLED:
-            for index, start, size in zip(self._indices, self._starts, sizes, strict=True):
+            for index, start, size in zip(self._indices, self._starts, table[2::3], strict=True):
                 perf_map.add(self.address + start, size, names.function_name(index), index)
 
     def entries(self) -> zip[tuple[int, int]]:
