@@ -8,6 +8,11 @@ import pytest
 import wasmtime
 
 import wasmcore
+from wasmcore.binary import decode
+from wasmcore.runtime.plan import plan
+from wasmcore.validation import StreamWriter
+from wasmcore_llvm.ir_module import module_text
+from wasmcore_llvm.ir_state import Unit
 
 PAGE = 65536
 ENGINE = wasmtime.Engine()
@@ -352,6 +357,40 @@ def test_search(condition: str, step: int) -> None:
         except wasmcore.Trap:
             got = "trap"
         assert got == expected, (start, count)
+
+
+LONG = "(local.set 3 (i64.add (local.get 3) (i64.const 8)))"
+STEP = "(local.set 0 (i32.add (local.get 0) (i32.const 4)))"
+WHILE = "(br_if $out (i32.ge_u (local.get 0) (local.get 1)))"
+PLANS = [
+    ("", f"(i32.store (local.get 0) (local.get 1)) {STEP} (br_if $l (i32.lt_u (local.get 0) (local.get 1)))"),
+    ("", f"{WHILE} (if (i32.load (local.get 0)) (then (i32.store8 (local.get 0) (i32.const 1)))) {STEP} (br $l)"),
+    ("", f"{WHILE} (if (i32.load (local.get 0)) (then {STEP} (br $l))) (i32.store8 (local.get 0) (i32.const 1)) {STEP} (br $l)"),
+    ("", f"(if (i32.lt_u (local.get 0) (local.get 1)) (then (i32.store (local.get 0) (i32.const 1)) {STEP} (br $l)))"),
+    ("", f"{WHILE} (br_if $out (i32.eqz (i32.load (local.get 0)))) {STEP} (br $l)"),
+    ("", f"{WHILE} (i32.store (local.get 2) (i32.const 1)) (local.set 2 (i32.add (local.get 2) (local.get 1))) {STEP} (br $l)"),
+    ("", f"{WHILE} (i32.store (i32.add (global.get 0) (local.get 0)) (i32.const 1)) {STEP} (br $l)"),
+    ("", f"{WHILE} (i32.store (i32.wrap_i64 (local.get 3)) (i32.const 1)) {LONG} {STEP} (br $l)"),
+    ("no counted exit", f"(br_if $out (i32.eqz (i32.load (local.get 0)))) {STEP} (br $l)"),
+    ("no branch back", "(i32.store (local.get 0) (i32.const 1))"),
+    ("no access", f"{WHILE} {STEP} (br $l)"),
+    ("address", f"{WHILE} (i32.store (i32.load (local.get 0)) (i32.const 1)) {STEP} (br $l)"),
+    ("stride", f"{WHILE} (i32.store (local.get 2) (i32.const 1)) (local.set 2 (i32.mul (local.get 2) (i32.const 3))) {STEP} (br $l)"),
+    ("scattered addresses", f"{WHILE} (i32.store (i32.load8_u (local.get 0)) (i32.const 1)) {STEP} (br $l)"),
+    (
+        "exits that depend on data",
+        f"{WHILE} (br_if $out (i32.eqz (i32.load (local.get 0)))) (i32.store (local.get 0) (i32.const 1)) {STEP} (br $l)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "body"), PLANS)
+def test_which_loops_have_a_fast_copy(reason: str, body: str) -> None:
+    text = f"(module (memory 1) (global (mut i32) (i32.const 0)) (func (param i32 i32 i32 i64) (block $out (loop $l {body}))))"
+    info = decode(bytes(wasmtime.wat2wasm(text)))
+    unit = Unit(plan(info, (True,)), "x86_64", frozenset(), True, False)
+    module_text(unit, (StreamWriter(info).stream(0),))
+    assert unit.loops == {reason: 1}
 
 
 @pytest.mark.parametrize(
