@@ -19,6 +19,10 @@ class MemoryPlan(NamedTuple):
     """Every 33-bit address is mapped or guarded, and the base never changes: no checks. Else check each access against the length
     and read the base again after everything that may grow the memory."""
     page_size_log2: int
+    minimum: int = 0
+    """Bytes that it always has."""
+    shared: bool = False
+    """Other threads may change it at any time."""
 
 
 class TablePlan(NamedTuple):

@@ -19,7 +19,8 @@ def plan(info: ModuleInfo, guarded: Sequence[bool]) -> Environment:
     position = VMCONTEXT_HEAD_SIZE
     memories = []
     for memory, is_guarded in zip(info.memories, guarded):
-        memories.append(MemoryPlan(position, memory.type.limits.index64, is_guarded, memory.type.page_size_log2))
+        limits, page_size = memory.type.limits, memory.type.page_size_log2
+        memories.append(MemoryPlan(position, limits.index64, is_guarded, page_size, limits.minimum << page_size, limits.shared))
         position += MEMORY_SIZE
     tables = []
     for table in info.tables:

@@ -24,7 +24,7 @@ class Atomics(Memory):
     def atomic_address(self, memory_type: str, flags: int, offset: int) -> str:
         """Pop an address."""
         size = SIZES[memory_type]
-        pointer = self.address(flags & MEMORY_INDEX_MASK, offset, size).pointer
+        pointer = self.address(flags & MEMORY_INDEX_MASK, offset, size, False).pointer
         if size > 1:
             low = self.value(f"and i64 {self.value(f'ptrtoint ptr {pointer} to i64')}, {size - 1}")
             self.trap_if(self.value(f"icmp ne i64 {low}, 0"), TrapKind.UNALIGNED_ATOMIC)

@@ -39,6 +39,7 @@ class Control(Calls):
         values = self.settle(count)
         types = self.loops.get(label)
         if types is None:
+            self.reach_label(label)
             self.edges.setdefault(label, []).append((self.block, values))
             return self.block_name(label)
         for number, (value_type, x) in enumerate(zip(types, values)):
@@ -114,7 +115,7 @@ class Control(Calls):
             self.write(f"store {value_type} {x}, ptr %p{label}_{number}")
         self.write(f"br label %L{label}")
         self.begin(f"L{label}")
-        self.known.clear()
+        self.forget()
         for number, value_type in enumerate(types):
             self.stack.append(self.value(f"load {value_type}, ptr %p{label}_{number}"))
         self.poll()
@@ -126,13 +127,14 @@ class Control(Calls):
             if flags & REACHED:
                 self.write(f"br label %{done}")
                 self.begin(done)
-            self.known.clear()
+            self.forget()
 
     def begin_if(self, label: int, count: int) -> None:
         """if."""
         condition = self.pop_condition()
         other, then = self.label(), self.label()
         self.waiting[label] = (other, list(self.settle(count)))
+        self.reached_otherwise[label] = dict(self.reached)
         self.write(f"br i1 {condition}, label %{then}, label %{other}")
         self.begin(then)
 
@@ -141,6 +143,7 @@ class Control(Calls):
         block, values = self.waiting.pop(label)
         self.begin(block)
         self.known.clear()
+        self.reached = self.reached_otherwise.pop(label)
         self.stack += values
 
     def begin_else(self, label: int, flags: int, value: int) -> None:
@@ -174,7 +177,7 @@ class Control(Calls):
         if edges is None:
             return
         self.begin(self.block_name(label))
-        self.known.clear()
+        self.meet(label)
         run = value >> 32
         for number in range(count):
             incoming = ", ".join(f"[{values[number]}, %{block}]" for block, values in edges)

@@ -9,7 +9,7 @@ from wasmcore.plugin.builtins import BUILTIN_NUMBERS
 from wasmcore.plugin.layout import VMCONTEXT
 from wasmcore.stream import MEMORY_INDEX_MASK
 from wasmcore_llvm.convention import TYPES
-from wasmcore_llvm.ir_numeric import Numeric
+from wasmcore_llvm.ir_reach import Reach
 from wasmcore_llvm.ir_state import CONTEXT_ACCESS, INVARIANT, MEMORY_ACCESS, TABLE_ACCESS
 
 LOADS: Final = {
@@ -57,18 +57,24 @@ class Place(NamedTuple):
     group: str
 
 
-class Memory(Numeric):
+class Memory(Reach):
     """What is reached through the VMContext."""
 
     # Addresses
 
-    def address(self, memory: int, offset: int, size: int) -> Place:
-        """Pop an address: the machine address of `size` bytes, and how they are to be accessed."""
+    def address(self, memory: int, offset: int, size: int, loads: bool) -> Place:
+        """Pop an address: the machine address of `size` bytes, and how they are to be accessed; `loads` says that they are only loaded."""
         plan = self.environment.memories[memory]
         a = self.pop()
         if plan.index64:
             return Place(self.checked64(memory, a, offset & _ALL, size), "", " volatile", "")
         offset &= 0xFFFFFFFF
+        load = " volatile"
+        if plan.guarded:
+            if not loads:
+                self.access(memory, a, offset, size)
+            elif self.certain(memory, a, offset, size):
+                load = ""
         if a[0] != "%":
             at = str((int(a) & 0xFFFFFFFF) + offset)
             offset = 0
@@ -76,7 +82,7 @@ class Memory(Numeric):
             at = self.value(f"zext i32 {a} to i64")
         if plan.guarded:
             base = self.value(f"load ptr, ptr {self.field(plan.offset)}, align 8{INVARIANT}")
-            return Place(self.offset_pointer(base, at, offset), " volatile", " volatile", "")
+            return Place(self.offset_pointer(base, at, offset), load, " volatile", "")
         end = self.value(f"add nuw nsw i64 {at}, {offset + size}")
         self.trap_if(self.value(f"icmp ugt i64 {end}, {self.memory_length(memory)}"), TrapKind.MEMORY_OUT_OF_BOUNDS)
         return Place(self.offset_pointer(self.memory_base(memory), at, offset), "", " volatile", "")
@@ -110,12 +116,12 @@ class Memory(Numeric):
 
     def load_from(self, value_type: str, flags: int, offset: int) -> str:
         """Pop an address, load from there."""
-        to = self.address(flags & MEMORY_INDEX_MASK, offset, SIZES[value_type])
+        to = self.address(flags & MEMORY_INDEX_MASK, offset, SIZES[value_type], True)
         return self.value(f"load{to.load} {value_type}, ptr {to.pointer}, align 1{MEMORY_ACCESS}{to.group}{self.place()}")
 
     def store_to(self, value_type: str, x: str, flags: int, offset: int) -> None:
         """Pop an address, store there."""
-        to = self.address(flags & MEMORY_INDEX_MASK, offset, SIZES[value_type])
+        to = self.address(flags & MEMORY_INDEX_MASK, offset, SIZES[value_type], False)
         self.write(f"store{to.store} {value_type} {x}, ptr {to.pointer}, align 1{MEMORY_ACCESS}{to.group}{self.place()}")
 
     def load(self, code: int, flags: int, offset: int) -> None:

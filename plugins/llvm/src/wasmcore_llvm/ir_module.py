@@ -14,6 +14,7 @@ _ATTRIBUTES: Final = """
 attributes #0 = { noinline nounwind noredzone "frame-pointer"="all" "no-builtins" "prefer-vector-width"="512" }
 attributes #1 = { nomerge noreturn nounwind }
 attributes #2 = { memory(none) nounwind willreturn }
+attributes #3 = { memory(inaccessiblemem: readwrite) nounwind }
 attributes #3 = { nomerge }
 !0 = !{}
 !1 = !{!11, !11, i64 0}

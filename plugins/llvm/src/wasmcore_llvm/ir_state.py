@@ -25,6 +25,8 @@ LIKELY: Final = ", !prof !5"
 
 BARRIER: Final = 'call void asm sideeffect "", "~{memory}"()'
 """Nothing in memory moves across."""
+FENCE: Final = 'call void asm sideeffect "", ""() #3'
+"""No load that might trap moves up across; what is known of memory stays known."""
 
 TRAP_SECTION: Final = "wasmcore.traps"
 _TRAP: Final = f"1:\\0Aud2\\0A.pushsection {TRAP_SECTION},\\22\\22,@progbits\\0A.long 1b,${{0:c}}\\0A.popsection"

@@ -110,7 +110,7 @@ class Loops(LoopChecks):
         enter, leave, done = self.label(), self.label(), self.label()
         self.versioned[label] = done
         self.begin(check)
-        self.known.clear()
+        self.forget()
         self.poll()
         conditions: list[str] = []
         total, enough = self.iterations(plan, conditions)
@@ -129,7 +129,7 @@ class Loops(LoopChecks):
         bases = [self.base(each.memory, extent, ahead) for each, extent in zip(plan.ranges, extents)]
         self.write(f"br label %F{label}")
         self.begin(f"F{label}")
-        self.known.clear()
+        self.forget()
         k = self.value(f"load i64, ptr {counter}")
         places = self.places(plan, extents, bases, k)
         group, loop = self.loop_metadata(parallel, plan.scattered)
@@ -192,11 +192,11 @@ class Loops(LoopChecks):
 
     # What is different inside of a fast copy
 
-    def address(self, memory: int, offset: int, size: int) -> Place:
+    def address(self, memory: int, offset: int, size: int, loads: bool) -> Place:
         """The place of an access whose range was checked needs no check of its own."""
         fast = self.fast
         if fast is None or self.word not in fast.covered:
-            return super().address(memory, offset, size)
+            return super().address(memory, offset, size, loads)
         pointer = fast.places.get(self.word)
         if pointer is not None:
             self.stack.pop()
