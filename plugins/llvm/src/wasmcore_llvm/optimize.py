@@ -23,6 +23,7 @@ _OPTIONS: Final = (
     "-phi-node-folding-threshold=0",  # selects in place of branches make dispatch loops of interpreters mispredict
     "-enable-shrink-wrap=false",  # whoever walks the stack finds every frame
     "-unroll-runtime=false",  # the producer's compiler has done it
+    "-disable-lsr",  # loop strength reduction: a tenth of the time to compile, and the code is no better for it
     "-pre-RA-sched=list-hybrid",  # by latency and register pressure; the order of a stack machine's code says little
 )
 
