@@ -386,7 +386,30 @@ PLANS = [
 
 @pytest.mark.parametrize(("reason", "body"), PLANS)
 def test_which_loops_have_a_fast_copy(reason: str, body: str) -> None:
-    text = f"(module (memory 1) (global (mut i32) (i32.const 0)) (func (param i32 i32 i32 i64) (block $out (loop $l {body}))))"
+    check_plan(reason, "", body)
+
+
+DOWN = "(local.tee 1 (i32.sub (local.get 1) (i32.const 1)))"
+UP = "(local.tee 2 (i32.add (local.get 2) (i32.const 1)))"
+REST = "(local.set 1 (i32.and (local.get 1) (i32.const 3)))"
+REMAINDERS = [
+    ("few iterations", REST, f"{STEP} (br_if $l {DOWN})"),
+    ("few iterations", f"(local.set 2 (i32.const 0)) {REST}", f"{STEP} (br_if $l (i32.ne {UP} (local.get 1)))"),
+    ("few iterations", "(br_if $out (i32.eqz (local.tee 1 (i32.and (local.get 1) (i32.const 3)))))", f"{STEP} (br_if $l {DOWN})"),
+    ("", "(local.set 1 (i32.and (local.get 1) (i32.const 7)))", f"{STEP} (br_if $l {DOWN})"),
+    ("", f"{REST} (local.set 1 (local.get 2))", f"{STEP} (br_if $l {DOWN})"),
+    ("", "(local.set 2 (i32.const 0))", f"{STEP} (br_if $l (i32.ne {UP} (i32.const 1000)))"),
+    ("", "(local.set 2 (i32.const 0))", f"{STEP} (br_if $l (i32.ne {UP} (local.get 1)))"),
+]
+
+
+@pytest.mark.parametrize(("reason", "before", "body"), REMAINDERS)
+def test_what_remains_of_unrolled_loops_has_none(reason: str, before: str, body: str) -> None:
+    check_plan(reason, before, f"(i32.store (local.get 0) (i32.const 1)) {body}")
+
+
+def check_plan(reason: str, before: str, body: str) -> None:
+    text = f"(module (memory 1) (global (mut i32) (i32.const 0)) (func (param i32 i32 i32 i64) (block $out {before} (loop $l {body}))))"
     info = decode(bytes(wasmtime.wat2wasm(text)))
     unit = Unit(plan(info, (True,)), "x86_64", frozenset(), True, False)
     module_text(unit, (StreamWriter(info).stream(0),))

@@ -115,7 +115,7 @@ class Control(Calls):
             self.write(f"store {value_type} {x}, ptr %p{label}_{number}")
         self.write(f"br label %L{label}")
         self.begin(f"L{label}")
-        self.forget()
+        self.forget(label)
         for number, value_type in enumerate(types):
             self.stack.append(self.value(f"load {value_type}, ptr %p{label}_{number}"))
         self.poll()
@@ -127,7 +127,7 @@ class Control(Calls):
             if flags & REACHED:
                 self.write(f"br label %{done}")
                 self.begin(done)
-            self.forget()
+            self.forget(label)
 
     def begin_if(self, label: int, count: int) -> None:
         """if."""

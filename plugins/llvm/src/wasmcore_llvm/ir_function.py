@@ -211,6 +211,7 @@ class Function(VectorFloats, Atomics, Loops):
             run = self.branch_runs.get(label)
             if run is not None:
                 types = [TYPES[each] for each in self.pool[run : run + count]]
+        self.enter_loop(label, self.facts(label).written)
         if self.unit.optimized and not (count or flags & LOOP_HAS_CALLS) and self.versioned_loop(label):
             return
         self.begin_loop(label, types)

@@ -40,6 +40,8 @@ class Reach(Numeric):
         """By label: what is reached on all ways that go there so far."""
         self.reached_otherwise: Final[dict[int, Reached]] = {}
         """By label of an `if`: what is reached where its other branch begins."""
+        self.lasting: Final[dict[int, Reached]] = {}
+        """By label of a loop: what is reached in all its iterations."""
 
     def reached_everywhere(self) -> Reached:
         """What needs no access before."""
@@ -71,10 +73,14 @@ class Reach(Numeric):
 
     # Ways
 
-    def forget(self) -> None:
-        """Begin a block that other ways lead to, of which nothing is known."""
+    def enter_loop(self, label: int, written: frozenset[int]) -> None:
+        """A loop is about to begin that writes these locals."""
+        self.lasting[label] = {local: x for local, x in self.reached.items() if local != STEADY and local not in written}
+
+    def forget(self, loop: int) -> None:
+        """Begin a block that other ways lead to, all of them from inside or before a loop."""
         self.known.clear()
-        self.reached = self.reached_everywhere()
+        self.reached = dict(self.lasting[loop])
 
     def reach_label(self, label: int) -> None:
         """There is a way from here to a label further on."""

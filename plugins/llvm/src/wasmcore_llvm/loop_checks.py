@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from wasmcore_llvm.bodies import FEW
 from wasmcore_llvm.ir_control import Control
 from wasmcore_llvm.loop_analysis import MAXIMUM_DISTANCE, Exit, Plan, Range, constant
 from wasmcore_llvm.loop_symbols import Affine, combined, signed
 
-FEWEST: Final = 4
-"""A loop of fewer iterations is not worth the check; so is what remains behind one that was unrolled, which LLVM then sees."""
 MAXIMUM_PAIRS: Final = 12
 """More pairs of ranges are not compared."""
 _MANY: Final = 1 << 62
@@ -42,8 +41,8 @@ class LoopChecks(Control):
             count = self.until_equal(each, conditions) if each.stay.relation == "ne" else self.until_beyond(each, conditions)
             total = self.least(total, count) if total else count
         if plan.exact:
-            return total, self.value(f"icmp uge i64 {total}, {FEWEST - 1}")
-        enough = self.value(f"icmp uge i64 {total}, {FEWEST}")
+            return total, self.value(f"icmp uge i64 {total}, {FEW - 1}")
+        enough = self.value(f"icmp uge i64 {total}, {FEW}")
         return self.value(f"sub i64 {total}, 1"), enough
 
     def until_equal(self, each: Exit, conditions: list[str]) -> str:

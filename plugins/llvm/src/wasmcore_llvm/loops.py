@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wasmcore.stream import CLASS_I32, CLASS_I64, REACHED
+from wasmcore.stream import CLASS_I32, CLASS_I64, HEADER_WORDS, REACHED
+from wasmcore_llvm.bodies import FEW, LoopFacts, loop_facts
 from wasmcore_llvm.ir_memory import Place
 from wasmcore_llvm.ir_state import BARRIER, LIKELY, LOOP_METADATA, UNLIKELY, Fast, Unit
-from wasmcore_llvm.loop_analysis import Plan, analyse, loop_end
+from wasmcore_llvm.loop_analysis import Exit, Plan, analyse, loop_end
 from wasmcore_llvm.loop_checks import Extent, LoopChecks
 from wasmcore_llvm.loop_walk import NotPlanned
 
@@ -39,12 +40,19 @@ class Loops(LoopChecks):
         """Where the records end."""
         self.at = 0
         """The word behind the current record."""
+        self.found_facts: dict[int, LoopFacts] | None = None
         self.reads_ahead = False
         """Whether LLVM was told of ranges that it may read all of."""
 
     def walk(self, end: int) -> None:
         """Write all records before a stream word."""
         raise NotImplementedError
+
+    def facts(self, label: int) -> LoopFacts:
+        """What is known of the loop with a label."""
+        if self.found_facts is None:
+            self.found_facts = loop_facts(self.words, HEADER_WORDS, self.end_word)
+        return self.found_facts[label]
 
     def attributes(self) -> str:
         """Attributes of the function beside the usual ones: LLVM believes what it may read only in a function without synchronization."""
@@ -62,7 +70,7 @@ class Loops(LoopChecks):
             return False
         try:
             plan = analyse(self.words, start, end, label, self.integers())
-            self.check_worth(plan)
+            self.check_worth(plan, self.facts(label).small)
         except NotPlanned as reason:
             self.unit.count_loop(str(reason))
             return False
@@ -95,9 +103,11 @@ class Loops(LoopChecks):
                 found[-1 - index] = 32 if plan.machine_class == CLASS_I32 else 64
         return found
 
-    def check_worth(self, plan: Plan) -> None:
-        """Where accesses need no check, a fast copy has to be one that LLVM can vectorise: with one exit that depends on data it may only
-        read; and it would load from scattered addresses one by one."""
+    def check_worth(self, plan: Plan, small: frozenset[int]) -> None:
+        """What a loop that was unrolled leaves to another one is soon done. Where accesses need no check, a fast copy has to be one that
+        LLVM can vectorise: with one exit that depends on data it may only read; and it would load from scattered addresses one by one."""
+        if any(between_small(each, small) for each in plan.exits):
+            raise NotPlanned("few iterations")
         if not all(self.environment.memories[each.memory].guarded for each in plan.ranges):
             return
         if plan.leaves > 1 or plan.leaves and any(each.written for each in plan.ranges):
@@ -110,7 +120,7 @@ class Loops(LoopChecks):
         enter, leave, done = self.label(), self.label(), self.label()
         self.versioned[label] = done
         self.begin(check)
-        self.forget()
+        self.forget(label)
         self.poll()
         conditions: list[str] = []
         total, enough = self.iterations(plan, conditions)
@@ -129,7 +139,7 @@ class Loops(LoopChecks):
         bases = [self.base(each.memory, extent, ahead) for each, extent in zip(plan.ranges, extents)]
         self.write(f"br label %F{label}")
         self.begin(f"F{label}")
-        self.forget()
+        self.forget(label)
         k = self.value(f"load i64, ptr {counter}")
         places = self.places(plan, extents, bases, k)
         group, loop = self.loop_metadata(parallel, plan.scattered)
@@ -231,3 +241,9 @@ class Loops(LoopChecks):
         self.cold += self.out
         self.out, self.block = out, before
         return leave
+
+
+def between_small(each: Exit, small: frozenset[int]) -> bool:
+    """Whether an exit compares sums of small numbers."""
+    x, y = each.stay.x, each.stay.y
+    return small.issuperset([variable for variable, _ in x.terms + y.terms]) and abs(x.constant - y.constant) < FEW
