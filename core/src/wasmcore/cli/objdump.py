@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
@@ -15,6 +14,7 @@ import wasmcore
 from wasmcore.binary import decode
 from wasmcore.cli.report import UsageError, naming, read_module
 from wasmcore.compile.fixed_tables import with_fixed_tables
+from wasmcore.compile.module_code import stream_groups
 from wasmcore.errors import TrapKind
 from wasmcore.plugin.code import IN_INLINED
 from wasmcore.plugin.unit import CompileUnit
@@ -59,14 +59,13 @@ def compile_units(engine: Engine, info: ModuleInfo) -> list[CompileUnit]:
     """What the backend is given when the engine compiles the module."""
     environment = plan(info, [True] * len(info.memories))
     writer = StreamWriter(info)
-    streams = writer.streams(info.imported_functions, sys.maxsize)
-    groups: list[tuple[bytes, ...]] = []
+    first, count = info.imported_functions, info.function_count - info.imported_functions
+    groups: list[tuple[bytes, ...]]
     if engine.lazy:
-        groups += [(stream,) for stream in streams]
+        groups = [(writer.stream(first + number),) for number in range(count)]
     else:
+        groups = list(stream_groups(writer, first, count, engine.backend.unit_size))
         environment = with_fixed_tables(environment, info, writer.written_tables)
-        while (done := sum(map(len, groups))) < len(streams):
-            groups.append(tuple(writer.streams(info.imported_functions + done, engine.backend.unit_size)))
     target = engine.target
     return [CompileUnit(environment, group, target.name, target.features(), True, options=engine.options) for group in groups]
 

@@ -184,20 +184,12 @@ class ModuleCode:
 
     def _units(self) -> Iterator[CompileUnit]:
         if self._backend.lazy:
-            yield from map(self._unit, self._stream_groups())
+            yield from map(self._unit, stream_groups(self._writer, self._first, self._defined, self._backend.unit_size))
             return
         # Which tables never change is known when all functions have been read.
-        groups = list(self._stream_groups())
+        groups = list(stream_groups(self._writer, self._first, self._defined, self._backend.unit_size))
         self._whole_environment = with_fixed_tables(self.environment, self.info, self._writer.written_tables)
         yield from map(self._unit, groups)
-
-    def _stream_groups(self) -> Iterator[tuple[bytes, ...]]:
-        """The streams of all functions, as many together as the backend likes."""
-        done = 0
-        while done < self._defined:
-            streams = self._writer.streams(self._first + done, self._backend.unit_size)
-            yield tuple(streams)
-            done += len(streams)
 
     def _code_size(self) -> int:
         """Bytes of all bodies."""
@@ -274,3 +266,12 @@ class ModuleCode:
             if index in together:
                 return together
         return range(index, index + 1)
+
+
+def stream_groups(writer: StreamWriter, first: int, count: int, unit_size: int) -> Iterator[tuple[bytes, ...]]:
+    """The streams of functions from the first on, as many together as a backend likes (`Backend.unit_size`)."""
+    done = 0
+    while done < count:
+        streams = writer.streams(first + done, unit_size)
+        yield tuple(streams)
+        done += len(streams)
