@@ -78,7 +78,7 @@ def singlepass_parts(data: bytes) -> Measurements:
     import wasmcore
     from wasmcore.binary import decode
     from wasmcore.plugin.unit import CompileUnit
-    from wasmcore.runtime.plan import plan
+    from wasmcore.runtime.instances.plan import plan
     from wasmcore.validation import StreamWriter
 
     info = decode(data)

@@ -34,7 +34,7 @@ def digests(file: str) -> dict[str, str]:
     from wasmcore.errors import CompileError
     from wasmcore.opcodes import FEATURES
     from wasmcore.plugin.unit import CompileUnit
-    from wasmcore.runtime.plan import plan
+    from wasmcore.runtime.instances.plan import plan
     from wasmcore.validation import StreamWriter, validate
 
     with open(file, "rb") as source:

@@ -21,7 +21,10 @@ LAYERS = [
     {"text"},
     {"plugin"},
     {"_registry"},
-    {"runtime"},
+    {"runtime.system"},
+    {"runtime.execution"},
+    {"runtime.objects"},
+    {"runtime", "runtime.instances"},
     {"compile"},
     {"", "_instance", "_linker", "_module", "_source"},
     {"script"},
@@ -63,7 +66,7 @@ def part(dotted: str) -> str:
     """The part of core that a dotted name belongs to."""
     names = dotted.split(".")[1:]
     known = {each for layer in LAYERS for each in layer}
-    return names[0] if names and names[0] in known else ""
+    return next((each for each in (".".join(names[:2]), names[0] if names else "") if each in known), "")
 
 
 def layer(of: str) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wasmcore.binary.segments import ACTIVE, COMPUTED, PASSIVE, ConstantExpression, DataSegments
-from wasmcore.runtime.active_data import copy_active
+from wasmcore.runtime.instances.active_data import copy_active
 
 DATA = bytes(range(1, 251)) * 80
 SIZES = (30_000, 70_000)

@@ -9,7 +9,7 @@ import pytest
 from wasmcore.binary import decode
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.plugin.unit import NO_FUNCTION
-from wasmcore.runtime.plan import plan
+from wasmcore.runtime.instances.plan import plan
 from wasmcore.text import wat2wasm
 from wasmcore.validation import StreamWriter, validate
 

@@ -15,11 +15,12 @@ import pytest
 
 from wasmcore.errors import Frame, StoreBusyError, TrapKind
 from wasmcore.plugin.layout import POLL_OFFSET, THREAD_FIELDS, THREAD_SIZE, size
-from wasmcore.runtime import code_memory, platform, resources, threads, traps
-from wasmcore.runtime import store as stores
-from wasmcore.runtime.code_memory import CodeMemory, wasm_code
-from wasmcore.runtime.store import Store
-from wasmcore.runtime.threads import StoreRecord, ThreadRecord, process
+from wasmcore.runtime.execution import code_memory, threads, traps
+from wasmcore.runtime.execution import store as stores
+from wasmcore.runtime.execution.code_memory import CodeMemory, wasm_code
+from wasmcore.runtime.execution.store import Store
+from wasmcore.runtime.execution.threads import StoreRecord, ThreadRecord, process
+from wasmcore.runtime.system import platform, resources
 
 
 def protection(address: int) -> str:
@@ -79,8 +80,8 @@ def test_a_failed_allocation_leaves_nothing() -> None:
 def test_smaller_regions_where_address_space_is_short() -> None:
     script = """
 import resource
-from wasmcore.runtime.code_memory import wasm_code
-from wasmcore.runtime.platform import reserve
+from wasmcore.runtime.execution.code_memory import wasm_code
+from wasmcore.runtime.system.platform import reserve
 resource.setrlimit(resource.RLIMIT_AS, (800 << 20, 800 << 20))
 block = wasm_code.allocate(b"\\xc3" * 100)
 print(block.size)
@@ -271,7 +272,7 @@ def test_symbols() -> None:
 def test_locks_are_free_after_fork() -> None:
     script = """
 import os, signal, threading
-from wasmcore.runtime.locks import Lock
+from wasmcore.runtime.system.locks import Lock
 mine, other = Lock(), Lock()
 held = threading.Event()
 done = threading.Event()

@@ -11,7 +11,7 @@ from wasmcore.binary import ModuleInfo, decode
 from wasmcore.errors import CompileError, DecodeError, ValidationError
 from wasmcore.opcodes import FEATURES, OPCODES
 from wasmcore.plugin.unit import Environment
-from wasmcore.runtime.plan import plan
+from wasmcore.runtime.instances.plan import plan
 from wasmcore.stream import HAS_CALLS, HAS_LOOPS, HAS_VECTORS, HEADER_FLAGS, HEADER_WORDS, USES_MEMORY
 from wasmcore.validation import StreamWriter, check_stream, stream_text
 from wasmcore.validation.records import header, records, weights

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import wasmcore
-from wasmcore.runtime import store
+from wasmcore.runtime.execution import store
 
 from . import wide
 from .casts import Cast

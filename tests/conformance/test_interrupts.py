@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wasmcore.runtime.store import Store
+from wasmcore.runtime.execution.store import Store
 
 from . import loops, processes
 from .casts import Cast

@@ -15,7 +15,7 @@ from wasmcore.opcodes import FEATURES
 from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode, FunctionCode
 from wasmcore.plugin.hooks import Backend
 from wasmcore.plugin.unit import CompileUnit
-from wasmcore.runtime.plan import plan
+from wasmcore.runtime.instances.plan import plan
 from wasmcore.validation import StreamWriter
 
 from . import test_calls, test_traps, wide

@@ -15,8 +15,8 @@ import wasmtime
 import wasmcore
 from wasmcore.binary import decode
 from wasmcore.plugin.unit import CompileUnit
-from wasmcore.runtime import store
-from wasmcore.runtime.plan import plan
+from wasmcore.runtime.execution import store
+from wasmcore.runtime.instances.plan import plan
 from wasmcore.validation import StreamWriter
 
 from ..differential.test_differential import BATCH, check
@@ -27,7 +27,7 @@ from .test_traps import on_a_thread
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 USUAL = {name: value for name, value in os.environ.items() if name != "WASMCORE_SIGNALS"}
 SWITCHED_OFF = {**USUAL, "WASMCORE_SIGNALS": "0"}
-HANDLERS = "import signal, ctypes\nfrom wasmcore.runtime import platform\nprint([platform.signal_action(n)[0] for n in (4, 7, 8, 11)])\n"
+HANDLERS = "import signal\nfrom wasmcore.runtime.system import platform\nprint([platform.signal_action(n)[0] for n in (4, 7, 8, 11)])\n"
 RUN_TRAPS = """
 import sys, wasmcore
 {before}
@@ -175,12 +175,12 @@ def test_switched_off_by_the_environment(lazy: bool, backend: str) -> None:
 
 
 REFUSED = """
-from wasmcore.runtime import platform
+from wasmcore.runtime.system import platform
 def refuse(number, handler, flags):
     raise OSError(1, "Operation not permitted")
 platform.set_signal_action = refuse
 """
-IGNORED = "from wasmcore.runtime import platform\nplatform.set_signal_action = lambda number, handler, flags: None\n"
+IGNORED = "from wasmcore.runtime.system import platform\nplatform.set_signal_action = lambda number, handler, flags: None\n"
 BLOCKED = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGSEGV])\n"
 
 

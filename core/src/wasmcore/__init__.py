@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from wasmcore.errors import WasmcoreError as WasmcoreError
     from wasmcore.opcodes import DEFAULT_FEATURES as DEFAULT_FEATURES
     from wasmcore.opcodes import FEATURES as FEATURES
-    from wasmcore.runtime.func import Func as Func
-    from wasmcore.runtime.global_ import Global as Global
-    from wasmcore.runtime.memory import Memory as Memory
-    from wasmcore.runtime.table import Table as Table
-    from wasmcore.runtime.tag import Tag as Tag
+    from wasmcore.runtime.objects.func import Func as Func
+    from wasmcore.runtime.objects.global_ import Global as Global
+    from wasmcore.runtime.objects.memory import Memory as Memory
+    from wasmcore.runtime.objects.table import Table as Table
+    from wasmcore.runtime.objects.tag import Tag as Tag
     from wasmcore.text import wasm2wat as wasm2wat
     from wasmcore.text import wat2wasm as wat2wasm
     from wasmcore.types import FuncType as FuncType
@@ -74,11 +74,11 @@ _HOMES = {
         "WasmcoreError",
     ),
     "wasmcore.opcodes": ("DEFAULT_FEATURES", "FEATURES"),
-    "wasmcore.runtime.func": ("Func",),
-    "wasmcore.runtime.global_": ("Global",),
-    "wasmcore.runtime.memory": ("Memory",),
-    "wasmcore.runtime.table": ("Table",),
-    "wasmcore.runtime.tag": ("Tag",),
+    "wasmcore.runtime.objects.func": ("Func",),
+    "wasmcore.runtime.objects.global_": ("Global",),
+    "wasmcore.runtime.objects.memory": ("Memory",),
+    "wasmcore.runtime.objects.table": ("Table",),
+    "wasmcore.runtime.objects.tag": ("Tag",),
     "wasmcore.text": ("wasm2wat", "wat2wasm"),
     "wasmcore.types": ("FuncType", "GlobalType", "Limits", "MemoryType", "TableType", "TagType"),
 }

@@ -9,20 +9,20 @@ from wasmcore import _registry
 from wasmcore._typing import TYPE_CHECKING, Any
 from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
 from wasmcore.errors import LinkError
-from wasmcore.runtime.func import ExportedFunction, Func
-from wasmcore.runtime.global_ import Global
-from wasmcore.runtime.instance import InstanceState, Linked
-from wasmcore.runtime.memory import Memory
-from wasmcore.runtime.stubs import machine
-from wasmcore.runtime.table import Table
-from wasmcore.runtime.tag import Tag
-from wasmcore.runtime.type_ids import id_matches, type_id, value_type_matches
+from wasmcore.runtime.execution.stubs import machine
+from wasmcore.runtime.instances.instance import InstanceState, Linked
+from wasmcore.runtime.objects.func import ExportedFunction, Func
+from wasmcore.runtime.objects.global_ import Global
+from wasmcore.runtime.objects.memory import Memory
+from wasmcore.runtime.objects.table import Table
+from wasmcore.runtime.objects.tag import Tag
+from wasmcore.runtime.objects.type_ids import id_matches, type_id, value_type_matches
 from wasmcore.types import FuncType, GlobalType, MemoryType, TableType, TagType
 
 if TYPE_CHECKING:
     from wasmcore._module import Module
     from wasmcore.binary.module_info import Import
-    from wasmcore.runtime.type_ids import ProcessTypes
+    from wasmcore.runtime.objects.type_ids import ProcessTypes
     from wasmcore.types import ExternType
 
 Imports = Mapping[str, "Mapping[str, Any] | Instance"]

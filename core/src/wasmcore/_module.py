@@ -13,10 +13,10 @@ from wasmcore.compile.engine import Engine, default_engine
 from wasmcore.compile.module_code import ModuleCode
 from wasmcore.errors import ArtifactError
 from wasmcore.opcodes import DEFAULT_FEATURES
-from wasmcore.runtime.locks import Lock
-from wasmcore.runtime.plan import plan
-from wasmcore.runtime.stubs import machine
-from wasmcore.runtime.type_ids import ProcessTypes
+from wasmcore.runtime.execution.stubs import machine
+from wasmcore.runtime.instances.plan import plan
+from wasmcore.runtime.objects.type_ids import ProcessTypes
+from wasmcore.runtime.system.locks import Lock
 from wasmcore.validation import validate as validate_module
 from wasmcore.validation import validate_declarations
 

@@ -11,7 +11,7 @@ from call_programs import Program
 import wasmcore
 from wasmcore.binary import decode
 from wasmcore.compile.fixed_tables import with_fixed_tables
-from wasmcore.runtime.plan import plan
+from wasmcore.runtime.instances.plan import plan
 from wasmcore.stream import HAS_CALLS, HEADER_FLAGS
 from wasmcore.validation import StreamWriter
 from wasmcore.validation.checker import check_stream

@@ -9,7 +9,7 @@ import wasmtime
 
 import wasmcore
 from wasmcore.binary import decode
-from wasmcore.runtime.plan import plan
+from wasmcore.runtime.instances.plan import plan
 from wasmcore.validation import StreamWriter
 from wasmcore_llvm.ir_module import module_text
 from wasmcore_llvm.ir_state import Unit

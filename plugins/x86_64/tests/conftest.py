@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from wasmcore.runtime import stubs
+from wasmcore.runtime.execution import stubs
 
 sys.path.insert(0, str(Path(__file__).parent))
-HOOKS = ("compile_function", "box_reference", "unbox_reference")
+HOOKS = ("compile_function", "box_reference", "unbox_reference", "pack_value")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,10 +9,11 @@ from typing import Any
 
 from wasmcore.errors import Frame, TrapKind
 from wasmcore.plugin.layout import FUNCREF_SIZE, OVERFLOW_OFFSET, OVERFLOW_SLOT, POLL_OFFSET, STORE, VMCONTEXT, VMCONTEXT_HEAD_SIZE
-from wasmcore.runtime import traps
-from wasmcore.runtime.code_memory import wasm_code
-from wasmcore.runtime.store import Store
-from wasmcore.runtime.stubs import Machine, machine
+from wasmcore.runtime.execution import traps
+from wasmcore.runtime.execution.code_memory import wasm_code
+from wasmcore.runtime.execution.store import Store
+from wasmcore.runtime.execution.stubs import Machine, machine
+from wasmcore.runtime.objects.values import pack_value
 from wasmcore.types import FuncType
 from wasmcore_x86_64.assembler import BELOW, CMP, DIGIT_SUB, MOV8, MOVUPS, MOVUPS_STORE, R10, R12, RAX, RBP, RSP, Assembler
 from wasmcore_x86_64.stubs_calls import machine_classes
@@ -29,6 +30,7 @@ def the_machine() -> Machine:
     found.ensure_signals()
     found.box_reference = lambda kind, bits: objects[bits]
     found.unbox_reference = unbox
+    found.pack_value = pack_value
     return found
 
 

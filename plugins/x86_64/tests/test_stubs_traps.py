@@ -21,8 +21,9 @@ from handmade import I32, I64, World, call_import, epilogue, funcref_of, prologu
 from wasmcore.errors import StoreBusyError, Trap, TrapKind
 from wasmcore.plugin.builtins import BUILTIN_NUMBERS, BUILTINS
 from wasmcore.plugin.layout import FUNCREF, OVERFLOW_OFFSET, POLL_OFFSET, VMCONTEXT
-from wasmcore.runtime import platform, traps
-from wasmcore.runtime.threads import ThreadRecord, process
+from wasmcore.runtime.execution import traps
+from wasmcore.runtime.execution.threads import ThreadRecord, process
+from wasmcore.runtime.system import platform
 from wasmcore_x86_64.assembler import (
     ABOVE,
     CMP,

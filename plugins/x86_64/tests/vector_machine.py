@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wasmcore.runtime.code_memory import wasm_code
+from wasmcore.runtime.execution.code_memory import wasm_code
 from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64 import singlepass
 from wasmcore_x86_64 import singlepass_encoder as m

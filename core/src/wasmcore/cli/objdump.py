@@ -18,7 +18,7 @@ from wasmcore.compile.module_code import stream_groups
 from wasmcore.errors import TrapKind
 from wasmcore.plugin.code import IN_INLINED
 from wasmcore.plugin.unit import CompileUnit
-from wasmcore.runtime.plan import plan
+from wasmcore.runtime.instances.plan import plan
 from wasmcore.validation import StreamWriter, validate
 from wasmcore.validation.listing import stream_text
 

@@ -9,8 +9,8 @@ from wasmcore._build import COMPILED
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import PluginError
 from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES
-from wasmcore.runtime.memory import can_be_guarded
-from wasmcore.runtime.stubs import machine
+from wasmcore.runtime.execution.stubs import machine
+from wasmcore.runtime.objects.memory import can_be_guarded
 
 WORTH_CACHING: Final = 1 << 18
 """Bytes of the smallest module whose code is cached where the backend is so fast that it compiles lazily."""

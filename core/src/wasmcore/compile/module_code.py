@@ -15,8 +15,8 @@ from wasmcore.errors import ArtifactError, CompileWarning
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
-from wasmcore.runtime.loader import LoadedCode
-from wasmcore.runtime.locks import Lock
+from wasmcore.runtime.execution.loader import LoadedCode
+from wasmcore.runtime.system.locks import Lock
 from wasmcore.types import FuncType
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from wasmcore.binary import ModuleInfo
     from wasmcore.compile.engine import Engine
     from wasmcore.compile.saved_code import SavedCode
-    from wasmcore.runtime.instance import InstanceState
-    from wasmcore.runtime.stubs import Machine
-    from wasmcore.runtime.type_ids import ProcessTypes
+    from wasmcore.runtime.execution.stubs import Machine
+    from wasmcore.runtime.instances.instance import InstanceState
+    from wasmcore.runtime.objects.type_ids import ProcessTypes
     from wasmcore.validation import StreamWriter
 
 _KEPT_ADDRESS_MAPS: Final = 16

@@ -13,7 +13,7 @@ from wasmcore.compile.artifact import Artifact, MadeFor, difference, joined
 from wasmcore.compile.build_identity import build_of
 from wasmcore.compile.cache import enabled
 from wasmcore.errors import ArtifactError
-from wasmcore.runtime.locks import Lock
+from wasmcore.runtime.system.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -20,7 +20,7 @@ from wasmcore.types import F32, I32, V128, FuncType, value_type_name
 
 if TYPE_CHECKING:
     from wasmcore.compile.engine import Engine
-    from wasmcore.runtime.global_ import Global
+    from wasmcore.runtime.objects.global_ import Global
 
 
 def call(function: Any, arguments: Sequence[Constant], expected: Sequence[Pattern], engine: Engine) -> list[Result]:

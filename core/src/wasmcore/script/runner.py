@@ -10,8 +10,8 @@ from wasmcore._module import Module
 from wasmcore.binary import decode
 from wasmcore.errors import CompileError, DecodeError, LinkError, Trap, TrapKind, WasmcoreError
 from wasmcore.opcodes import FEATURES
-from wasmcore.runtime.func import ExportedFunction
-from wasmcore.runtime.global_ import Global
+from wasmcore.runtime.objects.func import ExportedFunction
+from wasmcore.runtime.objects.global_ import Global
 from wasmcore.script.calls import call, read
 from wasmcore.script.commands import (
     Action,

@@ -9,7 +9,7 @@ import struct
 from typing import Any, Final, TypeAlias
 
 from wasmcore._named_tuple import NamedTuple
-from wasmcore.runtime.references import function_object
+from wasmcore.runtime.objects.references import function_object
 from wasmcore.script.commands import Constant, Either, LanesPattern, NanPattern, Number, Pattern, Reference
 from wasmcore.types import F32, F64, I32, I64, V128, ValueType, value_type_name
 

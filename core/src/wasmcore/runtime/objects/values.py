@@ -6,7 +6,7 @@ import ctypes
 import struct
 
 from wasmcore._typing import Any, Final
-from wasmcore.runtime import references
+from wasmcore.runtime.objects import references
 from wasmcore.types import F32, F64, I32, I64, V128, ValueType, value_type_name
 
 _STRUCT: Final = {I32: "<i", I64: "<q", F32: "<f", F64: "<d"}

@@ -9,12 +9,12 @@ from struct import Struct
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.plugin.layout import FUNCREF_SIZE
-from wasmcore.runtime import platform
-from wasmcore.runtime.resources import Resource
+from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.resources import Resource
 
 if TYPE_CHECKING:
-    from wasmcore.runtime.group import Group
-    from wasmcore.runtime.stubs import Machine
+    from wasmcore.runtime.execution.stubs import Machine
+    from wasmcore.runtime.objects.group import Group
     from wasmcore.types import FuncType
 
 HOST_CONTEXT: Final = Struct("<QQ")

@@ -7,10 +7,10 @@ from bisect import bisect_left, insort
 from collections.abc import Callable
 
 from wasmcore._typing import Final
-from wasmcore.runtime import platform
-from wasmcore.runtime.locks import Lock
-from wasmcore.runtime.resources import Resource
-from wasmcore.runtime.threads import process
+from wasmcore.runtime.execution.threads import process
+from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.locks import Lock
+from wasmcore.runtime.system.resources import Resource
 
 REGION_SIZES: Final = (1 << 30, 1 << 28, 1 << 26, 1 << 24)
 """Bytes to reserve at a time; a smaller size is tried where the system refuses a larger one."""

@@ -21,8 +21,8 @@ from wasmcore.plugin.layout import (
     THREAD_SIZE,
     structure,
 )
-from wasmcore.runtime import platform
-from wasmcore.runtime.locks import Lock
+from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.locks import Lock
 
 MAXIMUM_THREADS: Final = 4096
 """Threads that can be inside WebAssembly code at the same time."""

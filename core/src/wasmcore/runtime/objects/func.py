@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from wasmcore import _registry
 from wasmcore._typing import Any
 from wasmcore.plugin.layout import FUNCREF_SIZE
-from wasmcore.runtime import references
-from wasmcore.runtime.group import Group
-from wasmcore.runtime.records import HOST_CONTEXT_SIZE, ContextBlock, write_host_function
-from wasmcore.runtime.stubs import machine
-from wasmcore.runtime.type_ids import type_id
+from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, ContextBlock, write_host_function
+from wasmcore.runtime.execution.stubs import machine
+from wasmcore.runtime.objects import references
+from wasmcore.runtime.objects.group import Group
+from wasmcore.runtime.objects.type_ids import type_id
 from wasmcore.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, FuncType, ValueType, value_type_name
 
 _TYPES = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "v128": V128, "funcref": FUNCREF, "externref": EXTERNREF}

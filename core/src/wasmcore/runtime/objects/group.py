@@ -5,9 +5,9 @@ from __future__ import annotations
 import weakref
 
 from wasmcore._typing import Final
-from wasmcore.runtime import references
-from wasmcore.runtime.locks import Lock
-from wasmcore.runtime.store import Store
+from wasmcore.runtime.execution.store import Store
+from wasmcore.runtime.objects import references
+from wasmcore.runtime.system.locks import Lock
 
 _lock: Final = Lock()
 _alive: Final[weakref.WeakSet[Group]] = weakref.WeakSet()

@@ -10,8 +10,8 @@ from weakref import ref
 from wasmcore._typing import Protocol
 from wasmcore.errors import Frame, PluginError, TrapKind
 from wasmcore.plugin.code import LARGEST_ALIGNMENT, CompiledCode
-from wasmcore.runtime import code_memory, perf_map, traps
-from wasmcore.runtime.resources import Resource
+from wasmcore.runtime.execution import code_memory, perf_map, traps
+from wasmcore.runtime.system.resources import Resource
 
 
 class CodeNames(Protocol):

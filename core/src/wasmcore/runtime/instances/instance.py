@@ -10,25 +10,25 @@ from weakref import WeakValueDictionary
 from wasmcore._typing import TYPE_CHECKING, Any, Protocol
 from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
 from wasmcore.plugin.layout import FUNCREF_SIZE, VMCONTEXT
-from wasmcore.runtime import references
-from wasmcore.runtime.builtins import builtins_table, contexts
-from wasmcore.runtime.constant import evaluate
-from wasmcore.runtime.func import ExportedFunction
-from wasmcore.runtime.global_ import Global
-from wasmcore.runtime.group import Group
-from wasmcore.runtime.memory import Memory
-from wasmcore.runtime.plan import shares_references
-from wasmcore.runtime.records import HOST_CONTEXT_SIZE, ContextBlock, funcref_records, write_host_function
-from wasmcore.runtime.segments import Segments
-from wasmcore.runtime.table import Table
-from wasmcore.runtime.tag import Tag
+from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, ContextBlock, funcref_records, write_host_function
+from wasmcore.runtime.instances.builtins import builtins_table, contexts
+from wasmcore.runtime.instances.constant import evaluate
+from wasmcore.runtime.instances.plan import shares_references
+from wasmcore.runtime.instances.segments import Segments
+from wasmcore.runtime.objects import references
+from wasmcore.runtime.objects.func import ExportedFunction
+from wasmcore.runtime.objects.global_ import Global
+from wasmcore.runtime.objects.group import Group
+from wasmcore.runtime.objects.memory import Memory
+from wasmcore.runtime.objects.table import Table
+from wasmcore.runtime.objects.tag import Tag
 from wasmcore.types import NULLABLE_REFERENCE, TagType
 
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ConstantExpression, ModuleInfo
     from wasmcore.plugin.unit import Environment
-    from wasmcore.runtime.stubs import Machine
-    from wasmcore.runtime.type_ids import ProcessTypes
+    from wasmcore.runtime.execution.stubs import Machine
+    from wasmcore.runtime.objects.type_ids import ProcessTypes
 
 
 class Code(Protocol):

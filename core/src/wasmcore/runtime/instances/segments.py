@@ -8,11 +8,11 @@ from array import array
 from wasmcore._typing import TYPE_CHECKING, Any
 from wasmcore.binary.module_info import ACTIVE, DECLARATIVE, KIND_MEMORY
 from wasmcore.errors import Trap, TrapKind
-from wasmcore.runtime.active_data import copy_active
+from wasmcore.runtime.instances.active_data import copy_active
 
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ModuleInfo
-    from wasmcore.runtime.instance import InstanceState
+    from wasmcore.runtime.instances.instance import InstanceState
 
 
 class Segments:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 
 from wasmcore._typing import Any, Final
-from wasmcore.runtime import references
-from wasmcore.runtime.group import Group
-from wasmcore.runtime.values import pack_value, unpack_value
+from wasmcore.runtime.objects import references
+from wasmcore.runtime.objects.group import Group
+from wasmcore.runtime.objects.values import pack_value, unpack_value
 from wasmcore.types import F32, F64, I32, I64, NULLABLE_REFERENCE, V128, GlobalType, ValueType
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wasmcore.runtime.func import value_types
-from wasmcore.runtime.type_ids import type_id
+from wasmcore.runtime.objects.func import value_types
+from wasmcore.runtime.objects.type_ids import type_id
 from wasmcore.types import FuncType, TagType, ValueType
 
 

@@ -10,13 +10,14 @@ from wasmcore.errors import PluginError, Trap, TrapKind
 from wasmcore.plugin.builtins import BUILTINS
 from wasmcore.plugin.layout import FUNCREF_SIZE, OVERFLOW_SLOTS, VMCONTEXT_HEAD_SIZE
 from wasmcore.plugin.target import HostInterface
-from wasmcore.runtime import platform, traps
-from wasmcore.runtime import store as stores
-from wasmcore.runtime.code_memory import CodeBlock, stub_code, wasm_code
-from wasmcore.runtime.locks import Lock
-from wasmcore.runtime.resources import Resource
-from wasmcore.runtime.signals import Handlers, SignalHandlers, blocked_faults
-from wasmcore.runtime.threads import enter, process
+from wasmcore.runtime.execution import store as stores
+from wasmcore.runtime.execution import traps
+from wasmcore.runtime.execution.code_memory import CodeBlock, stub_code, wasm_code
+from wasmcore.runtime.execution.signals import Handlers, SignalHandlers, blocked_faults
+from wasmcore.runtime.execution.threads import enter, process
+from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.locks import Lock
+from wasmcore.runtime.system.resources import Resource
 from wasmcore.types import FuncType, value_type_name
 
 if TYPE_CHECKING:
@@ -117,13 +118,15 @@ class Machine:
         """Hook: (packed value type, bits) -> object."""
         self.unbox_reference: Callable[[int, Any, int], int] = _not_set
         """Hook: (packed value type, object, address of the store record it goes to) -> bits, or TypeError."""
+        self.pack_value: Callable[[int, Any], bytes] = _not_set
+        """Hook: (packed value type, object) -> its bytes, or TypeError or OverflowError with what is wrong."""
         self._callbacks: dict[str, Callable[..., Any]] = {
             "enter": enter,
             "trap": traps.trap,
             "poll": traps.poll,
             "compile": lambda context, number: self.compile_function(context, number),
             "wrong_count": _wrong_count,
-            "wrong_argument": _wrong_argument,
+            "wrong_argument": self._wrong_argument,
             "box_reference": lambda kind, bits: self.box_reference(kind, bits),
             "unbox_reference": lambda kind, value, store: self.unbox_reference(kind, value, store),
         }
@@ -144,6 +147,16 @@ class Machine:
         first = Handlers(labels["signal_handler"], labels["interrupt_handler"], process.signal_actions)
         self._signals = SignalHandlers(first, self._more_handlers)
         self._signals_work: bool | None = None
+
+    def _wrong_argument(self, owner: BuiltinOwner, number: int, value: Any) -> None:
+        """The callback `wrong_argument`; exceptions of the value's own conversion come out as they are."""
+        trampoline: Trampoline = owner.trampoline
+        value_type = trampoline.type.params[number]
+        try:
+            self.pack_value(value_type, value)
+        except (TypeError, OverflowError) as error:
+            raise type(error)(f"{trampoline.name}() argument {number + 1}: {error}") from None
+        raise TypeError(f"{trampoline.name}() argument {number + 1}: {value_type_name(value_type)} expected")
 
     def _load(self, code: bytes) -> int:
         block = stub_code.allocate(code)
@@ -250,19 +263,6 @@ def _wrong_count(owner: BuiltinOwner, given: int) -> None:
     trampoline: Trampoline = owner.trampoline
     wanted = len(trampoline.type.params)
     raise TypeError(f"{trampoline.name}() takes {wanted} argument{'' if wanted == 1 else 's'} ({given} given)")
-
-
-def _wrong_argument(owner: BuiltinOwner, number: int, value: Any) -> None:
-    """The callback `wrong_argument`; exceptions of the value's own conversion come out as they are."""
-    from wasmcore.runtime.values import pack_value
-
-    trampoline: Trampoline = owner.trampoline
-    value_type = trampoline.type.params[number]
-    try:
-        pack_value(value_type, value)
-    except (TypeError, OverflowError) as error:
-        raise type(error)(f"{trampoline.name}() argument {number + 1}: {error}") from None
-    raise TypeError(f"{trampoline.name}() argument {number + 1}: {value_type_name(value_type)} expected")
 
 
 def _not_set(*arguments: Any) -> Any:

@@ -6,12 +6,13 @@ import ctypes
 from weakref import WeakKeyDictionary
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
-from wasmcore.runtime import platform, traps
-from wasmcore.runtime.resources import Resource
+from wasmcore.runtime.execution import traps
+from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.resources import Resource
 from wasmcore.types import Limits, MemoryType
 
 if TYPE_CHECKING:
-    from wasmcore.runtime.instance import InstanceState
+    from wasmcore.runtime.instances.instance import InstanceState
 
 GUARDED_RESERVATION: Final = (8 << 30) + (1 << 16)
 """A 32-bit address plus a 32-bit offset plus the widest access ends inside (bytes)."""

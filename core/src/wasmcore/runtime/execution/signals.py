@@ -9,8 +9,8 @@ from collections.abc import Callable
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._typing import Final
 from wasmcore.errors import PluginError
-from wasmcore.runtime import platform
-from wasmcore.runtime.locks import Lock
+from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.locks import Lock
 
 FAULTS: Final = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 INTERRUPTS: Final = (

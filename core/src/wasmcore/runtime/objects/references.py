@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from wasmcore._typing import Any, Final, Protocol, cast
 from wasmcore.plugin.layout import FUNCREF
-from wasmcore.runtime.type_ids import abstract_heap_type, id_matches
+from wasmcore.runtime.objects.type_ids import abstract_heap_type, id_matches
 from wasmcore.types import HEAP_CONCRETE, HEAP_EXTERN, HEAP_FUNC, HEAP_NOEXTERN, HEAP_NOFUNC, REFERENCE, ValueType, value_type_name
 
 

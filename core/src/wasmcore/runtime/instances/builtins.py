@@ -8,14 +8,16 @@ from weakref import WeakValueDictionary
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import Trap, TrapKind
-from wasmcore.runtime import references, traps
-from wasmcore.runtime import store as stores
-from wasmcore.runtime.group import group_of
-from wasmcore.runtime.type_ids import id_matches
+from wasmcore.runtime.execution import store as stores
+from wasmcore.runtime.execution import traps
+from wasmcore.runtime.objects import references
+from wasmcore.runtime.objects.group import group_of
+from wasmcore.runtime.objects.type_ids import id_matches
+from wasmcore.runtime.objects.values import pack_value
 
 if TYPE_CHECKING:
-    from wasmcore.runtime.instance import InstanceState
-    from wasmcore.runtime.stubs import Machine
+    from wasmcore.runtime.execution.stubs import Machine
+    from wasmcore.runtime.instances.instance import InstanceState
 
 contexts: Final[WeakValueDictionary[int, InstanceState]] = WeakValueDictionary()
 """Instances by the address of their VMContext."""
@@ -143,5 +145,6 @@ def builtins_table(machine: Machine) -> int:
         machine.compile_function = _compile_function
         machine.box_reference = references.from_bits
         machine.unbox_reference = _unbox_reference
+        machine.pack_value = pack_value
         found = _tables[machine.target.name] = machine.builtins_table(BUILTINS)
     return found

@@ -11,10 +11,10 @@ from weakref import WeakValueDictionary
 from wasmcore._typing import Final
 from wasmcore.errors import StoreBusyError
 from wasmcore.plugin.layout import OVERFLOW_OFFSET, OVERFLOW_SLOT, OVERFLOW_SLOTS, POLL_OFFSET, STORE_SIZE
-from wasmcore.runtime import platform
-from wasmcore.runtime.locks import Lock
-from wasmcore.runtime.resources import Resource
-from wasmcore.runtime.threads import StoreRecord, process
+from wasmcore.runtime.execution.threads import StoreRecord, process
+from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.locks import Lock
+from wasmcore.runtime.system.resources import Resource
 
 FIRST_POLLS: Final = 1 << 10
 MOST_POLLS: Final = 1 << 18

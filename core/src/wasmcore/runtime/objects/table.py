@@ -6,12 +6,12 @@ import ctypes
 from weakref import WeakKeyDictionary
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
-from wasmcore.runtime import references
-from wasmcore.runtime.group import Group
+from wasmcore.runtime.objects import references
+from wasmcore.runtime.objects.group import Group
 from wasmcore.types import FUNCREF, Limits, TableType, ValueType, value_type_name
 
 if TYPE_CHECKING:
-    from wasmcore.runtime.instance import InstanceState
+    from wasmcore.runtime.instances.instance import InstanceState
 
 MAXIMUM_ELEMENTS: Final = 10_000_000
 

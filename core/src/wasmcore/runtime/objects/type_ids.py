@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.canonical import canonical_types
 from wasmcore.binary.module_info import ArrayType, StructType, SubType
-from wasmcore.runtime.locks import Lock
+from wasmcore.runtime.system.locks import Lock
 from wasmcore.types import (
     HEAP_ARRAY,
     HEAP_CONCRETE,

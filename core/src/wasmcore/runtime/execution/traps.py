@@ -9,9 +9,9 @@ from weakref import ref
 
 from wasmcore._typing import Any, Final, Protocol, overload
 from wasmcore.errors import Frame, Trap, TrapKind
-from wasmcore.runtime import store as stores
-from wasmcore.runtime.locks import Lock
-from wasmcore.runtime.threads import ActivationRecord, ThreadRecord, process
+from wasmcore.runtime.execution import store as stores
+from wasmcore.runtime.execution.threads import ActivationRecord, ThreadRecord, process
+from wasmcore.runtime.system.locks import Lock
 
 MAXIMUM_FRAMES: Final = 100
 """A backtrace shows so many of the innermost calls."""

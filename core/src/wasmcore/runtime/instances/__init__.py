@@ -1,0 +1,1 @@
+"""The making of an instance: where everything stands in its context, segments, constants, built-ins."""

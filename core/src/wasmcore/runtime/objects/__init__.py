@@ -1,0 +1,1 @@
+"""What Python holds: memories, tables, globals, functions, tags, and the values and references in them."""

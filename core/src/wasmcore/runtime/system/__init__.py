@@ -1,0 +1,1 @@
+"""What the runtime asks of the operating system and of Python's collector: memory, locks, things to give back."""
