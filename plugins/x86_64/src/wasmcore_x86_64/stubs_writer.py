@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from wasmcore.plugin.layout import PROCESS
 from wasmcore_x86_64.assembler import (
     CMP_STORED,
+    DIGIT_CMP,
     EQUAL,
     INDIRECT,
     NOT_EQUAL,
@@ -134,6 +136,25 @@ class StubWriter:
         self.string(RSI, arguments)
         self.call_variadic("PyObject_CallFunction")
         self.a.test(RAX, RAX)
+
+    def attend(self, failed: int) -> None:
+        """Call the callback `attend` if the process asks for it; to a label if that raises. C functions' registers are lost."""
+        a = self.a
+        asked, back = a.label(), a.label()
+        a.mov_imm64(RAX, self.host.process)
+        a.alu_mem_imm(DIGIT_CMP, 1, RAX, PROCESS["handlers_changed"], 0)
+        a.jump_if(NOT_EQUAL, asked)
+        a.bind(back)
+
+        def write() -> None:
+            a.bind(asked)
+            self.callback("attend", b"")
+            a.jump_if(EQUAL, failed)
+            a.mov(RDI, RAX)
+            self.call("Py_DecRef")
+            a.jump(back)
+
+        self.later(write)
 
     def raise_error(self, exception: str, message: bytes) -> None:
         """Set an exception."""
