@@ -9,9 +9,6 @@ from functools import partial
 from wasmcore.plugin.convention import CallingConvention
 from wasmcore.plugin.layout import (
     ACTIVATION,
-    CODE_REGIONS_OFFSET,
-    GIVEN_ACTION_SIZE,
-    GIVEN_ACTIONS_OFFSET,
     POLL_OFFSET,
     PROCESS,
     STORE,
@@ -21,28 +18,19 @@ from wasmcore.plugin.layout import (
 )
 from wasmcore.plugin.target import Stub
 from wasmcore_x86_64.assembler import (
-    ABOVE,
     ABOVE_EQUAL,
-    ADD,
-    BELOW,
-    BELOW_EQUAL,
-    CMP,
     CMP_STORED,
     DIGIT_AND,
     DIGIT_CMP,
     DIGIT_FXRSTOR,
     DIGIT_FXSAVE,
-    DIGIT_SHL,
-    DIGIT_SHR,
     DIGIT_XRSTOR,
     DIGIT_XSAVE,
     EQUAL,
-    GREATER,
     INDIRECT,
     MOV8,
     MOVUPS,
     MOVUPS_STORE,
-    NOT_EQUAL,
     R8,
     R9,
     R10,
@@ -64,7 +52,9 @@ from wasmcore_x86_64.assembler import (
     Assembler,
 )
 from wasmcore_x86_64.cpu import LEGACY_STATE_SIZE, SAVED_STATE
-from wasmcore_x86_64.stubs_writer import StubWriter
+from wasmcore_x86_64.stubs_signals import PASSED_THREAD, RED_ZONE, SignalWriter
+from wasmcore_x86_64.stubs_ticker import TickerWriter
+from wasmcore_x86_64.stubs_writer import PAGE, READ_WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,58 +62,18 @@ if TYPE_CHECKING:
 
     from wasmcore.plugin.target import HostInterface
 
-# Offsets in `ucontext_t` and `siginfo_t` of Linux.
-_CONTEXT_RBP: Final = 120
-_CONTEXT_RSP: Final = 160
-_CONTEXT_RIP: Final = 168
-_SIGINFO_CODE: Final = 8
-_SIGINFO_ADDRESS: Final = 16
-
-_SYS_MPROTECT: Final = 10
-_SYS_SIGACTION: Final = 13
-_SYS_GETPID: Final = 39
-_SYS_GETTID: Final = 186
-_SYS_FUTEX: Final = 202
-_SYS_TGKILL: Final = 234
-_FUTEX_WAIT_PRIVATE: Final = 128
-_SIGNAL_SET_SIZE: Final = 8
-_IGNORE: Final = 1
-_READ_WRITE: Final = 3
-_PAGE: Final = 4096
-
-_FAULT_SIGNALS: Final = 1 << 4 | 1 << 7 | 1 << 8 | 1 << 11
-"""SIGILL, SIGBUS, SIGFPE, SIGSEGV."""
-# Offset in `struct sigaction` of the GNU C library, and a flag.
-_ACTION_FLAGS: Final = 136
-_SA_RESTART: Final = 0x10000000
-_NEW_ACTION: Final = 32
-"""Where the copy of a new action is in the frame, behind the action of the kernel."""
-_INSTALLING_FRAME: Final = _NEW_ACTION + GIVEN_ACTION_SIZE + 8
-_SIGNAL_FRAME: Final = 2 * GIVEN_ACTION_SIZE + 8
-
-TICK: Final = 5
-"""Milliseconds between two looks of the ticker."""
-IDLE_TICKS: Final = 200
-"""Looks that find nothing to do before it sleeps."""
-_KEPT_BY_TICKER: Final = (RBX, R12, R13, R14, R15)
-_TICKER_FRAME: Final = 24
-"""A `struct timespec`, and what aligns the stack."""
-
-_RED_ZONE: Final = 128
-_PASSED: Final = 32
-"""What the signal handler leaves for `trap` at the new rsp, a multiple of 16: the interrupted rsp, the thread record."""
-_PASSED_THREAD: Final = 8
 _PUSHED: Final = (RAX, RCX, RDX, RBX, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15)
 _PUSHED_SIZE: Final = 8 * (1 + len(_PUSHED))
 """The flags and all registers but rsp."""
 _KEPT_BY_POLL: Final = tuple(register for register in _PUSHED if register != RBP)
 
 
-class ProcessWriter(StubWriter):
+class ProcessWriter(SignalWriter, TickerWriter):
     """Writes the stubs, one behind the other."""
 
     def __init__(self, host: HostInterface, convention: CallingConvention, state_size: int) -> None:
         super().__init__(host)
+        self.trap_label = self.a.label()
         self.convention = convention
         self.state_size = state_size
         self.labels: dict[str, int] = {}
@@ -131,145 +81,24 @@ class ProcessWriter(StubWriter):
     def write(self) -> Stub:
         """All of them."""
         a = self.a
-        self._handler_label = a.label()
-        self._sigaction_label = a.label()
-        self._trap_label = a.label()
-        self._chain_label = a.label()
         pieces: dict[str, Callable[[], None]] = {
-            "signal_handler": self._signal_handler,
-            "chain": self._chain,
+            "signal_handler": self.signal_handler,
+            "chain": self.chain,
             "trap": self._trap,
             "poll": self._poll,
             "unwind": self._unwind,
             "lazy": self._lazy,
             "thread_exit": self._thread_exit,
-            "ticker": self._ticker,
-            "installing_sigaction": self._installing_sigaction,
-            "installing_signal": partial(self._installing_signal, "signal"),
-            "installing_bsd_signal": partial(self._installing_signal, "bsd_signal"),
+            "ticker": self.ticker,
+            "installing_sigaction": self.installing_sigaction,
+            "installing_signal": partial(self.installing_signal, "signal"),
+            "installing_bsd_signal": partial(self.installing_signal, "bsd_signal"),
         }
         for name, piece in pieces.items():
             a.align(16)
             self.labels[name] = a.position()
             piece()
         return Stub(self.finish(), self.labels)
-
-    def _signal_handler(self) -> None:
-        """(signal rdi, siginfo rsi, context rdx): nothing is called and nothing waited for, on whatever stack this is."""
-        a = self.a
-        next_region, in_code, next_thread, found = (a.label() for _ in range(4))
-        other = self._chain_label
-        a.bind(self._handler_label)
-        a.load(R8, RDX, _CONTEXT_RIP)
-        a.mov_imm64(R11, self.host.process)
-        a.load(RCX, R11, PROCESS["code_count"])
-        a.lea(R10, R11, CODE_REGIONS_OFFSET)
-        a.load32(R9, RSI, _SIGINFO_CODE)
-        a.bind(next_region)
-        a.test(RCX, RCX)
-        a.jump_if(EQUAL, other)
-        a.mov(RAX, R8)
-        a.reg_mem(SUB, 1, RAX, R10, 0)
-        a.reg_mem(CMP, 1, RAX, R10, 8)
-        a.jump_if(BELOW, in_code)
-        a.add_imm(R10, 16)
-        a.sub_imm(RCX, 1)
-        a.jump(next_region)
-        a.bind(in_code)
-        # A signal that somebody sent is no fault.
-        a.alu_imm(DIGIT_CMP, 0, R9, 0)
-        a.jump_if(GREATER ^ 1, other)
-        a.load_thread_pointer(RAX)
-        a.load(RCX, R11, PROCESS["thread_count"])
-        a.load(R10, R11, PROCESS["threads"])
-        a.bind(next_thread)
-        a.test(RCX, RCX)
-        a.jump_if(EQUAL, other)
-        a.reg_mem(CMP_STORED, 1, RAX, R10, THREAD["pointer"])
-        a.jump_if(EQUAL, found)
-        a.add_imm(R10, THREAD_SIZE)
-        a.sub_imm(RCX, 1)
-        a.jump(next_thread)
-        a.bind(found)
-        a.alu_mem_imm(DIGIT_CMP, 1, R10, THREAD["activation"], 0)
-        a.jump_if(EQUAL, other)
-        self._record_fault()
-
-    def _record_fault(self) -> None:
-        """Thread record in r10, pc in r8."""
-        a = self.a
-        a.store(R10, THREAD["trap_signal"], RDI)
-        a.store(R10, THREAD["trap_pc"], R8)
-        a.store(R10, THREAD["resume_pc"], R8)
-        a.load(RAX, RSI, _SIGINFO_ADDRESS)
-        a.store(R10, THREAD["trap_address"], RAX)
-        a.load(RAX, RDX, _CONTEXT_RBP)
-        a.store(R10, THREAD["trap_frame"], RAX)
-        a.load(RAX, RDX, _CONTEXT_RSP)
-        a.lea(RCX, RAX, -_RED_ZONE - _PASSED)
-        a.alu_imm(DIGIT_AND, 1, RCX, -16)
-        a.store(RCX, 0, RAX)
-        a.store(RCX, _PASSED_THREAD, R10)
-        a.store(RDX, _CONTEXT_RSP, RCX)
-        a.lea_label(RAX, self._trap_label)
-        a.store(RDX, _CONTEXT_RIP, RAX)
-        a.ret()
-
-    def _load_chained(self) -> None:
-        """The handler that the signal in edi is passed on to, in rax."""
-        a = self.a
-        a.mov32(RAX, RDI)
-        a.shift_imm(DIGIT_SHL, 1, RAX, 4)
-        a.mov_imm64(R10, self.host.signal_actions)
-        a.reg_reg(ADD, 1, R10, RAX)
-        a.load(RAX, R10, 0)
-
-    def _protect_poll_page(self, protection: int) -> None:
-        """Of the store in rax."""
-        a = self.a
-        a.lea(RDI, RAX, POLL_OFFSET)
-        a.mov_imm(RSI, _PAGE)
-        a.mov_imm(RDX, protection)
-        a.mov_imm(RAX, _SYS_MPROTECT)
-        a.syscall()
-
-    def _chain(self) -> None:
-        """Do what would have been done without us. r9d > 0: it happens again on return, else it was sent."""
-        a = self.a
-        default, leave, special = a.label(), a.label(), a.label()
-        a.bind(self._chain_label)
-        self._load_chained()
-        a.cmp_imm(RAX, _IGNORE)
-        a.jump_if(BELOW_EQUAL, special)
-        a.jump_reg(RAX)
-        a.bind(special)
-        a.jump_if(NOT_EQUAL, default)
-        # A fault can not be ignored; the system ends the process then.
-        a.alu_imm(DIGIT_CMP, 0, R9, 0)
-        a.jump_if(GREATER ^ 1, leave)
-        a.bind(default)
-        a.mov32(R8, RDI)
-        for _ in range(4):
-            a.push_imm(0)
-        a.mov(RSI, RSP)
-        a.zero(RDX)
-        a.mov_imm(R10, _SIGNAL_SET_SIZE)
-        a.mov_imm(RAX, _SYS_SIGACTION)
-        a.syscall()
-        a.add_imm(RSP, 32)
-        a.alu_imm(DIGIT_CMP, 0, R9, 0)
-        a.jump_if(GREATER, leave)
-        a.mov_imm(RAX, _SYS_GETPID)
-        a.syscall()
-        a.mov32(RDI, RAX)
-        a.mov_imm(RAX, _SYS_GETTID)
-        a.syscall()
-        a.mov32(RSI, RAX)
-        a.mov32(RDX, R8)
-        a.mov_imm(RAX, _SYS_TGKILL)
-        a.syscall()
-        a.bind(leave)
-        a.ret()
 
     def _trap(self) -> None:
         """Continues a fault on its own stack: rsp points to what the handler passed, everything else is as it was interrupted.
@@ -279,11 +108,11 @@ class ProcessWriter(StubWriter):
         """
         a = self.a
         not_poll = a.label()
-        a.bind(self._trap_label)
+        a.bind(self.trap_label)
         a.pushfq()
         for register in _PUSHED:
             a.push(register)
-        a.load(RBX, RSP, _PUSHED_SIZE + _PASSED_THREAD)
+        a.load(RBX, RSP, _PUSHED_SIZE + PASSED_THREAD)
         a.load(R12, RBX, THREAD["activation"])
         a.mov(R13, RSP)
         # A frame as if the interrupted code had called: the chain of frames goes on through it.
@@ -298,9 +127,9 @@ class ProcessWriter(StubWriter):
         a.mov(RCX, R14)
         a.reg_reg(SUB, 1, RCX, RAX)
         a.sub_imm(RCX, POLL_OFFSET)
-        a.cmp_imm(RCX, _PAGE)
+        a.cmp_imm(RCX, PAGE)
         a.jump_if(ABOVE_EQUAL, not_poll)
-        self._protect_poll_page(_READ_WRITE)
+        self.protect_poll_page(READ_WRITE)
         # Only then: the ticker leaves alone what is withdrawn.
         a.load(RAX, R12, ACTIVATION["store"])
         a.store32_imm(RAX, STORE["withdrawn"], 0)
@@ -403,14 +232,14 @@ class ProcessWriter(StubWriter):
         a.load(RAX, RBP, 8)
         a.mov(RSP, R13)
         a.load(RCX, RSP, _PUSHED_SIZE)
-        a.store(RCX, -_RED_ZONE - 8, RAX)
+        a.store(RCX, -RED_ZONE - 8, RAX)
         for register in reversed(_PUSHED):
             a.pop(register)
         a.popfq()
         a.load(RSP, RSP, 0)
-        a.lea(RSP, RSP, -_RED_ZONE - 8)
+        a.lea(RSP, RSP, -RED_ZONE - 8)
         a.data(b"\xc2")
-        a.imm16(_RED_ZONE)
+        a.imm16(RED_ZONE)
 
     def _unwind(self) -> None:
         a = self.a
@@ -490,215 +319,6 @@ class ProcessWriter(StubWriter):
         a.store_imm(RDI, THREAD["store"], 0)
         a.store_imm(RDI, THREAD["pointer"], 0)
         a.ret()
-
-    def _unless_fault(self, name: str) -> None:
-        """Go on in a C function (signal edi, ...) unless the signal is one of a fault, whose number is then in rcx."""
-        a = self.a
-        other = a.label()
-        a.mov32(RCX, RDI)
-        a.cmp_imm(RCX, _FAULT_SIGNALS.bit_length())
-        a.jump_if(ABOVE_EQUAL, other)
-        a.mov_imm(RAX, _FAULT_SIGNALS)
-        a.shift_cl(DIGIT_SHR, 0, RAX)
-        a.test_imm(0, RAX, 1)
-        a.jump_if(EQUAL, other)
-
-        def write() -> None:
-            a.bind(other)
-            self.address(RAX, name)
-            a.jump_reg(RAX)
-
-        self.later(write)
-
-    def _installing_sigaction(self) -> None:
-        """(signal edi, new action rsi or 0, place of the old action rdx or 0). Called on any thread, also in signal handlers.
-
-        rbx holds the signal, r12 and r13 the pointers; the stack the action that the kernel has, then a copy of the new one.
-        """
-        a = self.a
-        theirs, no_old, no_new = a.label(), a.label(), a.label()
-        a.bind(self._sigaction_label)
-        self._unless_fault("sigaction")
-        for register in (RBX, R12, R13):
-            a.push(register)
-        a.sub_imm(RSP, _INSTALLING_FRAME)
-        for register, argument in ((RBX, RCX), (R12, RSI), (R13, RDX)):
-            a.mov(register, argument)
-        a.mov(RDI, RBX)
-        a.zero(RSI)
-        a.mov(RDX, RSP)
-        a.mov_imm(R10, _SIGNAL_SET_SIZE)
-        a.mov_imm(RAX, _SYS_SIGACTION)
-        a.syscall()
-        a.lea_label(RAX, self._handler_label)
-        a.reg_mem(CMP_STORED, 1, RAX, RSP, 0)
-        a.jump_if(NOT_EQUAL, theirs)
-        a.imul_imm(1, R8, RBX, GIVEN_ACTION_SIZE)
-        a.mov_imm64(RAX, self.host.process + GIVEN_ACTIONS_OFFSET)
-        a.reg_reg(ADD, 1, R8, RAX)
-        a.test(R12, R12)
-        a.jump_if(EQUAL, no_new)
-        a.mov(RSI, R12)
-        a.lea(RDI, RSP, _NEW_ACTION)
-        self._copy_action()
-        a.bind(no_new)
-        a.test(R13, R13)
-        a.jump_if(EQUAL, no_old)
-        a.mov(RSI, R8)
-        a.mov(RDI, R13)
-        self._copy_action()
-        a.bind(no_old)
-        self._give_action()
-        leave = a.label()
-        a.zero(RAX)
-        a.bind(leave)
-        a.add_imm(RSP, _INSTALLING_FRAME)
-        for register in (R13, R12, RBX):
-            a.pop(register)
-        a.ret()
-        a.bind(theirs)
-        for register, argument in ((RDI, RBX), (RSI, R12), (RDX, R13)):
-            a.mov(register, argument)
-        self.call("sigaction")
-        a.mov_imm64(RCX, self.host.process)
-        a.store32_imm(RCX, PROCESS["handlers_changed"], 1)
-        a.jump(leave)
-
-    def _give_action(self) -> None:
-        """If there is a new action (r12), its copy becomes the given one (r8) and the chained one of the signal in rbx."""
-        a = self.a
-        done = a.label()
-        a.test(R12, R12)
-        a.jump_if(EQUAL, done)
-        a.lea(RSI, RSP, _NEW_ACTION)
-        a.mov(RDI, R8)
-        self._copy_action()
-        a.mov(RCX, RBX)
-        a.shift_imm(DIGIT_SHL, 1, RCX, 4)
-        a.mov_imm64(RAX, self.host.signal_actions)
-        a.reg_reg(ADD, 1, RCX, RAX)
-        a.load32(RAX, R8, _ACTION_FLAGS)
-        a.store(RCX, 8, RAX)
-        a.load(RAX, R8, 0)
-        a.store(RCX, 0, RAX)
-        a.bind(done)
-
-    def _copy_action(self) -> None:
-        """From rsi to rdi."""
-        self.a.mov_imm(RCX, GIVEN_ACTION_SIZE)
-        self.a.rep_movsb()
-
-    def _installing_signal(self, name: str) -> None:
-        """(signal edi, handler rsi), the semantics of BSD: by sigaction with SA_RESTART. The stack has the new and the old action."""
-        a = self.a
-        failed = a.label()
-        self._unless_fault(name)
-        a.mov32(R8, RDI)
-        a.sub_imm(RSP, _SIGNAL_FRAME)
-        a.mov(RDI, RSP)
-        a.zero(RAX)
-        a.mov_imm(RCX, GIVEN_ACTION_SIZE // 8)
-        a.rep_stosq()
-        a.store(RSP, 0, RSI)
-        a.store32_imm(RSP, _ACTION_FLAGS, _SA_RESTART)
-        a.mov(RDI, R8)
-        a.mov(RSI, RSP)
-        a.lea(RDX, RSP, GIVEN_ACTION_SIZE)
-        a.call(self._sigaction_label)
-        a.test(RAX, RAX)
-        a.mov_imm(RAX, -1)
-        a.jump_if(NOT_EQUAL, failed)
-        a.load(RAX, RSP, GIVEN_ACTION_SIZE)
-        a.bind(failed)
-        a.add_imm(RSP, _SIGNAL_FRAME)
-        a.ret()
-
-    def _ticker(self) -> None:
-        """A C function that a thread of its own runs, in which all signals are blocked: see `wasmcore.runtime.execution.ticker`.
-
-        r12 holds the process record, ebx how many looks in a row found nothing to do, r13d the word it sleeps on, as it was.
-        """
-        a = self.a
-        look, doze, sleep, asleep, leave = (a.label() for _ in range(5))
-        a.push(RBP)
-        a.mov(RBP, RSP)
-        for register in _KEPT_BY_TICKER:
-            a.push(register)
-        a.sub_imm(RSP, _TICKER_FRAME)
-        a.mov_imm64(R12, self.host.process)
-        a.zero(RBX)
-        a.bind(look)
-        a.alu_mem_imm(DIGIT_CMP, 0, R12, PROCESS["ticker_stop"], 0)
-        a.jump_if(NOT_EQUAL, leave)
-        a.cmp_imm(RBX, IDLE_TICKS)
-        a.jump_if(ABOVE, asleep)
-        a.load32(R13, R12, PROCESS["ticker_wakes"])
-        a.jump_if(NOT_EQUAL, doze)
-        # One more tick goes by before it sleeps, for who entered without seeing this.
-        a.store32_imm(R12, PROCESS["ticker_asleep"], 1)
-        a.bind(doze)
-        a.store_imm(RSP, 0, 0)
-        a.store_imm(RSP, 8, TICK * 1_000_000)
-        a.mov(R10, RSP)
-        a.jump(sleep)
-        a.bind(asleep)
-        a.mov_imm(RBX, -1)
-        a.zero(R10)
-        a.bind(sleep)
-        a.lea(RDI, R12, PROCESS["ticker_wakes"])
-        a.mov_imm(RSI, _FUTEX_WAIT_PRIVATE)
-        a.mov(RDX, R13)
-        a.mov_imm(RAX, _SYS_FUTEX)
-        a.syscall()
-        a.add_imm(RBX, 1)
-        self._scan()
-        a.jump(look)
-        a.bind(leave)
-        a.add_imm(RSP, _TICKER_FRAME)
-        for register in reversed(_KEPT_BY_TICKER):
-            a.pop(register)
-        a.pop(RBP)
-        a.zero(RAX)
-        a.ret()
-
-    def _scan(self) -> None:
-        """Look at the store that each thread is inside: withdraw its poll page if it was there at the last look, too. Python does not
-        free a store meanwhile."""
-        a = self.a
-        next_thread, note, done, awake = (a.label() for _ in range(4))
-        a.reg_mem(INDIRECT, 0, 0, R12, PROCESS["ticker_scans"])
-        a.mfence()
-        a.load(R14, R12, PROCESS["thread_count"])
-        a.load(R15, R12, PROCESS["threads"])
-        a.bind(next_thread)
-        a.add_imm(R15, THREAD_SIZE)
-        a.sub_imm(R14, 1)
-        a.jump_if(BELOW_EQUAL, done)
-        a.load(RAX, R15, THREAD["store"])
-        a.test(RAX, RAX)
-        a.jump_if(EQUAL, note)
-        a.alu_mem_imm(DIGIT_CMP, 0, RAX, STORE["withdrawn"], 0)
-        a.jump_if(NOT_EQUAL, note)
-        a.zero(RBX)
-        a.reg_mem(CMP_STORED, 1, RAX, R15, THREAD["seen"])
-        a.jump_if(NOT_EQUAL, note)
-        a.store(RSP, 0, RAX)
-        a.store32_imm(RAX, STORE["withdrawn"], 1)
-        self._protect_poll_page(0)
-        a.mov(RCX, RAX)
-        a.load(RAX, RSP, 0)
-        a.test(RCX, RCX)
-        a.jump_if(EQUAL, note)
-        a.store32_imm(RAX, STORE["withdrawn"], 0)
-        a.bind(note)
-        a.store(R15, THREAD["seen"], RAX)
-        a.jump(next_thread)
-        a.bind(done)
-        a.reg_mem(INDIRECT, 0, 0, R12, PROCESS["ticker_scans"])
-        a.test(RBX, RBX)
-        a.jump_if(NOT_EQUAL, awake)
-        a.store32_imm(R12, PROCESS["ticker_asleep"], 0)
-        a.bind(awake)
 
 
 _LAZY_STUB: Final = bytes.fromhex("0f1f00 b800000000 0f1f00 e900000000")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wasmcore.plugin.layout import PROCESS
+from wasmcore.plugin.layout import POLL_OFFSET, PROCESS
 from wasmcore_x86_64.assembler import (
     CMP_STORED,
     DIGIT_CMP,
@@ -60,6 +60,11 @@ LAYOUTS: Final = {
     (3, 13): ObjectLayout(True, True, "PyObject_Vectorcall"),
 }
 """The versions of Python that the stubs know."""
+
+_SYS_MPROTECT: Final = 10
+PAGE: Final = 4096
+READ_WRITE: Final = 3
+"""Protection of pages."""
 
 ARGUMENT_REGISTERS: Final = (RDI, RSI, RDX, RCX, 8, 9)
 """Of C functions."""
@@ -155,6 +160,15 @@ class StubWriter:
             a.jump(back)
 
         self.later(write)
+
+    def protect_poll_page(self, protection: int) -> None:
+        """Of the store in rax; the result in rax, what system calls use is lost."""
+        a = self.a
+        a.lea(RDI, RAX, POLL_OFFSET)
+        a.mov_imm(RSI, PAGE)
+        a.mov_imm(RDX, protection)
+        a.mov_imm(RAX, _SYS_MPROTECT)
+        a.syscall()
 
     def raise_error(self, exception: str, message: bytes) -> None:
         """Set an exception."""
