@@ -122,7 +122,9 @@ HANDLERS = {
     "alarm between": "e = make(); trap_all(e)\nsignal.signal(signal.SIGALRM, end)\ntrap_all(e)\nends(e.spin, signal.SIGALRM)",
     "timer": "e = make()\nsignal.signal(signal.SIGALRM, end)\nsignal.setitimer(signal.ITIMER_REAL, 0.2)\n"
     "try: e.spin()\nexcept Ended: say('ended')",
-    "in a host function": "e = make()\nhook[0] = lambda: signal.signal(signal.SIGUSR1, end)\nends(e.spin_and_call, signal.SIGUSR1)",
+    "in a host function": "e = make(); begun = []\ndef install():\n"
+    "    if not begun: begun.append(signal.signal(signal.SIGUSR1, end)); later(0.2, signal.SIGUSR1)\n"
+    "hook[0] = install\ntry: e.spin_and_call()\nexcept Ended: say('ended')",
     "another handler": "signal.signal(signal.SIGTERM, print)\ne = make()\nsignal.signal(signal.SIGTERM, end)\nends(e.spin, signal.SIGTERM)",
     "real-time signal": "e = make()\nsignal.signal(signal.SIGRTMIN + 3, end)\nends(e.spin, signal.SIGRTMIN + 3)",
     "sigint": "e = make()\nends(e.spin, signal.SIGINT, KeyboardInterrupt)",
