@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -21,8 +20,9 @@ _HELP = {"help_option_names": ["-h", "--help"]}
 
 def run_command(words: Sequence[str]) -> int:
     """Run a command line; the exit code. UsageError for what can not be understood."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of a module may be in any script
+    if sys.stdout is not None and sys.stdout is sys.__stdout__:
+        # Without a buffer, as with PYTHONUNBUFFERED, a stream forgets what did not fit; and names of a module may be in any script.
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding=sys.stdout.encoding, errors="backslashreplace", closefd=False)
     # Not `main.main`, which ends the process when a pipe is closed, and has its own mind about Ctrl-C.
     try:
         with main.make_context("wasmcore", list(words) or ["--help"]) as context:
