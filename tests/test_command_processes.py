@@ -20,7 +20,7 @@ from wasmcore.cli import main
 EXAMPLES = Path(__file__).parents[1] / "examples"
 COMMAND = [sys.executable, "-m", "wasmcore"]
 BIG = f"""(module (memory 2) (data (i32.const 0) "{"x" * 100_000}")
-  (func $f {" ".join([f"(drop (i32.const {number}))" for number in range(1000)])})
+  (func $f {" ".join([f"(i32.store (i32.const {number}) (i32.const {number}))" for number in range(1000)])})
   {" ".join([f'(export "{number:0100}" (func $f))' for number in range(1000)])})"""
 """Of which every command writes more than a pipe holds."""
 

@@ -20,9 +20,10 @@ _HELP = {"help_option_names": ["-h", "--help"]}
 
 def run_command(words: Sequence[str]) -> int:
     """Run a command line; the exit code. UsageError for what can not be understood."""
-    if sys.stdout is not None and sys.stdout is sys.__stdout__:
+    output = sys.__stdout__
+    if output is not None and output is sys.stdout:
         # Without a buffer, as with PYTHONUNBUFFERED, a stream forgets what did not fit; and names of a module may be in any script.
-        sys.stdout = open(sys.stdout.fileno(), "w", encoding=sys.stdout.encoding, errors="backslashreplace", closefd=False)
+        sys.stdout = open(output.fileno(), "w", encoding=output.encoding, errors="backslashreplace", closefd=False)
     # Not `main.main`, which ends the process when a pipe is closed, and has its own mind about Ctrl-C.
     try:
         with main.make_context("wasmcore", list(words) or ["--help"]) as context:
