@@ -220,7 +220,7 @@ def _directory(text: str) -> tuple[str, str]:
     """Guest name and host path of `HOST::GUEST` or `HOST`."""
     host, colons, guest = text.partition("::")
     if not os.path.isdir(host):
-        raise UsageError(f"--dir: there is no directory {host!r}")
+        raise UsageError(f"--dir takes HOST::GUEST or HOST, and there is no directory {host!r}")
     return (guest if colons else host), host
 
 

@@ -9,6 +9,6 @@ from difflib import get_close_matches
 def no_such(kind: str, name: str, names: Iterable[str]) -> str:
     """That there is nothing of this kind and name, what may have been meant, and what there is."""
     known = list(names)
-    nearest = get_close_matches(name, known, 1)
+    nearest = get_close_matches(name.lower(), known, 1)
     meant = f" (did you mean {nearest[0]}?)" if nearest else ""
     return f"no {kind} {name!r}{meant}; there are {', '.join(known)}"
