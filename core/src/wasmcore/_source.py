@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import os
+from errno import EAGAIN
+
+from wasmcore._typing import Final, Protocol
 
 MAGIC = b"\0asm"
 PRECOMPILED = b"\x7fwcode\r\n"
 """The first bytes of machine code (`wasmcore.compile.artifact.MAGIC`), which nothing here reads."""
 _TEXT_SUFFIXES = (".wat", ".wast")
+LARGEST: Final = 1 << 30
+"""Bytes of the largest source that is read, 1 GiB: implementations of WebAssembly take no larger modules."""
+_CHUNK: Final = 1 << 20
+"""Bytes that are read at a time from what does not tell its size."""
+
+
+class Readable(Protocol):
+    """A binary stream."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Some of its bytes, none of them at its end, None if it would have to wait for them but is not to."""
 
 
 def is_text(data: bytes) -> bool:
@@ -31,9 +45,36 @@ def read_source(source: str | os.PathLike[str] | bytes | bytearray | memoryview)
 
 def read_file(file: str) -> bytes:
     """The binary of the module in a file, which holds it as it is or as text."""
-    with open(file, "rb") as stream:
-        data = stream.read()
-    return to_binary(data, file)
+    return to_binary(read_bytes(file), file)
+
+
+def read_bytes(file: str) -> bytes:
+    """What a file holds, as `read_stream` reads it."""
+    with open(file, "rb", buffering=0) as stream:
+        return read_stream(stream, file, os.fstat(stream.fileno()).st_size)
+
+
+def read_stream(stream: Readable, name: str, size: int = 0) -> bytes:
+    """What a stream gives up to its end, of which no more than `LARGEST` + 1 bytes are read; DecodeError if there are as many.
+
+    The name is for errors; the size is that of the file (bytes), 0 if it has none.
+    """
+    parts: list[bytes] = []
+    room = LARGEST + 1 if size <= LARGEST else 0
+    while room:
+        try:
+            part = stream.read(min(room, size + 1 if size and not parts else _CHUNK))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, name) from None
+        if part is None:
+            raise OSError(EAGAIN, os.strerror(EAGAIN), name)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        room -= len(part)
+    from wasmcore.errors import DecodeError
+
+    raise DecodeError(f"{name} has more than {LARGEST >> 30} GiB, so it is no WebAssembly module")
 
 
 def to_binary(data: bytes, file: str) -> bytes:

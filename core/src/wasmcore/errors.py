@@ -34,6 +34,10 @@ class DecodeError(CompileError):
     """The bytes are not a WebAssembly module (malformed, in the specification's word)."""
 
 
+_EXCERPT = 120
+"""Characters of a line that are shown before and behind the column of an error: programs write modules of one line."""
+
+
 class TextError(DecodeError):
     """The text is not a WebAssembly module or script; `line` and `column` count from 1, columns in characters."""
 
@@ -44,8 +48,12 @@ class TextError(DecodeError):
         self.source_line = source_line
 
     def __str__(self) -> str:
-        blank = "".join("\t" if character == "\t" else " " for character in self.source_line[: self.column - 1])
-        return f"{self.message} (line {self.line}, column {self.column})\n  {self.source_line}\n  {blank}^"
+        start = max(self.column - 1 - _EXCERPT, 0)
+        end = self.column - 1 + _EXCERPT
+        before = ("..." if start else "") + self.source_line[start : self.column - 1]
+        behind = self.source_line[self.column - 1 : end] + ("..." if len(self.source_line) > end else "")
+        blank = "".join("\t" if character == "\t" else " " for character in before)
+        return f"{self.message} (line {self.line}, column {self.column})\n  {before}{behind}\n  {blank}^"
 
 
 class ValidationError(CompileError):
