@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # importing `typing` takes longer than everything here
 if TYPE_CHECKING:
-    from wasmcore._instance import Exports as Exports
+    from wasmcore._exports import Exports as Exports
     from wasmcore._instance import Instance as Instance
     from wasmcore._linker import Linker as Linker
     from wasmcore._module import ExportType as ExportType
@@ -53,7 +53,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "wasmcore._instance": ("Exports", "Instance"),
+    "wasmcore._exports": ("Exports",),
+    "wasmcore._instance": ("Instance",),
     "wasmcore._linker": ("Linker",),
     "wasmcore._module": ("ExportType", "ImportType", "Module", "validate"),
     "wasmcore._registry": ("backends", "host_modules", "problems", "targets"),

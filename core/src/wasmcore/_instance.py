@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from wasmcore import _registry
+from wasmcore._exports import exports_of
 from wasmcore._typing import TYPE_CHECKING, Any
 from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
 from wasmcore.errors import LinkError
@@ -27,38 +28,6 @@ if TYPE_CHECKING:
 
 Imports = Mapping[str, "Mapping[str, Any] | Instance"]
 """Module name -> name -> function, `Memory`, `Table`, `Global`, number (for a constant global); or an instance for its exports."""
-
-
-class Exports(Mapping[str, Any]):
-    """The exports of an instance, as attributes and as a mapping: `exports.add(2, 3)`, `exports["add"]`."""
-
-    def __init__(self, state: InstanceState) -> None:
-        self._state = state
-        self._names = {item.name: item for item in state.info.exports}
-
-    def __getitem__(self, name: str) -> Any:
-        item = self._names[name]
-        return self._state.export(item.kind, item.index)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            value = self[name]
-        except KeyError:
-            raise AttributeError(f"nothing is exported as {name!r}; there are: {', '.join(self._names) or 'no exports'}") from None
-        self.__dict__[name] = value
-        return value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._names]
-
-    def __repr__(self) -> str:
-        return f"<exports: {', '.join(self._names)}>"
 
 
 class Instance:
@@ -89,7 +58,7 @@ class Instance:
         linked.memories += [Memory.of_type(memory.type, guarded=engine.guard) for memory in module.info.memories[len(linked.memories) :]]
         code = module.code(tuple([memory.guarded and engine.signals for memory in linked.memories]))
         self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil)
-        self.exports = Exports(self._state)
+        self.exports = exports_of(self._state)
         link.complete(self._state)
         self._state.initialize()
 
