@@ -135,11 +135,26 @@ def __getattr__(name: str) -> object:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if home != "wasmcore.errors":
+        _refuse_subinterpreters()
     from importlib import import_module
 
     value: object = getattr(import_module(home), name)
     globals()[name] = value
     return value
+
+
+def _refuse_subinterpreters() -> None:
+    """PluginError in a subinterpreter, before anything is imported that would be shared with the main one or can not be loaded there."""
+    import _thread
+
+    in_main = getattr(_thread, "_is_main_interpreter", None)
+    if in_main is None:  # before Python 3.12, where subinterpreters can load ctypes
+        from wasmcore.runtime.system.platform import in_main_interpreter as in_main
+    if not in_main():
+        from wasmcore.errors import PluginError
+
+        raise PluginError("WebAssembly code runs only in the main interpreter of a process, not in subinterpreters")
 
 
 def __dir__() -> list[str]:
