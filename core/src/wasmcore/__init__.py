@@ -148,10 +148,13 @@ def _refuse_subinterpreters() -> None:
     """PluginError in a subinterpreter, before anything is imported that would be shared with the main one or can not be loaded there."""
     import _thread
 
-    in_main = getattr(_thread, "_is_main_interpreter", None)
-    if in_main is None:  # before Python 3.12, where subinterpreters can load ctypes
-        from wasmcore.runtime.system.platform import in_main_interpreter as in_main
-    if not in_main():
+    if hasattr(_thread, "_is_main_interpreter"):
+        in_main: bool = _thread._is_main_interpreter()
+    else:  # before Python 3.12, where every subinterpreter can load ctypes
+        from wasmcore.runtime.system.platform import in_main_interpreter
+
+        in_main = in_main_interpreter()
+    if not in_main:
         from wasmcore.errors import PluginError
 
         raise PluginError("WebAssembly code runs only in the main interpreter of a process, not in subinterpreters")

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import CodeType
 
 from wasmcore import _registry
-from wasmcore._typing import Any
+from wasmcore._typing import Any, Final
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, ContextBlock, write_host_function
 from wasmcore.runtime.execution.stubs import machine
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.group import Group
 from wasmcore.runtime.objects.type_ids import type_id
-from wasmcore.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, FuncType, ValueType, value_type_name
+from wasmcore.types import FuncType, ValueType, as_value_types, value_type_name
 
-_TYPES = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "v128": V128, "funcref": FUNCREF, "externref": EXTERNREF}
+_ASYNC: Final = 0x80 | 0x200
+"""`co_flags` of coroutine functions and asynchronous generators."""
 
 
-def value_types(names: Sequence[ValueType | str]) -> tuple[ValueType, ...]:
-    """Value types of their names; ValueError for one that does not exist."""
-    types = []
-    for name in names:
-        found = _TYPES.get(name) if isinstance(name, str) else name
-        if found is None:
-            raise ValueError(f"{name!r} is no value type; there are {', '.join(_TYPES)}")
-        types.append(found)
-    return tuple(types)
+def refuse_async(function: Any, what: str) -> None:
+    """TypeError, beginning with `what`, for a callable whose result would have to be awaited: WebAssembly has no way to wait for it."""
+    while isinstance(function, partial):
+        function = function.func
+    for called in (function, type(function).__call__):
+        code = getattr(getattr(called, "__func__", called), "__code__", None)
+        if isinstance(code, CodeType) and code.co_flags & _ASYNC:
+            raise TypeError(f"{what} is an async function, which WebAssembly can not await: give one that returns its result")
 
 
 class ExportedFunction:
@@ -59,8 +61,9 @@ class Func:
 
     def __init__(self, params: Sequence[ValueType | str], results: Sequence[ValueType | str], function: Callable[..., Any]) -> None:
         if not callable(function):
-            raise TypeError(f"a callable expected, got {type(function).__name__}")
-        self.type = FuncType(value_types(params), value_types(results))
+            raise TypeError(f"a callable is expected as function, not {type(function).__name__}")
+        refuse_async(function, repr(function))
+        self.type = FuncType(as_value_types(params), as_value_types(results))
         self.function = function
         self._block: ContextBlock | None = None
         self.group = Group()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wasmcore.runtime.objects.func import value_types
 from wasmcore.runtime.objects.type_ids import type_id
-from wasmcore.types import FuncType, TagType, ValueType
+from wasmcore.types import FuncType, TagType, ValueType, as_value_types
 
 
 class Tag:
@@ -15,7 +14,7 @@ class Tag:
     __slots__ = ("type", "type_id")
 
     def __init__(self, params: Sequence[ValueType | str]) -> None:
-        function = FuncType(value_types(params), ())
+        function = FuncType(as_value_types(params), ())
         self.type = TagType(function)
         self.type_id = type_id(function)
 
