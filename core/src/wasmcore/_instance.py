@@ -11,12 +11,14 @@ from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY,
 from wasmcore.errors import LinkError
 from wasmcore.runtime.execution.stubs import machine
 from wasmcore.runtime.instances.instance import InstanceState, Linked
+from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.func import ExportedFunction, Func
 from wasmcore.runtime.objects.global_ import Global
-from wasmcore.runtime.objects.memory import Memory
+from wasmcore.runtime.objects.memory import Memory, new_memory
 from wasmcore.runtime.objects.table import Table
 from wasmcore.runtime.objects.tag import Tag
 from wasmcore.runtime.objects.type_ids import id_matches, type_id, value_type_matches
+from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import FuncType, GlobalType, MemoryType, TableType, TagType
 
 if TYPE_CHECKING:
@@ -29,8 +31,10 @@ Imports = Mapping[str, "Mapping[str, Any] | Instance"]
 """Module name -> name -> function, `Memory`, `Table`, `Global`, number (for a constant global); or an instance for its exports."""
 
 
-class Exports(Mapping[str, Any]):
+class Exports(Unique, Mapping[str, Any]):
     """The exports of an instance, as attributes and as a mapping: `exports.add(2, 3)`, `exports["add"]`."""
+
+    _instead = ": dict(exports) has what is exported"
 
     def __init__(self, state: InstanceState) -> None:
         self._state = state
@@ -61,7 +65,7 @@ class Exports(Mapping[str, Any]):
         return f"<exports: {', '.join(self._names)}>"
 
 
-class Instance:
+class Instance(Unique):
     """A module brought to life: `Instance(module, {"env": {"log": print}})`.
 
     imports: by module and name; what they do not hold is taken from installed host modules (WASI), to which `host_options` passes
@@ -70,6 +74,8 @@ class Instance:
 
     LinkError where an import is missing or has another type; Trap where initialisation traps.
     """
+
+    _instead = ": instantiate its module again"
 
     def __init__(
         self,
@@ -86,7 +92,7 @@ class Instance:
         for item in module.info.imports:
             _add(linked, item, module.types, values.find(item))
         engine = module.engine
-        linked.memories += [Memory.of_type(memory.type, guarded=engine.guard) for memory in module.info.memories[len(linked.memories) :]]
+        linked.memories += [new_memory(memory.type, engine.guard) for memory in module.info.memories[len(linked.memories) :]]
         code = module.code(tuple([memory.guarded and engine.signals for memory in linked.memories]))
         self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil)
         self.exports = Exports(self._state)
@@ -145,9 +151,9 @@ class _Provided:
 
 def _add(linked: Linked, item: Import, types: ProcessTypes, value: Any) -> None:
     """Put the value of an import where it belongs, if its type matches."""
-    behind = getattr(value, "__self__", None)
+    behind = references.function_object(value)
     if item.kind == KIND_FUNCTION and isinstance(behind, ExportedFunction):
-        _match(item, behind.type, id_matches(behind.type_id, types.ids[item.type_index]))
+        _match(item, behind.type, id_matches(references.funcref_type_id(behind._funcref), types.ids[item.type_index]))
         linked.functions.append(behind)
     elif item.kind == KIND_FUNCTION and isinstance(value, Func):
         _match(item, value.type, id_matches(type_id(value.type), types.ids[item.type_index]))
@@ -169,7 +175,7 @@ def _add(linked: Linked, item: Import, types: ProcessTypes, value: Any) -> None:
         _match(item, value.type, _global_matches(value.type, types.variable(item.type)))
         linked.globals.append(value)
     elif item.kind == KIND_TAG and isinstance(value, Tag):
-        _match(item, value.type, value.type_id == types.ids[item.type_index])
+        _match(item, value.type, value._type_id == types.ids[item.type_index])
         linked.tags.append(value)
     elif item.kind == KIND_GLOBAL and isinstance(item.type, GlobalType) and not item.type.mutable and _is_number(value):
         linked.globals.append(Global(item.type.value, value))
