@@ -1,8 +1,8 @@
 """WebAssembly in Python, with the compiler as a plug-in.
 
-    module = wasmcore.Module("gcd.wasm")
-    instance = wasmcore.Instance(module)
-    instance.exports.gcd(6, 27)
+module = wasmcore.Module("gcd.wasm")
+instance = wasmcore.Instance(module)
+instance.exports.gcd(6, 27)
 """
 
 from __future__ import annotations

@@ -6,15 +6,14 @@ from collections.abc import ItemsView, Iterator, Mapping
 
 from wasmcore._choices import choices
 from wasmcore._typing import TYPE_CHECKING, Any, Final
+from wasmcore.runtime.system.resources import Unique
 
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from wasmcore.binary.module_info import Export
     from wasmcore.runtime.instances.instance import InstanceState
 
 
-class Exports(Mapping[str, Any]):
+class Exports(Unique, Mapping[str, Any]):
     """The exports of an instance, as attributes and as a mapping: `exports.add(2, 3)`, `exports["add"]`.
 
     The module's names come first: where it exports `get`, `exports.get` is that export, not the method of mappings, which
@@ -23,6 +22,8 @@ class Exports(Mapping[str, Any]):
 
     KeyError and AttributeError say what there is.
     """
+
+    _instead = ": dict(exports) has what is exported"
 
     def __init__(self, state: InstanceState, items: dict[str, Export]) -> None:
         self.__state = state
@@ -58,9 +59,6 @@ class Exports(Mapping[str, Any]):
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self.__items})
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("exports can not be copied or pickled: they are part of an instance in this process")
 
     def __repr__(self) -> str:
         return f"<exports: {', '.join(self.__items)}>"

@@ -14,17 +14,17 @@ from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY,
 from wasmcore.errors import LinkError
 from wasmcore.runtime.execution.stubs import machine
 from wasmcore.runtime.instances.instance import InstanceState, Linked
+from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.func import ExportedFunction, Func, refuse_async
 from wasmcore.runtime.objects.global_ import Global
-from wasmcore.runtime.objects.memory import Memory
+from wasmcore.runtime.objects.memory import Memory, new_memory
 from wasmcore.runtime.objects.table import Table
 from wasmcore.runtime.objects.tag import Tag
 from wasmcore.runtime.objects.type_ids import id_matches, type_id, value_type_matches
+from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import FuncType, GlobalType, MemoryType, TableType, TagType
 
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from wasmcore._module import Module
     from wasmcore.binary.module_info import Import
     from wasmcore.runtime.objects.type_ids import ProcessTypes
@@ -37,7 +37,7 @@ _MOST_NAMED: Final = 100
 """A LinkError names so many imports."""
 
 
-class Instance:
+class Instance(Unique):
     """A module brought to life: `Instance(module, {"env": {"log": print}})`.
 
     imports: by module and name; what they do not hold is taken from installed host modules (WASI), to which `host_options` passes
@@ -47,6 +47,8 @@ class Instance:
     LinkError that names every import that is missing or has another type; TypeError for what is no import at all, such as an async
     function; Trap where initialisation traps. An instance can not be copied or pickled, its module can.
     """
+
+    _instead = ": instantiate its module again"
 
     def __init__(
         self,
@@ -61,15 +63,12 @@ class Instance:
         link = _Link()
         linked = _linked(module, _Provided(imports, host_options, link))
         engine = module.engine
-        linked.memories += [Memory.of_type(memory.type, guarded=engine.guard) for memory in module.info.memories[len(linked.memories) :]]
+        linked.memories += [new_memory(memory.type, engine.guard) for memory in module.info.memories[len(linked.memories) :]]
         code = module.code(tuple([memory.guarded and engine.signals for memory in linked.memories]))
         self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil)
         self.exports = exports_of(self._state)
         link.complete(self._state)
         self._state.initialize()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an instance can not be copied or pickled, it is code and memory of this process; its module can")
 
     def __repr__(self) -> str:
         return f"<wasmcore.Instance of {self.module!r}>"
@@ -169,9 +168,9 @@ def _linked(module: Module, values: _Provided) -> Linked:
 
 def _add(linked: Linked, item: Import, types: ProcessTypes, value: Any) -> None:
     """Put the value of an import where it belongs, if its type matches."""
-    behind = getattr(value, "__self__", None)
+    behind = references.function_object(value)
     if item.kind == KIND_FUNCTION and isinstance(behind, ExportedFunction):
-        _match(item, behind.type, id_matches(behind.type_id, types.ids[item.type_index]))
+        _match(item, behind.type, id_matches(references.funcref_type_id(behind._funcref), types.ids[item.type_index]))
         linked.functions.append(behind)
     elif item.kind == KIND_FUNCTION and isinstance(value, Func):
         _match(item, value.type, id_matches(type_id(value.type), types.ids[item.type_index]))
@@ -194,7 +193,7 @@ def _add(linked: Linked, item: Import, types: ProcessTypes, value: Any) -> None:
         _match(item, value.type, _global_matches(value.type, types.variable(item.type)))
         linked.globals.append(value)
     elif item.kind == KIND_TAG and isinstance(value, Tag):
-        _match(item, value.type, value.type_id == types.ids[item.type_index])
+        _match(item, value.type, value._type_id == types.ids[item.type_index])
         linked.tags.append(value)
     elif item.kind == KIND_GLOBAL and isinstance(item.type, GlobalType) and not item.type.mutable and _is_number(value):
         linked.globals.append(Global(item.type.value, value))

@@ -6,8 +6,6 @@ reference (specification, section 2.3 "Types").
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._typing import Final, TypeAlias
 
@@ -48,23 +46,6 @@ EXTERNREF: Final = 14
 _HEAP_NAMES: Final = ("func", "extern", "any", "eq", "i31", "struct", "array", "none", "nofunc", "noextern", "exn", "noexn", "bot")
 _SHORT_NAMES: Final = {"none": "nullref", "nofunc": "nullfuncref", "noextern": "nullexternref", "noexn": "nullexnref"}
 _NUMERIC_NAMES: Final = ("bottom", "i32", "i64", "f32", "f64", "v128")
-
-_NAMED: Final = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "v128": V128, "funcref": FUNCREF, "externref": EXTERNREF}
-
-
-def as_value_type(given: ValueType | str) -> ValueType:
-    """A value type that is given as such or by its name; ValueError for one that does not exist."""
-    found = _NAMED.get(given) if isinstance(given, str) else given
-    if type(found) is not int or not (I32 <= found <= V128 or (found > V128 and found & 7 >= NULLABLE_REFERENCE)):
-        raise ValueError(f"{given!r} is no value type; there are {', '.join(_NAMED)}")
-    return found
-
-
-def as_value_types(given: Sequence[ValueType | str]) -> tuple[ValueType, ...]:
-    """Value types, each given as such or by its name; TypeError if they are no sequence, ValueError for one that does not exist."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"value types are given as a sequence, such as ['i32', 'f64'], not as {given!r}")
-    return tuple(map(as_value_type, given))
 
 
 def heap_type_name(heap_type: int) -> str:
