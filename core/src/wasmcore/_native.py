@@ -29,7 +29,6 @@ else:
         from mypy_extensions import u8 as u8
     try:
         from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i32_le, write_i64_le
-
         if not _COMPILED:
             from librt.vecs import append, vec
     except (ImportError, AttributeError, ValueError):  # not installed, or another version
