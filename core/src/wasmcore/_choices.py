@@ -15,8 +15,9 @@ def near(name: object, known: Iterable[str]) -> str | None:
     """The name that may have been meant, None if there is none like it."""
     from difflib import get_close_matches
 
-    found = get_close_matches(str(name), [other for other, _ in zip(known, range(_COMPARED))], 1)
-    return found[0] if found else None
+    by_letters = {other.casefold(): other for other, _ in zip(known, range(_COMPARED))}
+    found = get_close_matches(str(name).casefold(), by_letters, 1)
+    return by_letters[found[0]] if found else None
 
 
 def choices(name: object, known: Iterable[str]) -> str:

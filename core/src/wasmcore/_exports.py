@@ -25,9 +25,11 @@ class Exports(Unique, Mapping[str, Any]):
 
     _instead = ": dict(exports) has what is exported"
 
+    __state: InstanceState
+    __items: dict[str, Export]
+
     def __init__(self, state: InstanceState, items: dict[str, Export]) -> None:
-        self.__state = state
-        self.__items = items
+        self.__dict__.update(_Exports__state=state, _Exports__items=items)
         for name in items.keys() & _METHODS:
             self.__dict__[name] = self[name]
 
@@ -44,6 +46,9 @@ class Exports(Unique, Mapping[str, Any]):
             raise AttributeError(_missing(name, self.__items))
         value = self.__dict__[name] = self[name]
         return value
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"exports can not be replaced; a variable is set by exports.{name}.value = {value!r}")
 
     def __contains__(self, name: object) -> bool:
         return name in self.__items

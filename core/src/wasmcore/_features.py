@@ -13,6 +13,8 @@ def features_of(given: str | Iterable[str]) -> frozenset[str]:
 
     ValueError for a name that does not exist, TypeError for what is no name.
     """
+    if not isinstance(given, Iterable):
+        raise TypeError(f"features are names, such as '+threads' or a set of them, not {type(given).__name__}")
     names = [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given)
     for name in names:
         if not isinstance(name, str):

@@ -196,9 +196,16 @@ def _add(linked: Linked, item: Import, types: ProcessTypes, value: Any) -> None:
         _match(item, value.type, value._type_id == types.ids[item.type_index])
         linked.tags.append(value)
     elif item.kind == KIND_GLOBAL and isinstance(item.type, GlobalType) and not item.type.mutable and _is_number(value):
-        linked.globals.append(Global(item.type.value, value))
+        linked.globals.append(_constant(item, item.type, value))
     else:
         _match(item, value, False)
+
+
+def _constant(item: Import, wanted: GlobalType, number: Any) -> Global:
+    try:
+        return Global(wanted.value, number)
+    except (TypeError, OverflowError) as error:
+        raise LinkError(f"incompatible import value: {item.module}.{item.name}: {error}") from None
 
 
 def _global_matches(found: GlobalType, wanted: GlobalType) -> bool:

@@ -34,3 +34,6 @@ class Linker:
         if name is not None:
             self.define_instance(name, instance)
         return instance
+
+    def __repr__(self) -> str:
+        return f"<wasmcore.Linker of {', '.join(self._names) or 'no modules'}>"

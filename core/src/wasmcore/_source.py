@@ -21,6 +21,8 @@ def is_text(data: bytes) -> bool:
     """Whether bytes begin like the text of a module: behind blanks and line comments comes an opening parenthesis."""
     import re
 
+    if data[1:2] == b"\0":  # UTF-16
+        return False
     return data[:1] == b"(" or re.match(rb"(?:[ \t\r\n]+|;;[^\n]*\n)*\(", data) is not None
 
 

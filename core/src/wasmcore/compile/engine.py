@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 
 from wasmcore import _registry
@@ -20,7 +21,6 @@ WORTH_CACHING_PLAIN: Final = 1 << 13
 """The same in the plain-Python build, which is about 50 times slower."""
 
 if TYPE_CHECKING:
-    import os
     from concurrent.futures import Executor
 
     from wasmcore.compile.cache import Cache
@@ -65,7 +65,13 @@ class Engine:
         cache: bool | str | os.PathLike[str] = True,
         executor: Executor | None = None,
     ) -> None:
-        _check_arguments(backend, options, progress, executor)
+        _check("a backend", backend, isinstance(backend, str), "a name, such as 'singlepass'")
+        _check("lazy", lazy, lazy is None or isinstance(lazy, bool), "True, False or None")
+        _check("options", options, options is None or isinstance(options, Mapping), "a mapping of names to values: {'level': 'O3'}")
+        _check("guard", guard, guard is None or isinstance(guard, bool), "True, False or None")
+        _check("progress", progress, progress is None or callable(progress), "a function")
+        _check("cache", cache, isinstance(cache, (bool, str, os.PathLike)), "True, False or a folder")
+        _check("executor", executor, executor is None or hasattr(executor, "submit"), "a concurrent.futures.Executor")
         if guard and not signals:
             raise ValueError("memories can not be guarded without signals")
         self.guard = guard if signals else False
@@ -133,16 +139,10 @@ def _again(backend: str, arguments: dict[str, Any]) -> Engine:
     return Engine(backend, **arguments)
 
 
-def _check_arguments(backend: object, options: object, progress: object, executor: object) -> None:
-    """TypeError for what would fail later, or far from here."""
-    if not isinstance(backend, str):
-        raise TypeError(f"a backend is given by its name, such as 'singlepass', not as {type(backend).__name__}")
-    if options is not None and not isinstance(options, Mapping):
-        raise TypeError(f"options are a mapping of names to values, such as {{'level': 'O3'}}, not {type(options).__name__}")
-    if progress is not None and not callable(progress):
-        raise TypeError(f"progress is a callable, not {type(progress).__name__}")
-    if executor is not None and not hasattr(executor, "submit"):
-        raise TypeError(f"executor is a concurrent.futures.Executor, not {type(executor).__name__}")
+def _check(name: str, value: object, right: bool, wanted: str) -> None:
+    """TypeError for an argument that would fail later, or far from here."""
+    if not right:
+        raise TypeError(f"{name} is {wanted}, not {type(value).__name__}")
 
 
 def _checked_options(backend: Backend, options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

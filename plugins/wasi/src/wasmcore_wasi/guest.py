@@ -44,8 +44,11 @@ class Guest:
         """The guest's memory, as long as it is now."""
         self.arguments = _strings("args", args)
         self.environment = _variables(env or {})
-        self.clock = _function("clock", clock)
-        self.random = _function("random", random)
+        for option, function in (("clock", clock), ("random", random)):
+            if not callable(function):
+                raise TypeError(f"{option} must be a function, not {type(function).__name__}")
+        self.clock = clock
+        self.random = random
         self.files = DescriptorTable()
         for name, stream, rights in (
             ("stdin", stdin, ~right.FD_WRITE),
@@ -76,12 +79,6 @@ def _items(option: str, given: object, wanted: str, example: str) -> Iterable[tu
     if not isinstance(given, Mapping):
         raise TypeError(f"{option} must be a mapping of {wanted}, such as {example}, not {type(given).__name__}")
     return given.items()
-
-
-def _function(option: str, given: Any) -> Any:
-    if not callable(given):
-        raise TypeError(f"{option} must be a function, not {type(given).__name__}")
-    return given
 
 
 def _variables(env: object) -> tuple[bytes, ...]:
