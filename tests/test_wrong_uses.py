@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 import wasmcore
+from wasmcore import _registry
+from wasmcore.plugin.entry_points import entries
+from wasmcore.plugin.hooks import ENTRY_POINT_GROUP
 
 LOGS = '(module (import "env" "log" (func)))'
 NUMBER = '(module (import "env" "number" (global i32)))'
@@ -263,3 +266,24 @@ def test_features_change_the_default() -> None:
     assert wasmcore.Engine(features=default | {"threads"}).features == wasmcore.Engine(features="+threads").features
     assert wasmcore.Engine(features=[]).features == frozenset()
     wasmcore.validate("(module (memory 1 1 shared))", features="+threads")
+
+
+@pytest.fixture
+def without_wasi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed, but for WASI."""
+    registry = _registry.Registry()
+    registry._entries = [entry for entry in entries(ENTRY_POINT_GROUP) if entry.name != "wasi"]
+    monkeypatch.setattr(_registry, "_registry", registry)
+
+
+@pytest.mark.usefixtures("without_wasi")
+def test_a_program_without_wasi_says_which_package_brings_it() -> None:
+    with pytest.raises(wasmcore.LinkError) as caught:
+        link(PROGRAM, host_options={"wasi": {"args": ["app"]}})
+    assert str(caught.value).splitlines() == [
+        "import wasi_snapshot_preview1.proc_exit is missing: expected func [i32] -> []",
+        "  host module 'wasi_snapshot_preview1' is not installed; try `pip install wasmcore-wasi`",
+    ]
+    link("(module)", host_options={"wasi": {"args": ["app"]}})
+    with pytest.raises(TypeError, match="'wazi', which is no host module; did you mean 'wasi'"):
+        link("(module)", host_options={"wazi": {}})
