@@ -73,7 +73,10 @@ def to_binary(data: bytes, file: str) -> bytes:
     except TextError as error:
         raise TextError(f"{file}: {error.message}" if file else error.message, error.line, error.column, error.source_line) from None
     if binary is None:
-        raise DecodeError(f"{file or 'this'} is not a WebAssembly module: {described(data)}")
+        if file:
+            raise DecodeError(f"{file} is not a WebAssembly module: {described(data)}")
+        standard = "unexpected end" if len(data) < len(MAGIC) else "magic header not detected"  # as the official test suite wants it
+        raise DecodeError(f"{standard}: {described(data)}", 0)
     return binary
 
 
