@@ -20,6 +20,8 @@ class Linker:
 
     def define(self, module: str, name: str, value: Any) -> None:
         """Provide one import."""
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise TypeError(f"an import has two names, such as 'env', 'log', not {module!r}, {name!r}")
         self._names.setdefault(module, {})[name] = value
 
     def define_instance(self, module: str, instance: Instance) -> None:

@@ -154,6 +154,7 @@ class Trap(WasmcoreError):
     """Execution of WebAssembly code was stopped; `kind` says why, `frames` where, innermost first."""
 
     def __init__(self, kind: TrapKind, frames: Sequence[Frame] = ()) -> None:
+        kind = TrapKind(kind)
         super().__init__(kind.text)
         self.kind = kind
         self._frames = frames
