@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from errno import EAGAIN
 
-from wasmcore._typing import Final, Protocol
-
-from wasmcore._typing import TYPE_CHECKING, TypeAlias
+from wasmcore._typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from typing import Any
