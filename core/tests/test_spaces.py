@@ -10,6 +10,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -320,7 +321,7 @@ def test_an_interrupt_at_every_bytecode_of_growing(make: Callable[[], Any]) -> N
     while True:
         grown = make()
         length = len(grown)
-        reached = interrupted(number, lambda: grown.grow(elements, *value))
+        reached = interrupted(number, partial(grown.grow, elements, *value))
         if len(grown) == length:
             before += 1
             assert grown.grow(elements, *value) == 1, "as it was"
