@@ -24,6 +24,8 @@ class Linker:
 
     def define_instance(self, module: str, instance: Instance) -> None:
         """Provide all exports of an instance under a module name."""
+        if not isinstance(instance, Instance):
+            raise TypeError(f"a wasmcore.Instance is expected, not {type(instance).__name__}")
         self._names.setdefault(module, {}).update(instance.exports)
 
     def instantiate(self, module: Module, *, name: str | None = None, release_gil: bool = False) -> Instance:
@@ -32,3 +34,6 @@ class Linker:
         if name is not None:
             self.define_instance(name, instance)
         return instance
+
+    def __repr__(self) -> str:
+        return f"<wasmcore.Linker of {', '.join(self._names) or 'no modules'}>"

@@ -127,6 +127,7 @@ class Machine:
             "compile": lambda context, number: self.compile_function(context, number),
             "wrong_count": _wrong_count,
             "wrong_argument": self._wrong_argument,
+            "number": lambda kind, value: int.from_bytes(self.pack_value(kind, value), "little"),
             "box_reference": lambda kind, bits: self.box_reference(kind, bits),
             "unbox_reference": lambda kind, value, store: self.unbox_reference(kind, value, store),
         }

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import CodeType
 
 from wasmcore import _registry
-from wasmcore._typing import Any
+from wasmcore._typing import Any, Final
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, ContextBlock, write_host_function
 from wasmcore.runtime.execution.stubs import machine
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.group import Group
 from wasmcore.runtime.objects.references import FunctionObject
-from wasmcore.runtime.objects.type_ids import type_id, value_type
+from wasmcore.runtime.objects.type_ids import type_id, value_types
 from wasmcore.types import FuncType, ValueType, value_type_name
+
+_ASYNC: Final = 0x80 | 0x200
+"""`co_flags` of coroutine functions and asynchronous generators."""
+
+
+def refuse_async(function: Any, what: str) -> None:
+    """TypeError, beginning with `what`, for a callable whose result would have to be awaited: WebAssembly has no way to wait for it."""
+    while isinstance(function, partial):
+        function = function.func
+    for called in (function, type(function).__call__):
+        code = getattr(getattr(called, "__func__", called), "__code__", None)
+        if isinstance(code, CodeType) and code.co_flags & _ASYNC:
+            raise TypeError(f"{what} is an async function, which WebAssembly can not await: give one that returns its result")
 
 
 class ExportedFunction(FunctionObject):
@@ -73,8 +88,9 @@ class Func(FunctionObject):
     def __init__(self, params: Sequence[ValueType | str], results: Sequence[ValueType | str], function: Callable[..., Any]) -> None:
         self._made_once("_type")
         if not callable(function):
-            raise TypeError(f"a callable expected, got {type(function).__name__}")
-        func_type = FuncType(tuple(map(value_type, params)), tuple(map(value_type, results)))
+            raise TypeError(f"a callable is expected as function, not {type(function).__name__}")
+        refuse_async(function, repr(function))
+        func_type = FuncType(value_types(params), value_types(results))
         self._function = function
         self._block: ContextBlock | None = None
         self._group = Group()

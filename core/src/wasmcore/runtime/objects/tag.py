@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wasmcore.runtime.objects.type_ids import type_id, value_type
+from wasmcore.runtime.objects.type_ids import type_id, value_types
 from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import FuncType, TagType, ValueType
 
@@ -16,7 +16,7 @@ class Tag(Unique):
     _instead = ": a copy would be another tag, so use the same"
 
     def __init__(self, params: Sequence[ValueType | str]) -> None:
-        function = FuncType(tuple(map(value_type, params)), ())
+        function = FuncType(value_types(params), ())
         self._setup(TagType(function), type_id(function))
 
     def _setup(self, tag_type: TagType, identity: int) -> None:

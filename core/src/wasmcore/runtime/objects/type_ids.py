@@ -6,7 +6,7 @@ process type refers to it by type id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.canonical import canonical_types
@@ -59,6 +59,13 @@ def value_type(given: ValueType | str) -> ValueType:
     if type(found) is not int or not _is_value_type(found):
         raise ValueError(f"{given!r} is no value type; there are {', '.join(_BY_NAME)}")
     return found
+
+
+def value_types(given: Sequence[ValueType | str]) -> tuple[ValueType, ...]:
+    """`value_type` of each; TypeError if they are no sequence."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"value types are given as a sequence, such as ['i32', 'f64'], not as {given!r}")
+    return tuple(map(value_type, given))
 
 
 def reference_type(given: ValueType | str) -> ValueType:

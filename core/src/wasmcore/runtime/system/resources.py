@@ -29,7 +29,7 @@ class Unique:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         kind = type(self)
-        raise TypeError(f"a {kind.__module__.partition('.')[0]}.{kind.__name__} can not be copied or pickled{self._instead}")
+        raise TypeError(f"a {kind.__module__.partition('.')[0]}.{kind.__name__} can not be copied or pickled{kind._instead}")
 
     def _made_once(self, attribute: str) -> None:
         """For `__init__`: TypeError if it was called before, since others rely on what it made."""
