@@ -64,7 +64,7 @@ class Instance(Unique):
         linked = _linked(module, _Provided(imports, host_options, link))
         engine = module.engine
         linked.memories += [new_memory(memory.type, engine.guard) for memory in module.info.memories[len(linked.memories) :]]
-        code = module.code(tuple([memory.guarded and engine.signals for memory in linked.memories]))
+        code = module._code(tuple([memory.guarded and engine.signals for memory in linked.memories]))
         self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil)
         self.exports = exports_of(self._state)
         link.complete(self._state)
