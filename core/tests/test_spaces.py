@@ -162,6 +162,8 @@ def test_limits() -> None:
     with pytest.raises(MemoryError, match="its maximum is 2"):
         wasmcore.Memory(1, 2).grow(1 << 70)
     with pytest.raises(MemoryError, match="its maximum is 2"):
+        wasmcore.Table(1, 2).grow(2)
+    with pytest.raises(MemoryError, match="limit is 10000000"):
         wasmcore.Table(1, 2).grow(1 << 70)
 
 

@@ -143,8 +143,14 @@ def test_more_than_any_system_has(backend: str) -> None:
 
 
 def test_tables_count_together(backend: str) -> None:
-    with pytest.raises(MemoryError, match="500000000 elements: the limit is 10000000"):
+    with pytest.raises(MemoryError, match="20000000 elements in the tables of one instance: the limit is 10000000"):
         wasmcore.Instance(module("(module" + "(table 10000000 funcref)" * 50 + ")", backend))
+    text = """(module (table 0 funcref) (table (export "t") 9999990 externref) (table 5 funcref)
+      (func (export "grow") (param i32) (result i32) (table.grow 0 (ref.null func) (local.get 0))))"""
+    few = wasmcore.Instance(module(text, backend)).exports
+    assert [few.grow(6), few.grow(5), few.grow(1)] == [-1, 0, -1]
+    with pytest.raises(MemoryError, match="limit is 10000000"):
+        few.t.grow(1)
     many = wasmcore.Instance(module("(module" + "(table 100000 funcref)" * 100 + '(export "t" (table 99)))', backend))
     assert many.exports.t[99_999] is None
 
