@@ -22,6 +22,7 @@ def interrupted(number: int, action: Callable[[], Any]) -> bool:
 
     before = sys.gettrace()
     gc.disable()  # what is raised in a finalizer gets lost
+    _prepare()
     sys.settrace(trace)
     try:
         action()
@@ -31,3 +32,14 @@ def interrupted(number: int, action: Callable[[], Any]) -> bool:
         sys.settrace(before)
         gc.enable()
     return False
+
+
+def _prepare() -> None:
+    """Python 3.12 traces bytecodes from the `settrace` on that follows the first wish for it."""
+
+    def trace(frame: Any, event: str, argument: Any) -> None:
+        frame.f_trace_opcodes = True
+
+    sys.settrace(trace)
+    (lambda: None)()
+    sys.settrace(None)
