@@ -71,6 +71,39 @@ def test_only_functions_of_ours_are_functions_of_ours() -> None:
         type(world.behind)()
 
 
+def test_subclasses_do_not_deceive_the_runtime() -> None:
+    """What a subclass makes of public names is for Python; code gets what is there."""
+
+    class Large(wasmcore.Memory):
+        guarded = type = size = property(lambda self: wasmcore.MemoryType(wasmcore.Limits(9, 9)))  # type: ignore[assignment]
+
+        def __len__(self) -> int:
+            return 1 << 40
+
+        def grow(self, pages: int) -> int:
+            return 5
+
+    class Long(wasmcore.Table):
+        type = property(lambda self: wasmcore.TableType(6, wasmcore.Limits(9, 9)))  # type: ignore[assignment]
+
+        def __len__(self) -> int:
+            return 1 << 40
+
+    text = """(module (import "e" "m" (memory {0})) (import "e" "t" (table {0} funcref)) (func $f)
+      (func (export "grow") (result i32) (memory.grow (i32.const 1))) (elem declare func $f)
+      (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+      (func (export "fill") (param i32) (table.fill (local.get 0) (ref.func $f) (i32.const 1))))"""
+    given = {"e": {"m": Large(1, 2, guarded=False), "t": Long(1)}}
+    with pytest.raises(wasmcore.LinkError, match="given memory 1 2"):
+        wasmcore.Instance(wasmcore.Module(text.format(2)), given)
+    exports = wasmcore.Instance(wasmcore.Module(text.format(1)), given).exports
+    assert [exports.grow(), exports.grow()] == [1, -1] and exports.load(0x1FFFC) == 0
+    exports.fill(0)
+    for function, place in ((exports.load, 0x20000), (exports.fill, 1)):
+        with pytest.raises(wasmcore.Trap, match="out of bounds"):
+            function(place)
+
+
 class Lying(bytes):
     """Bytes that say to be others."""
 

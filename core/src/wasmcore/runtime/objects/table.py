@@ -115,6 +115,9 @@ class Table(Unique):
     @property
     def type(self) -> TableType:
         """Its type, the minimum being the present size."""
+        return self._present_type()
+
+    def _present_type(self) -> TableType:
         return self._type._replace(limits=self._type.limits._replace(minimum=self._space.length))
 
     @property
