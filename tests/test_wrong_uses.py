@@ -8,9 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import wasmcore
+from wasmcore import _registry
+from wasmcore.plugin.entry_points import entries
+from wasmcore.plugin.hooks import ENTRY_POINT_GROUP
 
 LOGS = '(module (import "env" "log" (func)))'
 NUMBER = '(module (import "env" "number" (global i32)))'
@@ -92,6 +96,7 @@ INSTANCES: list[Case] = [
     (lambda: link(PROGRAM, host_options={"wasi": {"env": ["A=1"]}}), TypeError, "env must be a mapping of names to values"),
     (lambda: link('(module (import "wasi_unstable" "proc_exit" (func)))'), wasmcore.LinkError, "compile for wasi_snapshot_preview1"),
     (lambda: api.Linker().define_instance("env", {"log": print}), TypeError, "a wasmcore.Instance is expected, not dict"),
+    (lambda: api.Linker().define("env", print, "log"), TypeError, "an import has two names, such as 'env', 'log', not 'env', <built-in"),
     (lambda: api.Linker().instantiate("x.wasm"), TypeError, "a wasmcore.Module is expected, not str"),
 ]
 MODULES: list[Case] = [
@@ -155,6 +160,7 @@ CALLS: list[Case] = [
     (lambda: add(1, 2.0), TypeError, "add() argument 2: i32 expected: an integer, got float"),
     (lambda: add(1, bytearray(4)), TypeError, "add() argument 2: i32 expected: an integer, got bytearray"),
     (lambda: add(1 << 40, 2), OverflowError, "add() argument 1: 1099511627776 does not fit i32"),
+    (lambda: api.Trap("unreachable"), ValueError, "'unreachable' is not a valid TrapKind"),
     (lambda: setattr(link(ADD).exports, "add", 5), AttributeError, "a variable is set by exports.add.value = 5"),
 ]
 
@@ -230,7 +236,8 @@ def test_other_formats_are_named(data: bytes, suffix: str, tmp_path: Path) -> No
         with pytest.raises(wasmcore.DecodeError) as caught:
             wasmcore.Module(source)
         assert message in str(caught.value)
-        assert str(caught.value).startswith(f"{file if source in (file, str(file)) else 'this'} is not a WebAssembly module: ")
+        named = source in (file, str(file))
+        assert str(caught.value).startswith(f"{file} is not a WebAssembly module: " if named else ("magic header", "unexpected end"))
 
 
 def test_components_are_named(tmp_path: Path) -> None:
@@ -263,3 +270,52 @@ def test_features_change_the_default() -> None:
     assert wasmcore.Engine(features=default | {"threads"}).features == wasmcore.Engine(features="+threads").features
     assert wasmcore.Engine(features=[]).features == frozenset()
     wasmcore.validate("(module (memory 1 1 shared))", features="+threads")
+
+
+@pytest.fixture
+def without_wasi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed, but for WASI."""
+    registry = _registry.Registry()
+    registry._entries = [entry for entry in entries(ENTRY_POINT_GROUP) if entry.name != "wasi"]
+    monkeypatch.setattr(_registry, "_registry", registry)
+
+
+@pytest.mark.usefixtures("without_wasi")
+def test_a_program_without_wasi_says_which_package_brings_it() -> None:
+    with pytest.raises(wasmcore.LinkError) as caught:
+        link(PROGRAM, host_options={"wasi": {"args": ["app"]}})
+    assert str(caught.value).splitlines() == [
+        "import wasi_snapshot_preview1.proc_exit is missing: expected func [i32] -> []",
+        "  host module 'wasi_snapshot_preview1' is not installed; try `pip install wasmcore-wasi`",
+    ]
+    link("(module)", host_options={"wasi": {"args": ["app"]}})
+    with pytest.raises(TypeError, match="'wazi', which is no host module; did you mean 'wasi'"):
+        link("(module)", host_options={"wazi": {}})
+
+
+KINDS = ("i32", "i64", "v128")
+IMPORTS = " ".join(f'(import "env" "{kind}" (func ${kind} (param {kind}) (result {kind})))' for kind in KINDS)
+CALLERS = " ".join(f'(func (export "{kind}") (param {kind}) (result {kind}) (call ${kind} (local.get 0)))' for kind in KINDS)
+VECTOR = bytes(range(16))
+VALUES = [
+    ("i32", numpy.True_, 1),
+    ("i32", numpy.int8(-5), -5),
+    ("i32", numpy.uint32(0xFFFFFFFF), -1),
+    ("i64", numpy.False_, 0),
+    ("i64", numpy.uint64(2**64 - 1), -1),
+    ("v128", bytearray(VECTOR), VECTOR),
+    ("v128", memoryview(VECTOR), VECTOR),
+    ("v128", memoryview(bytes(32))[::2], bytes(16)),
+    ("v128", numpy.arange(16, dtype=numpy.uint8), VECTOR),
+    ("v128", numpy.ones(2, dtype=numpy.int64), b"\1\0\0\0\0\0\0\0" * 2),
+    ("v128", numpy.int64(5), b"\5" + bytes(15)),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "taken"), VALUES)
+def test_what_stands_for_a_value_is_taken(kind: str, value: Any, taken: object, backend: str) -> None:
+    """As argument, as result of a host function, and in a global."""
+    module = wasmcore.Module(f"(module {IMPORTS} {CALLERS})", backend=backend)
+    exports = wasmcore.Instance(module, {"env": dict.fromkeys(KINDS, lambda _given: value)}).exports
+    calls: list[Callable[[], object]] = [lambda: exports[kind](value), lambda: exports[kind](1), lambda: wasmcore.Global(kind, value).value]
+    assert [call() for call in calls] == [taken] * 3

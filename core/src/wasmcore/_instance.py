@@ -42,7 +42,10 @@ class Instance(Unique):
 
     imports: by module and name; what they do not hold is taken from installed host modules (WASI), to which `host_options` passes
         options by the name of the plugin, as in `{"wasi": {"args": ["app"]}}`.
-    release_gil: let other Python threads run while functions of this instance run; costs some 20 ns a call.
+    release_gil: let other Python threads run all the time while functions of this instance run, not only every few milliseconds; costs
+        some 20 ns a call.
+    wait: a thread that calls a function while another one is inside of this instance, or of one that is linked with it, waits until that
+        one has left; with False, it gets StoreBusyError.
 
     LinkError that names every import that is missing or has another type; TypeError for what is no import at all, such as an async
     function; Trap where initialisation traps. An instance can not be copied or pickled, its module can.
@@ -57,6 +60,7 @@ class Instance(Unique):
         *,
         host_options: Mapping[str, Mapping[str, Any]] | None = None,
         release_gil: bool = False,
+        wait: bool = True,
     ) -> None:
         _check_module(module)
         self.module = module
@@ -65,7 +69,7 @@ class Instance(Unique):
         engine = module.engine
         linked.memories += [new_memory(memory.type, engine.guard) for memory in module.info.memories[len(linked.memories) :]]
         code = module._code(tuple([memory._space.guarded and engine.signals for memory in linked.memories]))
-        self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil)
+        self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil, wait)
         self.exports = exports_of(self._state)
         link.complete(self._state)
         self._state.initialize()

@@ -20,6 +20,8 @@ class Linker:
 
     def define(self, module: str, name: str, value: Any) -> None:
         """Provide one import."""
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise TypeError(f"an import has two names, such as 'env', 'log', not {module!r}, {name!r}")
         self._names.setdefault(module, {})[name] = value
 
     def define_instance(self, module: str, instance: Instance) -> None:
@@ -28,9 +30,9 @@ class Linker:
             raise TypeError(f"a wasmcore.Instance is expected, not {type(instance).__name__}")
         self._names.setdefault(module, {}).update(instance.exports)
 
-    def instantiate(self, module: Module, *, name: str | None = None, release_gil: bool = False) -> Instance:
-        """An instance of a module, its exports defined under `name` for those that follow."""
-        instance = Instance(module, self._names, host_options=self._host_options, release_gil=release_gil)
+    def instantiate(self, module: Module, *, name: str | None = None, release_gil: bool = False, wait: bool = True) -> Instance:
+        """An instance of a module, its exports defined under `name` for those that follow; see `Instance`."""
+        instance = Instance(module, self._names, host_options=self._host_options, release_gil=release_gil, wait=wait)
         if name is not None:
             self.define_instance(name, instance)
         return instance

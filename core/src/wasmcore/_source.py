@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from errno import EAGAIN
 
-from wasmcore._typing import TYPE_CHECKING, TypeAlias
+from wasmcore._typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from typing import Any
@@ -15,6 +16,17 @@ MAGIC = b"\0asm"
 PRECOMPILED = b"\x7fwcode\r\n"
 """The first bytes of machine code (`wasmcore.compile.artifact.MAGIC`), which nothing here reads."""
 _TEXT_SUFFIXES = (".wat", ".wast")
+LARGEST: Final = 1 << 30
+"""Bytes of the largest source that is read, 1 GiB: implementations of WebAssembly take no larger modules."""
+_CHUNK: Final = 1 << 20
+"""Bytes that are read at a time from what does not tell its size."""
+
+
+class Readable(Protocol):
+    """A binary stream."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Some of its bytes, none of them at its end, None if it would have to wait for them but is not to."""
 
 
 def is_text(data: bytes) -> bool:
@@ -56,9 +68,36 @@ def _path(path: str) -> str:
 
 def read_file(file: str) -> bytes:
     """The binary of the module in a file, which holds it as it is or as text."""
-    with open(file, "rb") as stream:
-        data = stream.read()
-    return to_binary(data, file)
+    return to_binary(read_bytes(file), file)
+
+
+def read_bytes(file: str) -> bytes:
+    """What a file holds, as `read_stream` reads it."""
+    with open(file, "rb", buffering=0) as stream:
+        return read_stream(stream, file, os.fstat(stream.fileno()).st_size)
+
+
+def read_stream(stream: Readable, name: str, size: int = 0) -> bytes:
+    """What a stream gives up to its end, of which no more than `LARGEST` + 1 bytes are read; DecodeError if there are as many.
+
+    The name is for errors; the size is that of the file (bytes), 0 if it has none.
+    """
+    parts: list[bytes] = []
+    room = LARGEST + 1 if size <= LARGEST else 0
+    while room:
+        try:
+            part = stream.read(min(room, size + 1 if size and not parts else _CHUNK))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, name) from None
+        if part is None:
+            raise OSError(EAGAIN, os.strerror(EAGAIN), name)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        room -= len(part)
+    from wasmcore.errors import DecodeError
+
+    raise DecodeError(f"{name} has more than {LARGEST >> 30} GiB, so it is no WebAssembly module")
 
 
 def to_binary(data: bytes, file: str) -> bytes:
@@ -73,7 +112,10 @@ def to_binary(data: bytes, file: str) -> bytes:
     except TextError as error:
         raise TextError(f"{file}: {error.message}" if file else error.message, error.line, error.column, error.source_line) from None
     if binary is None:
-        raise DecodeError(f"{file or 'this'} is not a WebAssembly module: {described(data)}")
+        if file:
+            raise DecodeError(f"{file} is not a WebAssembly module: {described(data)}")
+        standard = "unexpected end" if len(data) < len(MAGIC) else "magic header not detected"  # as the official test suite wants it
+        raise DecodeError(f"{standard}: {described(data)}", 0)
     return binary
 
 

@@ -44,6 +44,10 @@ class DecodeError(CompileError):
     """The bytes are not a WebAssembly module (malformed, in the specification's word)."""
 
 
+_EXCERPT = 120
+"""Characters of a line that are shown before and behind the column of an error: programs write modules of one line."""
+
+
 class TextError(DecodeError):
     """The text is not a WebAssembly module or script; `line` and `column` count from 1, columns in characters."""
 
@@ -54,8 +58,12 @@ class TextError(DecodeError):
         self.source_line = source_line
 
     def __str__(self) -> str:
-        blank = "".join("\t" if character == "\t" else " " for character in self.source_line[: self.column - 1])
-        return f"{self.message} (line {self.line}, column {self.column})\n  {self.source_line}\n  {blank}^"
+        start = max(self.column - 1 - _EXCERPT, 0)
+        end = self.column - 1 + _EXCERPT
+        before = ("..." if start else "") + self.source_line[start : self.column - 1]
+        behind = self.source_line[self.column - 1 : end] + ("..." if len(self.source_line) > end else "")
+        blank = "".join("\t" if character == "\t" else " " for character in before)
+        return f"{self.message} (line {self.line}, column {self.column})\n  {before}{behind}\n  {blank}^"
 
 
 class ValidationError(CompileError):
@@ -86,7 +94,7 @@ class Exit(WasmcoreError):
 
 
 class StoreBusyError(WasmcoreError):
-    """Another thread is running code of the same group of linked instances."""
+    """Another thread is running code of the same group of linked instances, and waiting for it would never end, or is not wanted."""
 
 
 class TrapKind(IntEnum):
@@ -154,6 +162,7 @@ class Trap(WasmcoreError):
     """Execution of WebAssembly code was stopped; `kind` says why, `frames` where, innermost first."""
 
     def __init__(self, kind: TrapKind, frames: Sequence[Frame] = ()) -> None:
+        kind = TrapKind(kind)
         super().__init__(kind.text)
         self.kind = kind
         self._frames = frames
