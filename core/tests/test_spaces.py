@@ -272,6 +272,23 @@ def test_every_refusal_of_growing(make: Callable[[], Any]) -> None:
         assert grown.grow(many(grown)) == 1
 
 
+def test_a_filling_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = wasmcore.Table(1, 100)
+    copy_bytes, calls = platform._memmove, 0
+
+    def fail(*arguments: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise MemoryError
+        copy_bytes(*arguments)
+
+    monkeypatch.setattr(platform, "_memmove", fail)
+    with pytest.raises(MemoryError):
+        table.grow(10, wasmcore.Func([], [], print))
+    assert len(table) == 1 and table.grow(20) == 1 and list(table) == [None] * 21
+
+
 VALUE = object()
 
 
