@@ -148,7 +148,13 @@ def offsets(memory: MemoryKind, size: int) -> list[int]:
     length = memory.length
     found = {0, 1, 7, length - size, length, 2**31 - size, 2**31 - 1, 2**31, 2**32 - 16, 2**32 - 1}
     if memory.index64:
-        found |= {2**32, 2**32 + 1, 2**63 - 1, 2**63, *(2**64 - back for back in (2**32 + 1, 2**32, 2**31 + 1, 2**31, 2**31 - 1, 4096, 16, 1))}
+        found |= {
+            2**32,
+            2**32 + 1,
+            2**63 - 1,
+            2**63,
+            *(2**64 - back for back in (2**32 + 1, 2**32, 2**31 + 1, 2**31, 2**31 - 1, 4096, 16, 1)),
+        }
     return sorted(each for each in found if 0 <= each < memory.limit)
 
 

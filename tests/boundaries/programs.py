@@ -117,9 +117,7 @@ def body(function: Function, memories: Sequence[MemoryKind]) -> tuple[binary.Fun
             code += b"\x23" + (b"\x01\x7c" if memory.index64 else b"\x00\x6a")
         code += b"".join(b"\x20" + binary.unsigned(number) for number in range(1, len(params)))
     alignment = function.opcode.alignment if function.model.atomic else 0
-    code += function.opcode.binary
-    code += bytes([alignment | 0x40]) + binary.unsigned(function.memory) if function.memory else bytes([alignment])
-    code += binary.unsigned(function.offset)
+    code += function.opcode.binary + immediates(function.memory, function.offset, alignment)
     if function.model.lane is not None:
         code += bytes([function.model.lane])
     results = (_BINARY_TYPES[function.result_type],) if function.result_type else ()
@@ -142,9 +140,9 @@ class Program:
         self._builder.global_(binary.I64, True, b"\x42\x00")
         self._builder.passive_data(SEGMENT)
 
-    def add(self, signature: binary.FunctionType, code: bytes) -> str:
+    def add(self, signature: binary.FunctionType, code: bytes, local_types: Sequence[int] = ()) -> str:
         """Add a function; the name of its export."""
-        number = self._builder.function(signature, (), code)
+        number = self._builder.function(signature, local_types, code)
         self._builder.export(f"f{number}", binary.FUNCTION, number)
         return f"f{number}"
 
@@ -240,9 +238,13 @@ def compare(program: Program, name: str, function: Function, address: int, equal
         program.check_written(function.memory, start, model.stored(place, operands), _text(program, function, address))
 
 
+def immediates(memory: int, offset: int, alignment: int = 0) -> bytes:
+    """Alignment, memory and static offset of an access."""
+    start = bytes([alignment | 0x40]) + binary.unsigned(memory) if memory else bytes([alignment])
+    return start + binary.unsigned(offset)
+
+
 def _text(program: Program, function: Function, address: int | None) -> str:
     memory = program.memories[function.memory]
     place = "" if address is None else f" at {address:#x}"
     return f"{function.opcode.name} of memory {function.memory} {tuple(memory)} offset={function.offset:#x} ({function.way}){place}"
-
-

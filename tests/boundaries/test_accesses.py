@@ -26,7 +26,7 @@ LAYOUTS = {
 }
 """The memories of a program."""
 PART = 9
-"""The fast run takes one in so many offsets of an instruction, at all addresses, beginning with another one for each instruction and layout;
+"""The fast run takes one in so many offsets of an instruction, at all addresses, beginning with another one for each instruction;
 where addresses are constants, one in so many of them."""
 
 
