@@ -26,8 +26,8 @@ LAYOUTS = {
 }
 """The memories of a program."""
 PART = 9
-"""The fast run takes one in so many offsets of an instruction, at all addresses, beginning with another one for each instruction;
-where addresses are constants, one in so many of them."""
+"""The fast run takes one in so many offsets of an instruction, at all addresses, beginning with another one for each instruction; where
+addresses are constants, both runs take one in so many of them."""
 
 
 def functions(memories: tuple[MemoryKind, ...], everything: bool, first: int) -> Iterator[tuple[Function, list[int]]]:

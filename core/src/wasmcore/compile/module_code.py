@@ -11,7 +11,7 @@ from weakref import ref
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.compile.fixed_tables import with_fixed_tables
-from wasmcore.errors import ArtifactError, CompileWarning
+from wasmcore.errors import ArtifactError, CompileWarning, NotCompiledError
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
@@ -114,7 +114,10 @@ class ModuleCode:
         """Compile the n-th defined function, if it is not yet, and let all instances call its code; its address."""
         with self._lock:
             if not self._compiled[number]:
-                compiled = self._compile((self._writer.stream(self._first + number),))
+                try:
+                    compiled = self._compile((self._writer.stream(self._first + number),))
+                except NotCompiledError as error:
+                    raise self._explained(error) from None
                 self._load(compiled)
                 if self._saved is not None:
                     self._saved.add(compiled)
@@ -174,13 +177,25 @@ class ModuleCode:
 
         done = 0
         with closing(compile_units(self._units(), self._backend, self._executor, self._code_size())) as results:
-            for unit in results:
-                for note in unit.notes:
-                    warnings.warn(note, CompileWarning, stacklevel=2)
-                yield unit
-                done += len(unit.functions) // _FUNCTION_SIZE
-                if progress is not None:
-                    progress(done, self._defined)
+            try:
+                for unit in results:
+                    for note in unit.notes:
+                        warnings.warn(note, CompileWarning, stacklevel=2)
+                    yield unit
+                    done += len(unit.functions) // _FUNCTION_SIZE
+                    if progress is not None:
+                        progress(done, self._defined)
+            except NotCompiledError as error:
+                raise self._explained(error) from None
+
+    def _explained(self, error: NotCompiledError) -> NotCompiledError:
+        """The same with a message that names what has to be known to do something about it."""
+        from wasmcore.proposals import needs
+
+        name = self.function_name(error.function)
+        where = f"function {error.function}" + (f" (${name})" if name is not None else "")
+        message = f"{where}: {needs(error.opcode)}, which the {self._backend.name} backend does not compile yet"
+        return NotCompiledError(error.opcode, error.function, error.offset, message)
 
     def _units(self) -> Iterator[CompileUnit]:
         if self._backend.lazy:
