@@ -67,21 +67,21 @@ def test_no_memory_for_another_stack(no_room: None, monkeypatch: pytest.MonkeyPa
     assert threading.stack_size() == 0
 
 
-def test_interrupted_while_it_compiles(backend: str, no_room: None) -> None:
+def test_interrupted_while_it_compiles(backend: str, no_room: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The interrupt comes at once, other functions and the same can be compiled before the first has ended, and nothing stays locked."""
-    module = wasmcore.Module(TWO, engine=wasmcore.Engine(backend, lazy=True, cache=False))
-    exports = wasmcore.Instance(module).exports
-    code = module.code(())
-    actual, go_on, ended = code._backend, threading.Event(), threading.Event()
-    waited: list[bool] = []
+    engine = wasmcore.Engine(backend, lazy=True, cache=False)
+    actual, go_on, ended = engine.backend, threading.Event(), threading.Event()
+    first, waited = threading.Lock(), list[bool]()
 
     class Slow:
-        """Interrupts the main thread, and compiles when it may."""
+        """At first interrupts the main thread, and compiles when it may."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(actual, name)
 
         def compile(self, unit: Any) -> Any:
+            if not first.acquire(blocking=False):
+                return actual.compile(unit)
             main_thread = threading.main_thread().ident
             assert main_thread is not None
             signal.pthread_kill(main_thread, signal.SIGINT)
@@ -91,10 +91,10 @@ def test_interrupted_while_it_compiles(backend: str, no_room: None) -> None:
             finally:
                 ended.set()
 
-    code._backend = Slow()
+    monkeypatch.setattr(engine, "backend", Slow())
+    exports = wasmcore.Instance(wasmcore.Module(TWO, engine=engine)).exports
     with pytest.raises(KeyboardInterrupt):
         exports.first()
-    code._backend = actual
     assert exports.second() == 2
     assert exports.first() == 1
     go_on.set()
