@@ -55,7 +55,12 @@ STORE_FIELDS: Final = (
     Field("thread", _u64, "thread record of the thread that is or was last inside"),
     Field("number", _u64, "number of the store, for Python"),
     Field("polls", _u32, "code that does without signals counts its polls down here, and calls the built-in `poll` below 0"),
+    Field("recent", _u64, "address of the `dict` that objects given as externref are put into, by their bits"),
+    Field("settled", _u64, "address of the `dict` that has the other objects of the store"),
+    Field("room", _u64, "when `recent` has so many objects, the callback `sweep` is called before another one is put in"),
 )
+EXTERN_TAG: Final = 0x5AE5 << 48
+"""An externref is the address of a Python object plus this, so that nothing else on a stack is easily taken for one."""
 POLL_OFFSET: Final = 4096
 """The poll page, from the store record: loaded at loop heads and function entries, protected to interrupt."""
 OVERFLOW_OFFSET: Final = 8192
@@ -84,6 +89,7 @@ ACTIVATION_FIELDS: Final = (
     Field("stack", _u64, "stack pointer that unwinding restores"),
     Field("thread_state", _u64, "the saved PyThreadState while the interpreter lock is released, else 0"),
     Field("host_frame", _u64, "frame pointer of the host call that is running inside, else 0"),
+    Field("host_stack", _u64, "stack pointer of the innermost host call so far: while Python runs, all references are above; 0 before the first"),
 )
 """An activation stands on the native stack, made by the entry stub."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wasmcore.plugin.convention import CallingConvention, Place
 from wasmcore.plugin.layout import ACTIVATION, ACTIVATION_SIZE, FUNCREF, OVERFLOW_OFFSET, OVERFLOW_SLOT, STORE, THREAD, VMCONTEXT
 from wasmcore.stream import CLASS_REF
-from wasmcore.types import I32, V128, ValueType
+from wasmcore.types import I32, NULLABLE_REFERENCE, REFERENCE, V128, ValueType
 from wasmcore_x86_64.assembler import (
     CMP_STORED,
     DIGIT_AND,
@@ -36,7 +36,7 @@ from wasmcore_x86_64.assembler import (
     STATE,
     Assembler,
 )
-from wasmcore_x86_64.stubs_values import VECTOR_SIZE, ValueWriter, is_float
+from wasmcore_x86_64.stubs_values import VECTOR_SIZE, ValueWriter, is_extern, is_float
 from wasmcore_x86_64.stubs_writer import TUPLE_ITEMS, VAR_SIZE, signed
 
 TYPE_CHECKING = False
@@ -55,8 +55,9 @@ _UNWOUND: Final = 0
 _MXCSR: Final = 8
 _MXCSR_CHANGED: Final = 12
 _SELF: Final = 16
+_TUPLE: Final = 24
 _ACTIVATION: Final = 32
-_ENTRY_SLOTS: Final = _ACTIVATION + ACTIVATION_SIZE
+_ENTRY_SLOTS: Final = -(-(_ACTIVATION + ACTIVATION_SIZE) // 16) * 16
 
 _NORMAL_MXCSR: Final = 0x1F80
 """Round to nearest, no flushing to zero, all exceptions masked."""
@@ -124,13 +125,16 @@ class EntryWriter(ValueWriter):
         self.context_register = convention.context
         self.arguments = convention.arguments(machine_classes(params))
         self.returned = convention.results(machine_classes(results))
+        self.externs = [number for number, value_type in enumerate(results) if is_extern(value_type)]
         self.spilled = release_gil or len(results) > 1 or (len(results) == 1 and results[0] & 7 == V128)
         slots = max(len(params), len(results))
         # The return address and six pushes leave rsp at 8 modulo 16.
         self.frame = _ENTRY_SLOTS + VECTOR_SIZE * slots + 8
         assert self.frame % 16 == 8
         self.failed = self.a.label()
+        self.refused = self.a.label()
         self.leave = self.a.label()
+        self.unwound = self.a.label()
 
     def slot(self, number: int) -> int:
         """Displacement of the slot of an argument or a result."""
@@ -141,19 +145,28 @@ class EntryWriter(ValueWriter):
         self.a.load(register, R12, FUNCREF["context"])
         self.a.load(register, register, VMCONTEXT["store"])
 
+    def load_activation_store(self, register: int) -> None:
+        """From when the activation is made on."""
+        self.a.load(register, RSP, _ACTIVATION + ACTIVATION["store"])
+
     def write(self) -> bytes:
         """The stub."""
         a = self.a
         self._begin()
+        self.make_room(self.params, self.failed)
         for number, value_type in enumerate(self.params):
             a.load(RDI, RBX, 8 * number)
-            self.unbox(value_type, self.slot(number), self._wrong_argument(number))
-            place = self.arguments[number]
-            if place.register in KEPT and not place.float:
-                a.mov(place.register, RAX)
-            else:
-                self.save_value(value_type, RSP, self.slot(number))
+            if not is_extern(value_type):
+                self._unbox_argument(number, self._wrong_argument(number))
+            elif value_type & 7 == REFERENCE:
+                self.compare_none()
+                a.jump_if(EQUAL, self._wrong_argument(number))
         self._link()
+        # Where a sweep finds them only from now on.
+        for number, value_type in enumerate(self.params):
+            if is_extern(value_type):
+                a.load(RDI, RBX, 8 * number)
+                self._unbox_argument(number, self.unwound)
         if self.release_gil:
             self.call("PyEval_SaveThread")
             a.store(RSP, _ACTIVATION + ACTIVATION["thread_state"], RAX)
@@ -162,6 +175,16 @@ class EntryWriter(ValueWriter):
         self._return()
         self._write_unwound()
         return self.finish()
+
+    def _unbox_argument(self, number: int, failed: int) -> None:
+        """The object is in rdi."""
+        value_type = self.params[number]
+        place = self.arguments[number]
+        self.unbox(value_type, self.slot(number), failed)
+        if place.register in KEPT and not place.float:
+            self.a.mov(place.register, RAX)
+        else:
+            self.save_value(value_type, RSP, self.slot(number))
 
     def _begin(self) -> None:
         a = self.a
@@ -177,13 +200,17 @@ class EntryWriter(ValueWriter):
         a.mov(RBX, RSI)
         if self.params:
             a.store(RSP, _SELF, RDI)
+        if self._has_early_tuple():
+            self._new_tuple(self.refused)
+            a.mov(RDI, RAX)
+            self.call("PyObject_GC_UnTrack")
 
         def write() -> None:
             a.bind(wrong_count)
             a.mov(RCX, RDX)
             a.mov(RDX, RDI)
             self.callback("wrong_count", b"On")
-            a.jump(self.failed)
+            a.jump(self.refused)
 
         self.later(write)
 
@@ -225,7 +252,7 @@ class EntryWriter(ValueWriter):
         a.store(RSP, _ACTIVATION + ACTIVATION["stack"], RSP)
         a.store_imm(RSP, _ACTIVATION + ACTIVATION["thread_state"], 0)
         a.store_imm(RSP, _ACTIVATION + ACTIVATION["host_frame"], 0)
-        self.unwound = a.label()
+        a.store_imm(RSP, _ACTIVATION + ACTIVATION["host_stack"], 0)
         a.lea_label(R9, self.unwound)
         a.store(RSP, _UNWOUND, R9)
         a.lea(R8, RSP, _ACTIVATION)
@@ -288,8 +315,27 @@ class EntryWriter(ValueWriter):
             a.load(RDI, RSP, _ACTIVATION + ACTIVATION["thread_state"])
             a.store_imm(RSP, _ACTIVATION + ACTIVATION["thread_state"], 0)
             self.call("PyEval_RestoreThread")
+        if self.externs:
+            self._box_externs()
+        if self.release_gil or self.externs:
             a.load(RSI, RSP, _ACTIVATION + ACTIVATION["store"])
         self._end_activation()
+
+    def _box_externs(self) -> None:
+        """Before Python code can run: a sweep does not find them here. One result goes to rax, or 0 with an exception set."""
+        a = self.a
+        if len(self.results) == 1:
+            if self.spilled:
+                self.load_value(self.results[0], RSP, self.slot(0))
+            self.box(self.results[0], self.slot(0))
+            return
+        for number in self.externs:
+            self.load_value(self.results[number], RSP, self.slot(number))
+            self.box(self.results[number], self.slot(number))
+            a.test(RAX, RAX)
+            a.jump_if(EQUAL, self.unwound)
+            a.load(RCX, RSP, _TUPLE)
+            a.store(RCX, TUPLE_ITEMS + 8 * number, RAX)
 
     def _end_activation(self) -> None:
         """With the store's address in rsi; uses rdi, r8, r9."""
@@ -316,12 +362,12 @@ class EntryWriter(ValueWriter):
         a = self.a
         if not self.results:
             self.none()
-        elif len(self.results) == 1:
+        elif len(self.results) > 1:
+            self._box_tuple()
+        elif not self.externs:
             if self.spilled:
                 self.load_value(self.results[0], RSP, self.slot(0))
             self.box(self.results[0], self.slot(0))
-        else:
-            self._box_tuple()
         a.bind(self.leave)
         a.add_imm(RSP, self.frame)
         for register in reversed(SAVED_REGISTERS):
@@ -329,24 +375,48 @@ class EntryWriter(ValueWriter):
         a.pop(RBP)
         a.ret()
         a.bind(self.failed)
+        if self._has_early_tuple():
+            a.load(RDI, RSP, _TUPLE)
+            self.call("Py_DecRef")
+        a.bind(self.refused)
         a.zero(RAX)
         a.jump(self.leave)
 
-    def _box_tuple(self) -> None:
+    def _has_early_tuple(self) -> bool:
+        """Whether the tuple of results is made before the call, since making one may run Python code."""
+        return bool(self.externs) and len(self.results) > 1
+
+    def _new_tuple(self, failed: int) -> None:
         a = self.a
-        drop = a.label()
         a.mov_imm(RDI, len(self.results))
         self.call("PyTuple_New")
         a.test(RAX, RAX)
-        a.jump_if(EQUAL, self.failed)
-        a.mov(RBX, RAX)
+        a.jump_if(EQUAL, failed)
+        a.store(RSP, _TUPLE, RAX)
+
+    def _box_tuple(self) -> None:
+        a = self.a
+        drop = self.failed
+        if not self._has_early_tuple():
+            self._new_tuple(self.failed)
+            drop = self._later_drop()
+        a.load(RBX, RSP, _TUPLE)
         for number, value_type in enumerate(self.results):
+            if number in self.externs:
+                continue
             self.load_value(value_type, RSP, self.slot(number))
             self.box(value_type, self.slot(number))
             a.test(RAX, RAX)
             a.jump_if(EQUAL, drop)
             a.store(RBX, TUPLE_ITEMS + 8 * number, RAX)
+        if self._has_early_tuple():
+            a.mov(RDI, RBX)
+            self.call("PyObject_GC_Track")
         a.mov(RAX, RBX)
+
+    def _later_drop(self) -> int:
+        a = self.a
+        drop = a.label()
 
         def write() -> None:
             a.bind(drop)
@@ -355,6 +425,7 @@ class EntryWriter(ValueWriter):
             a.jump(self.failed)
 
         self.later(write)
+        return drop
 
     def _write_unwound(self) -> None:
         """Where unwinding continues: rsp is right, the interpreter lock is held, an exception is set."""
@@ -381,6 +452,7 @@ class HostWriter(ValueWriter):
         self.arguments = convention.arguments(machine_classes(params))
         self.returned = convention.results(machine_classes(results))
         self.failed = self.a.label()
+        self.drop = self.a.label()
 
     def _lay_out(self, objects: int) -> None:
         """The thread state, a word that belongs to the callee, the array of objects, the slots."""
@@ -397,6 +469,8 @@ class HostWriter(ValueWriter):
         """The caller's."""
         self.a.load(register, RBX, ACTIVATION["store"])
 
+    load_activation_store = load_store
+
     def write(self) -> bytes:
         """The stub for a host function: the callable is in the context."""
         self._lay_out(len(self.params))
@@ -404,6 +478,7 @@ class HostWriter(ValueWriter):
         self._box_arguments(0, len(self.params))
         self.a.load(RDI, R12, 8)
         self._vectorcall(len(self.params))
+        self.make_room(self.results, self.drop)
         if len(self.results) == 1:
             self._unbox_one()
         elif self.results:
@@ -440,10 +515,12 @@ class HostWriter(ValueWriter):
         a.sub_imm(RSP, self.frame)
         a.load(RAX, R12, VMCONTEXT["store"])
         for number, place in enumerate(self.arguments):
-            if place.float or place.register not in KEPT:
+            # References have to be where a sweep finds them.
+            if place.float or place.register not in KEPT or self.params[number] & 7 >= NULLABLE_REFERENCE:
                 store_place(a, self.params[number], place, RSP, self.slot(number), RAX)
         a.load(RBX, RAX, STORE["activation"])
         a.store(RBX, ACTIVATION["host_frame"], RBP)
+        a.store(RBX, ACTIVATION["host_stack"], RSP)
         a.load(RDI, RBX, ACTIVATION["thread_state"])
         a.store(RSP, self.thread_state, RDI)
         a.test(RDI, RDI)
@@ -511,7 +588,6 @@ class HostWriter(ValueWriter):
 
     def _unbox_one(self) -> None:
         a = self.a
-        self.drop = a.label()
         a.mov(RDI, R12)
         self.unbox(self.results[0], self.slot(0), self.drop)
         self.save_value(self.results[0], RSP, self.slot(0))
@@ -519,7 +595,6 @@ class HostWriter(ValueWriter):
 
     def _unbox_several(self) -> None:
         a = self.a
-        self.drop = a.label()
         wrong = a.label()
         a.mov(RDI, R12)
         self.call("PySequence_Tuple")

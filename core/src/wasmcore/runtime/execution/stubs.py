@@ -118,6 +118,8 @@ class Machine:
         """Hook: (packed value type, bits) -> object."""
         self.unbox_reference: Callable[[int, Any, int], int] = _not_set
         """Hook: (packed value type, object, address of the store record it goes to) -> bits, or TypeError."""
+        self.sweep: Callable[[int], None] = _not_set
+        """Hook: (address of a store record): its `recent` objects are as many as there is room for."""
         self.pack_value: Callable[[int, Any], bytes] = _not_set
         """Hook: (packed value type, object) -> its bytes, or TypeError or OverflowError with what is wrong."""
         self._callbacks: dict[str, Callable[..., Any]] = {
@@ -128,6 +130,7 @@ class Machine:
             "wrong_count": _wrong_count,
             "wrong_argument": self._wrong_argument,
             "box_reference": lambda kind, bits: self.box_reference(kind, bits),
+            "sweep": lambda store: self.sweep(store),
             "unbox_reference": lambda kind, value, store: self.unbox_reference(kind, value, store),
         }
         callbacks = {name: id(function) for name, function in self._callbacks.items()}

@@ -198,6 +198,9 @@ def poll(store: int) -> None:
 def _interrupted(store: stores.Store) -> None:
     overflow = stores.save_overflow(store.address)
     try:
+        request = store.take_request()
+        if request is not None:
+            request()
         exception = store.take_interrupt()
         if exception is not None:
             raise exception

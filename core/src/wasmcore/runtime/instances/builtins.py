@@ -120,9 +120,10 @@ def _compile_function(context: int, number: int) -> int:
     code = contexts[context].code
     store = ctypes.c_uint64.from_address(context).value
     arguments = stores.save_overflow(store, code.most_params)
-    address = code.compile_function(number)
-    stores.restore_overflow(store, arguments)
-    return address
+    try:
+        return code.compile_function(number)
+    finally:
+        stores.restore_overflow(store, arguments)
 
 
 def _unbox_reference(value_type: int, value: Any, store: int) -> int:
@@ -135,6 +136,13 @@ def _unbox_reference(value_type: int, value: Any, store: int) -> int:
     return references.to_bits(value_type, value)
 
 
+def _sweep(store: int) -> None:
+    """Let go of objects that code of the store can not reach any more."""
+    group = group_of(store)
+    if group is not None:
+        group.externs.sweep()
+
+
 _tables: Final[dict[str, int]] = {}
 
 
@@ -145,6 +153,7 @@ def builtins_table(machine: Machine) -> int:
         machine.compile_function = _compile_function
         machine.box_reference = references.from_bits
         machine.unbox_reference = _unbox_reference
+        machine.sweep = _sweep
         machine.pack_value = pack_value
         found = _tables[machine.target.name] = machine.builtins_table(BUILTINS)
     return found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from wasmcore._typing import Final
+from wasmcore._typing import Any, Final
 from wasmcore.runtime.execution.store import Store
-from wasmcore.runtime.objects import references
+from wasmcore.runtime.objects.extern_objects import ExternObjects, Root, in_flight
 from wasmcore.runtime.system.locks import Lock
 
 _lock: Final = Lock()
-_alive: Final[weakref.WeakSet[Group]] = weakref.WeakSet()
 _of_store: Final[weakref.WeakValueDictionary[int, Group]] = weakref.WeakValueDictionary()
 """By the address of the store record."""
 
@@ -25,9 +28,8 @@ class Group:
         self._store: Store | None = Store()
         self._parent: Group | None = None
         self._escaped: set[object] = set()
-        _alive.add(self)
+        self._externs = ExternObjects(self._store)
         _of_store[self._store.address] = self
-        weakref.finalize(self, _last_group_gone)
 
     def root(self) -> Group:
         """The group this one is part of by now."""
@@ -45,6 +47,40 @@ class Group:
         assert store is not None
         return store
 
+    @property
+    def externs(self) -> ExternObjects:
+        """The objects that its code holds as externref."""
+        return self.root()._externs
+
+    def add_root(self, root: Root) -> None:
+        """Objects live as long as references to them are in this table or global. Call it before code of the group can reach it."""
+        group = None
+        while group is not self.root():
+            group = self.root()
+            group._externs.add_root(root)
+
+    @contextmanager
+    def holding(self, value: object) -> Iterator[int]:
+        """The bits of an object as an externref, to be written to a cell of the group within."""
+        with in_flight(value) as bits:
+            self.externs.make_room()
+            self.externs.add(bits, value)
+            yield bits
+            # The groups of others may have been joined meanwhile.
+            self.externs.add(bits, value)
+
+    def extern_at(self, address: int) -> Any:
+        """The object whose externref is in the cell at an address of the group, None for null."""
+        cell = ctypes.c_uint64.from_address(address)
+        while True:
+            bits, externs = cell.value, self.externs
+            try:
+                return externs.find(bits) if bits else None
+            except KeyError:
+                # Another thread may have changed it in between.
+                if (cell.value, self.externs) == (bits, externs):
+                    raise
+
     def keep(self, owner: object) -> None:
         """Keep an owner of functions alive as long as anybody of the group, since references to them may be anywhere in it."""
         self.root()._escaped.add(owner)
@@ -57,7 +93,10 @@ class Group:
                 return first
             if second.store.activation:
                 first, second = second, first
+            # Before and after: until all contexts know the one store, code may still use the other.
+            first._externs.take(second._externs)
             first.store.merge(second.store)
+            first._externs.take(second._externs)
             first._escaped |= second._escaped
             second._escaped = set()
             second._store = None
@@ -70,6 +109,13 @@ def group_of(store: int) -> Group | None:
     return _of_store.get(store)
 
 
-def _last_group_gone() -> None:
-    if not _alive:
-        references.forget_handles()
+def _collect(phase: str, info: dict[str, int]) -> None:
+    """Sweep all groups before a full collection, which then finds the cycles that only WebAssembly code kept alive."""
+    if phase == "start" and info["generation"] == 2:
+        for reference in _of_store.valuerefs():
+            group = reference()
+            if group is not None and group._parent is None:
+                group._externs.sweep()
+
+
+gc.callbacks.append(_collect)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from contextlib import AbstractContextManager, nullcontext
 from weakref import WeakKeyDictionary
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,8 @@ class Table:
     def __init__(self, minimum: int, maximum: int | None = None, *, element: ValueType = FUNCREF, initial: Any = None) -> None:
         self._setup(TableType(element, Limits(minimum, maximum)))
         if initial is not None:
-            self.fill_bits(0, self._bits(initial), minimum)
+            with self._bits(initial) as bits:
+                self.fill_bits(0, bits, minimum)
 
     @classmethod
     def of_type(cls, table_type: TableType) -> Table:
@@ -53,16 +55,28 @@ class Table:
         return len(self._cells)
 
     def __getitem__(self, index: int) -> Any:
-        return references.from_bits(self.element, self._cells[self._checked(index)])
+        place = self._checked(index)
+        if references.is_extern(self.element):
+            return self._group.extern_at(ctypes.addressof(self._cells) + 8 * place) if self._group else None
+        return references.from_bits(self.element, self._cells[place])
 
     def __setitem__(self, index: int, value: Any) -> None:
-        self._cells[self._checked(index)] = self._bits(value)
+        place = self._checked(index)
+        with self._bits(value) as bits:
+            self._cells[place] = bits
 
-    def _bits(self, value: Any) -> int:
+    def _bits(self, value: Any) -> AbstractContextManager[int]:
+        """The bits of an element, to be written within."""
+        if value is not None and references.is_extern(self.element):
+            return (self._group or self.join(Group())).holding(value)
         function = references.function_object(value)
         if function is not None:
             self.join(function.owner.group)
-        return references.to_bits(self.element, value)
+        return nullcontext(references.to_bits(self.element, value))
+
+    def extern_cells(self) -> tuple[int, int]:
+        """Address and number of its cells."""
+        return ctypes.addressof(self._cells), len(self._cells)
 
     def _checked(self, index: int) -> int:
         if not 0 <= index < len(self._cells):
@@ -71,7 +85,8 @@ class Table:
 
     def grow(self, elements: int, value: Any = None) -> int:
         """Make it larger by so many elements and return the size before; MemoryError where its maximum forbids."""
-        return self.grow_bits(elements, self._bits(value))
+        with self._bits(value) as bits:
+            return self.grow_bits(elements, bits)
 
     def grow_bits(self, elements: int, bits: int) -> int:
         """`grow` with the bits of a reference."""
@@ -113,7 +128,12 @@ class Table:
 
     def join(self, group: Group) -> Group:
         """Become part of a group, which merges with the one it is in; the group of both."""
-        self._group = group if self._group is None else self._group.join(group)
+        if self._group is not None:
+            self._group = self._group.join(group)
+        else:
+            self._group = group
+            if references.is_extern(self.element):
+                group.add_root(self)
         return self._group
 
     def attach(self, state: InstanceState, address: int) -> None:
