@@ -17,7 +17,8 @@ import pytest
 
 import wasmcore
 from tests.other_thread import on_a_thread
-from wasmcore.runtime.objects import extern_objects, group
+from wasmcore.runtime.objects import extern_objects
+from wasmcore.runtime.objects.group import sweep_all
 from wasmcore.types import EXTERNREF
 
 MANY = 24
@@ -41,11 +42,6 @@ def run(request: pytest.FixtureRequest, backend: str) -> Callable[..., Any]:
         return wasmcore.Instance(wasmcore.Module(text, engine=engine), {"env": functions}, release_gil=released).exports
 
     return instantiate
-
-
-def sweep_all() -> None:
-    """What a full collection does first."""
-    group._collect("start", {"generation": 2})
 
 
 @contextmanager
@@ -136,7 +132,8 @@ def test_imported_constant(run: Callable[..., Any]) -> None:
       (elem $e externref (item (global.get $constant)) (item (ref.null extern)))
       (global $second externref (global.get $constant))
       (func (export "read") (result externref externref) (global.get $constant) (global.get $second))
-      (func (export "init") (result externref) (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 2)) (table.get $t (i32.const 0))))"""
+      (func (export "init") (result externref)
+        (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 2)) (table.get $t (i32.const 0))))"""
     exports = run(text, constant=wasmcore.Global("externref", thing))
     del thing
     gc.collect()

@@ -29,8 +29,12 @@ def the_machine() -> Machine:
     found = machine(X86_64())
     found.ensure_signals()
     found.unbox_reference = refuse
+    found.host_function = lambda context: host_functions[context]
     found.pack_value = pack_value
     return found
+
+
+host_functions: dict[int, tuple[str, FuncType]] = {}
 
 
 def refuse(kind: int, value: Any, store: int) -> int:
@@ -56,6 +60,9 @@ class Owner:
 
     def frames(self, offset: int, is_return_address: bool) -> list[Frame]:
         return [Frame("handmade", 0, self.name, offset)]
+
+    def function(self, offset: int) -> Frame:
+        return Frame("handmade", 0, self.name, None)
 
 
 class World:
@@ -87,6 +94,7 @@ class World:
         """The funcref record of a Python function."""
         context = (ctypes.c_uint64 * 2)(0, id(function))
         self.kept += [context, function]
+        host_functions[ctypes.addressof(context)] = "host", FuncType(params, results)
         self.store.adopt(ctypes.addressof(context))
         return self.funcref(self.machine.host_code(FuncType(params, results)), ctypes.addressof(context))
 

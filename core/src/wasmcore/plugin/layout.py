@@ -89,7 +89,7 @@ ACTIVATION_FIELDS: Final = (
     Field("stack", _u64, "stack pointer that unwinding restores"),
     Field("thread_state", _u64, "the saved PyThreadState while the interpreter lock is released, else 0"),
     Field("host_frame", _u64, "frame pointer of the host call that is running inside, else 0"),
-    Field("host_stack", _u64, "stack pointer of the innermost host call so far: while Python runs, all references are above; 0 before the first"),
+    Field("host_stack", _u64, "lowest stack pointer of the last host call: while it runs, all references are above; 0 before"),
 )
 """An activation stands on the native stack, made by the entry stub."""
 

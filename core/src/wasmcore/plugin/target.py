@@ -33,6 +33,9 @@ class HostInterface(NamedTuple):
     - `wrong_count(self: object, given: int) -> None`: raises the TypeError of a call with so many arguments too few or too many.
     - `wrong_argument(self: object, number: int, value: object) -> None`: raises the TypeError or OverflowError of an argument (counted
       from 0) that is not of its type.
+    - `host_error(error: BaseException, context: int, what: int, result: object) -> BaseException`: the exception to raise instead of one
+      that a host function with this context raised (what -1, result None), or that its result caused: `what` is the number of the
+      result, or -2 where they are not as many as expected or can not be iterated over.
     - `sweep(store: int) -> None`: the dict `recent` of the store with this address is full (`wasmcore.plugin.layout.STORE_FIELDS`). Called
       before objects are put in, when nothing of the call that brings them is in registers.
     - `box_reference(kind: int, value: int) -> object` and `unbox_reference(kind: int, value: object, store: int) -> int`: references,

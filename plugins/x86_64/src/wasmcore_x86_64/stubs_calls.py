@@ -37,7 +37,7 @@ from wasmcore_x86_64.assembler import (
     Assembler,
 )
 from wasmcore_x86_64.stubs_values import VECTOR_SIZE, ValueWriter, is_extern, is_float
-from wasmcore_x86_64.stubs_writer import TUPLE_ITEMS, VAR_SIZE, signed
+from wasmcore_x86_64.stubs_writer import OB_TYPE, TUPLE_ITEMS, VAR_SIZE, signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,15 +55,18 @@ _UNWOUND: Final = 0
 _MXCSR: Final = 8
 _MXCSR_CHANGED: Final = 12
 _SELF: Final = 16
-_TUPLE: Final = 24
 _ACTIVATION: Final = 32
-_ENTRY_SLOTS: Final = -(-(_ACTIVATION + ACTIVATION_SIZE) // 16) * 16
+_TUPLE: Final = _ACTIVATION + ACTIVATION_SIZE
+_ENTRY_SLOTS: Final = -(-(_TUPLE + 8) // 16) * 16
 
 _NORMAL_MXCSR: Final = 0x1F80
 """Round to nearest, no flushing to zero, all exceptions masked."""
 _MXCSR_FLAGS: Final = ~0x3F
 _ARGUMENTS_OFFSET: Final = 1 << 63
 """`PY_VECTORCALL_ARGUMENTS_OFFSET`."""
+_RAISED: Final = -1
+_WRONG_COUNT: Final = -2
+"""What the callback `host_error` is told instead of the number of a result."""
 
 
 def machine_classes(types: tuple[ValueType, ...]) -> bytes:
@@ -453,12 +456,17 @@ class HostWriter(ValueWriter):
         self.returned = convention.results(machine_classes(results))
         self.failed = self.a.label()
         self.drop = self.a.label()
+        self.report = self.a.label()
 
     def _lay_out(self, objects: int) -> None:
-        """The thread state, a word that belongs to the callee, the array of objects, the slots."""
+        """The thread state, a word that belongs to the callee, the array of objects, an exception (type, value, traceback), the context,
+        the slots."""
         self.thread_state = 0
+        self.word = 8
         self.vector = 16
-        self.slots = -(-(self.vector + 8 * objects) // 16) * 16
+        self.error = -(-(self.vector + 8 * objects) // 16) * 16
+        self.context = self.error + 24
+        self.slots = self.error + 32
         self.frame = self.slots + VECTOR_SIZE * max(len(self.params), len(self.results))
 
     def slot(self, number: int) -> int:
@@ -475,9 +483,10 @@ class HostWriter(ValueWriter):
         """The stub for a host function: the callable is in the context."""
         self._lay_out(len(self.params))
         self._begin()
+        self.a.store(RSP, self.context, R12)
         self._box_arguments(0, len(self.params))
         self.a.load(RDI, R12, 8)
-        self._vectorcall(len(self.params))
+        self._vectorcall(len(self.params), self._reported(_RAISED))
         self.make_room(self.results, self.drop)
         if len(self.results) == 1:
             self._unbox_one()
@@ -485,6 +494,7 @@ class HostWriter(ValueWriter):
             self._unbox_several()
         self._drop_result()
         self._end()
+        self.later(self._report)
         return self.finish()
 
     def write_builtin(self, function: int) -> bytes:
@@ -499,9 +509,9 @@ class HostWriter(ValueWriter):
         a.store(RSP, self.vector, RAX)
         self._box_arguments(1, len(self.params) + 1)
         a.mov_imm64(RDI, function)
-        self._vectorcall(len(self.params) + 1)
+        self._vectorcall(len(self.params) + 1, self.failed)
         if self.results:
-            self._unbox_one()
+            self._unbox_builtin()
         self._drop_result()
         self._end()
         return self.finish()
@@ -572,7 +582,7 @@ class HostWriter(ValueWriter):
             self.a.mov(RDI, RAX)
         self.call("PyLong_FromUnsignedLongLong")
 
-    def _vectorcall(self, count: int) -> None:
+    def _vectorcall(self, count: int, failed: int) -> None:
         """Call the object in rdi with the array; the result goes to r12."""
         a = self.a
         a.lea(RSI, RSP, self.vector)
@@ -584,47 +594,18 @@ class HostWriter(ValueWriter):
             a.load(RDI, RSP, self.vector + 8 * number)
             self.decref(RDI)
         a.test(R12, R12)
-        a.jump_if(EQUAL, self.failed)
+        a.jump_if(EQUAL, failed)
 
     def _unbox_one(self) -> None:
+        self.a.mov(RDI, R12)
+        self.unbox(self.results[0], self.slot(0), self._reported(0))
+        self.save_value(self.results[0], RSP, self.slot(0))
+
+    def _unbox_builtin(self) -> None:
         a = self.a
         a.mov(RDI, R12)
         self.unbox(self.results[0], self.slot(0), self.drop)
         self.save_value(self.results[0], RSP, self.slot(0))
-        self._later_drop()
-
-    def _unbox_several(self) -> None:
-        a = self.a
-        wrong = a.label()
-        a.mov(RDI, R12)
-        self.call("PySequence_Tuple")
-        a.mov(R13, RAX)
-        self.decref(R12)
-        a.mov(R12, R13)
-        a.test(R12, R12)
-        a.jump_if(EQUAL, self.failed)
-        a.alu_mem_imm(DIGIT_CMP, 1, R12, VAR_SIZE, len(self.results))
-        a.jump_if(NOT_EQUAL, wrong)
-        for number, value_type in enumerate(self.results):
-            a.load(RDI, R12, TUPLE_ITEMS + 8 * number)
-            self.unbox(value_type, self.slot(number), self.drop)
-            self.save_value(value_type, RSP, self.slot(number))
-
-        def write() -> None:
-            a.bind(wrong)
-            self.address(RDI, "PyExc_TypeError")
-            a.load(RDI, RDI, 0)
-            self.string(RSI, b"host function returned %zd values, %zd expected")
-            a.load(RDX, R12, VAR_SIZE)
-            a.mov_imm(RCX, len(self.results))
-            self.call_variadic("PyErr_Format")
-            a.jump(self.drop)
-
-        self.later(write)
-        self._later_drop()
-
-    def _later_drop(self) -> None:
-        a = self.a
 
         def write() -> None:
             a.bind(self.drop)
@@ -633,6 +614,92 @@ class HostWriter(ValueWriter):
             a.jump(self.failed)
 
         self.later(write)
+
+    def _unbox_several(self) -> None:
+        a = self.a
+        wrong = a.label()
+        wrong_count = self._reported(_WRONG_COUNT)
+        a.mov(RDI, R12)
+        self.call("PySequence_Tuple")
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, wrong_count)
+        a.mov(R13, RAX)
+        self.decref(R12)
+        a.mov(R12, R13)
+        a.alu_mem_imm(DIGIT_CMP, 1, R12, VAR_SIZE, len(self.results))
+        a.jump_if(NOT_EQUAL, wrong)
+        for number, value_type in enumerate(self.results):
+            a.load(RDI, R12, TUPLE_ITEMS + 8 * number)
+            self.unbox(value_type, self.slot(number), self._reported(number))
+            self.save_value(value_type, RSP, self.slot(number))
+
+        def write() -> None:
+            a.bind(wrong)
+            self.raise_error("PyExc_TypeError", b"wrong number of results")
+            a.jump(wrong_count)
+
+        self.later(write)
+
+    def _reported(self, what: int) -> int:
+        """Where to go with an exception of a host function, with what it returned in r12, or 0; `what` as for the callback."""
+        a = self.a
+        begin = a.label()
+
+        def write() -> None:
+            a.bind(begin)
+            a.mov_imm(RAX, what)
+            a.jump(self.report)
+
+        self.later(write)
+        return begin
+
+    def _report(self) -> None:
+        """Let Python say which function the exception is about, and what it went through. What it is about is in rax."""
+        a = self.a
+        without, has_result, replaced = a.label(), a.label(), a.label()
+        parts = tuple(zip((RDI, RSI, RDX), (self.error, self.error + 8, self.error + 16)))
+        a.bind(self.report)
+        a.store(RSP, self.word, RAX)
+        for function in ("PyErr_Fetch", "PyErr_NormalizeException"):
+            for register, displacement in parts:
+                a.lea(register, RSP, displacement)
+            self.call(function)
+        a.load(RDI, RSP, self.error + 8)
+        a.load(RSI, RSP, self.error + 16)
+        a.test(RSI, RSI)
+        a.jump_if(EQUAL, without)
+        self.call("PyException_SetTraceback")
+        a.bind(without)
+        a.mov(R9, R12)
+        a.test(R12, R12)
+        a.jump_if(NOT_EQUAL, has_result)
+        self.address(R9, "_Py_NoneStruct")
+        a.bind(has_result)
+        a.load(RDX, RSP, self.error + 8)
+        a.load(RCX, RSP, self.context)
+        a.load(R8, RSP, self.word)
+        self.callback("host_error", b"OKnO")
+        a.store(RSP, self.word, RAX)
+        for _, displacement in parts:
+            a.load(RDI, RSP, displacement)
+            self.call("Py_DecRef")
+        a.alu_mem_imm(DIGIT_CMP, 1, RSP, self.word, 0)
+        a.jump_if(EQUAL, replaced)
+        a.load(RDI, RSP, self.word)
+        self.call("PyException_GetTraceback")
+        a.store(RSP, self.error, RAX)
+        a.load(RDI, RSP, self.word)
+        a.load(RDI, RDI, OB_TYPE)
+        self.call("Py_IncRef")
+        a.load(RSI, RSP, self.word)
+        a.load(RDI, RSI, OB_TYPE)
+        a.load(RDX, RSP, self.error)
+        self.call("PyErr_Restore")
+        a.bind(replaced)
+        a.bind(self.drop)
+        a.mov(RDI, R12)
+        self.call("Py_DecRef")
+        a.jump(self.failed)
 
     def _drop_result(self) -> None:
         self.decref(R12)

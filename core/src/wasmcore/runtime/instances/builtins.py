@@ -10,6 +10,7 @@ from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import Trap, TrapKind
 from wasmcore.runtime.execution import store as stores
 from wasmcore.runtime.execution import traps
+from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.group import group_of
 from wasmcore.runtime.objects.type_ids import id_matches
@@ -153,6 +154,7 @@ def builtins_table(machine: Machine) -> int:
         machine.compile_function = _compile_function
         machine.box_reference = references.from_bits
         machine.unbox_reference = _unbox_reference
+        machine.host_function = lambda context: references.host_function(context + HOST_CONTEXT_SIZE)
         machine.sweep = _sweep
         machine.pack_value = pack_value
         found = _tables[machine.target.name] = machine.builtins_table(BUILTINS)

@@ -7,6 +7,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from wasmcore._typing import Any, Final
 from wasmcore.runtime.execution.store import Store
@@ -109,13 +110,26 @@ def group_of(store: int) -> Group | None:
     return _of_store.get(store)
 
 
-def _collect(phase: str, info: dict[str, int]) -> None:
-    """Sweep all groups before a full collection, which then finds the cycles that only WebAssembly code kept alive."""
-    if phase == "start" and info["generation"] == 2:
-        for reference in _of_store.valuerefs():
-            group = reference()
-            if group is not None and group._parent is None:
-                group._externs.sweep()
+def sweep_all() -> None:
+    """Let go of all objects that WebAssembly code can not reach any more."""
+    for reference in _of_store.valuerefs():
+        group = reference()
+        if group is not None and group._parent is None:
+            group._externs.sweep()
 
 
-gc.callbacks.append(_collect)
+class _Collections:
+    """What the collector tells, as attributes: no Python code runs at the end of a collection, where an exception of a signal handler
+    would be lost."""
+
+    __slots__ = ("stop",)
+
+    def _start(self, info: dict[str, int]) -> None:
+        # A full collection then finds the cycles that only WebAssembly code kept alive.
+        if info["generation"] == 2:
+            sweep_all()
+
+    start = property(fset=_start)
+
+
+gc.callbacks.append(partial(setattr, _Collections()))

@@ -9,7 +9,17 @@ from weakref import WeakValueDictionary
 from wasmcore._typing import Any, Final, Protocol, cast
 from wasmcore.plugin.layout import FUNCREF
 from wasmcore.runtime.objects.type_ids import abstract_heap_type, id_matches
-from wasmcore.types import HEAP_CONCRETE, HEAP_EXTERN, HEAP_FUNC, HEAP_NOFUNC, NULLABLE_REFERENCE, REFERENCE, ValueType, value_type_name
+from wasmcore.types import (
+    HEAP_CONCRETE,
+    HEAP_EXTERN,
+    HEAP_FUNC,
+    HEAP_NOFUNC,
+    NULLABLE_REFERENCE,
+    REFERENCE,
+    FuncType,
+    ValueType,
+    value_type_name,
+)
 
 
 class FunctionOwner(Protocol):
@@ -17,6 +27,9 @@ class FunctionOwner(Protocol):
 
     def function_at(self, index: int) -> Any:
         """The callable of a function index of this owner."""
+
+    def host_function(self, index: int) -> tuple[str, FuncType]:
+        """Name for messages, and type, of a function that Python provides."""
 
 
 class FunctionObject(Protocol):
@@ -83,6 +96,14 @@ def to_bits(value_type: ValueType, value: Any) -> int:
 def funcref_type_id(address: int) -> int:
     """The type id in a funcref record."""
     return ctypes.c_uint32.from_address(address + FUNCREF["type_id"]).value
+
+
+def host_function(funcref: int) -> tuple[str, FuncType]:
+    """Name for messages, and type, of the Python function with this funcref record."""
+    owner = ctypes.c_uint64.from_address(funcref + FUNCREF["owner"]).value
+    index = ctypes.c_uint32.from_address(funcref + FUNCREF["index"]).value
+    found: tuple[str, FuncType] = owners[owner].host_function(index)
+    return found
 
 
 def from_bits(value_type: ValueType, bits: int) -> Any:
