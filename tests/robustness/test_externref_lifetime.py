@@ -17,6 +17,7 @@ import pytest
 
 import wasmcore
 from tests.other_thread import on_a_thread
+from wasmcore.runtime.execution import store as stores
 from wasmcore.runtime.objects import extern_objects
 from wasmcore.runtime.objects.group import sweep_all
 from wasmcore.types import EXTERNREF
@@ -314,10 +315,10 @@ def test_a_call_that_fails_keeps_nothing(run: Callable[..., Any]) -> None:
 
 POLLED = """(module (import "env" "make" (func $make (result externref)))
   (memory (export "memory") 1)
-  (func (export "spin") (result externref) (local externref)
-    (local.set 0 (call $make))
+  (func $hold (param externref) (result externref)
     (loop (br_if 0 (i32.eqz (i32.load8_u (i32.const 0)))))
-    (local.get 0)))"""
+    (local.get 0))
+  (func (export "spin") (result externref) (call $hold (call $make))))"""
 
 
 def test_poll_of_a_loop(run: Callable[..., Any]) -> None:
@@ -339,6 +340,98 @@ def test_poll_of_a_loop(run: Callable[..., Any]) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    gc.collect()
+    assert not host.alive
+
+
+def test_poll_at_the_entry_of_a_function(run: Callable[..., Any]) -> None:
+    """Its arguments are in registers and in the overflow area, which other calls use meanwhile."""
+    host = Host()
+    disturbed = []
+
+    def disturb() -> None:
+        disturbed.append(exports.numbers(*range(MANY)))
+        sweep_all()
+
+    def make(number: int) -> Thing:
+        if number == MANY - 1:
+            next(store for store in list(stores._by_address.values()) if store.activation).call_at_poll(disturb)
+        return host.make(number)
+
+    numbers = f'(func (export "numbers") (param {" ".join(["i64"] * MANY)}) (result i64) (local.get {MANY - 1})))'
+    exports = run(FRAMES.format(**NUMBERS)[:-1] + numbers, **{**host.functions(), "make": make})
+    for _ in range(3):
+        exports.many(0)
+    assert disturbed == [MANY - 1] * 3 and host.checked == 3 * MANY
+    gc.collect()
+    assert not host.alive
+
+
+def test_calls_inside_of_calls(run: Callable[..., Any]) -> None:
+    """Frames of all calls that wait are looked at, not only of the innermost."""
+    host = Host()
+
+    def collect() -> None:
+        if len(host.alive) < 20:
+            exports[random.Random(len(host.alive)).choice(["local", "operand", "pairs"])](len(host.alive))
+        sweep_all()
+
+    exports = run(FRAMES.format(**NUMBERS), **{**host.functions(), "collect": collect})
+    exports.deep(4)
+    assert host.checked >= 20
+    gc.collect()
+    assert not host.alive
+
+
+def test_what_is_written_to_a_cell_is_there_at_once(run: Callable[..., Any]) -> None:
+    """Whenever another thread could look, it finds the old object or the new one."""
+    table, variable = wasmcore.Table(4, element=EXTERNREF), wasmcore.Global("externref", None, mutable=True)
+    run(HOLDER, table=table, **{"global": variable})
+    before, after = Thing(), Thing()
+    looks = 0
+
+    def look(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+        sweep_all()
+        assert table[0] in (before, after) and variable.value in (before, after)
+
+    table[0] = variable.value = before
+    sys.setprofile(look)
+    try:
+        table[0] = after
+        variable.value = after
+    finally:
+        sys.setprofile(None)
+    assert looks > 10 and table[0] is variable.value is after
+
+
+def test_a_thread_that_enters_during_a_sweep(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the only reference out of a table before the table is read: then the sweep lets nothing go."""
+    host = Host()
+    inside, leave = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        inside.set()
+        assert leave.wait(60)
+
+    exports = run(FRAMES.format(**NUMBERS), **{**host.functions(), "collect": wait})
+    exports.t[0] = host.make(0)
+    thread = threading.Thread(target=lambda: exports.round(0))
+    roots = extern_objects.ExternObjects._living_roots
+
+    def enter_first(self: Any) -> Any:
+        if not inside.is_set():
+            thread.start()
+            assert inside.wait(60)
+        return roots(self)
+
+    monkeypatch.setattr(extern_objects.ExternObjects, "_living_roots", enter_first)
+    sweep_all()
+    assert host.alive
+    leave.set()
+    thread.join()
+    assert host.checked == 1
     gc.collect()
     assert not host.alive
 
@@ -441,6 +534,24 @@ def test_groups_that_are_linked_while_they_hold_objects(backend: str) -> None:
     gc.collect()
     gc.collect()
     assert not alive
+
+
+def test_an_instance_that_holds_objects_is_imported(backend: str) -> None:
+    text = """(module (table $t (export "t") 1 externref)
+      (func (export "read") (result externref) (table.get $t (i32.const 0))))"""
+    first = wasmcore.Instance(wasmcore.Module(text, backend=backend)).exports
+    thing = Thing()
+    seen = ref(thing)
+    first.t[0] = thing
+    del thing
+    importer = """(module (import "env" "read" (func $read (result externref)))
+      (func (export "again") (result externref) (call $read)))"""
+    second = wasmcore.Instance(wasmcore.Module(importer, backend=backend), {"env": {"read": first.read}}).exports
+    for _ in range(2):
+        gc.collect()
+        assert {id(second.again()), id(first.read()), id(first.t[0])} == {id(seen())}
+    first.t[0] = None
+    check_gone(seen)
 
 
 def test_a_cycle_through_a_table(run: Callable[..., Any]) -> None:

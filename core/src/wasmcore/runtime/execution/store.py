@@ -57,6 +57,13 @@ class Store(Resource):
         return 0 if self._freed else int(self._record.activation)
 
     @property
+    def own_activation(self) -> int:
+        """The same if the current thread is inside, else 0."""
+        # In this order: whoever else is inside can not have become the current thread in between.
+        activation = self.activation
+        return activation if process.is_current(self._record.thread) else 0
+
+    @property
     def busy_elsewhere(self) -> bool:
         """Whether another thread than the current one is running code of the store."""
         return bool(self.activation) and not process.is_current(self._record.thread)

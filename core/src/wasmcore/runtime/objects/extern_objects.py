@@ -119,14 +119,15 @@ class ExternObjects:
         """Take out what nothing can reach."""
         store, settled, recent = self._store, self._settled, self._recent
         store.room = 2 * len(recent) + SMALLEST_ROOM
-        if store.busy_elsewhere:
+        activation = store.own_activation
+        if not activation and store.activation:
             store.call_at_poll(self.sweep)
             return []
         for bits in list(recent):
             settled[bits] = recent[bits]
             del recent[bits]
         live = settled.keys() & list(_in_flight.values())
-        places = self._places()
+        places = self._places(activation)
         if places is None:
             return []
         words = 0
@@ -139,12 +140,12 @@ class ExternObjects:
         store.room = max(SMALLEST_ROOM, len(live), words // WORDS_PER_OBJECT)
         return [settled.pop(bits) for bits in settled.keys() - live]
 
-    def _places(self) -> list[bytes] | None:
-        """What is where references can be, None if another thread came in between."""
+    def _places(self, activation: int) -> list[bytes] | None:
+        """What is where references can be while this activation of the current thread is the innermost one, or 0 if no thread is inside;
+        None if another thread came in between."""
         store = self._store
         roots = self._living_roots()
         where = [root.extern_cells() for root in roots]
-        activation = store.activation
         cells = b"".join([_view_of(store.address + STORE["activation"], 8, _READ)] + [_view_of(at, 8 * n, _READ) for at, n in where if n])
         if cells[:8] != activation.to_bytes(8, "little") or where != [root.extern_cells() for root in self._living_roots()]:
             return None
