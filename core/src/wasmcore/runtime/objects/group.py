@@ -98,6 +98,7 @@ class Group:
             first._externs.take(second._externs)
             first.store.merge(second.store)
             first._externs.take(second._externs)
+            second._externs = first._externs
             first._escaped |= second._escaped
             second._escaped = set()
             second._store = None
