@@ -78,9 +78,6 @@ class NotCompiledError(CompileError):
         self.opcode = opcode
         self.function = function
 
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return type(self), (self.opcode, self.function, self.offset, self.message)
-
 
 class ArtifactError(WasmcoreError):
     """Precompiled code can not be used: it is damaged, or made for something else."""

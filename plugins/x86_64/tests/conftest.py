@@ -11,7 +11,7 @@ import pytest
 from wasmcore.runtime.execution import stubs
 
 sys.path.insert(0, str(Path(__file__).parent))
-HOOKS = ("compile_function", "box_reference", "unbox_reference", "pack_value")
+HOOKS = ("compile_function", "box_reference", "unbox_reference", "host_function", "sweep", "pack_value")
 
 
 @pytest.fixture(scope="module", autouse=True)

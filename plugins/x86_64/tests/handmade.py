@@ -25,24 +25,21 @@ SLOTS = VMCONTEXT_HEAD_SIZE
 
 
 def the_machine() -> Machine:
-    """The machine, with handlers installed and objects as references by a table."""
+    """The machine, with handlers installed; it knows no references to functions."""
     found = machine(X86_64())
     found.ensure_signals()
-    found.box_reference = lambda kind, bits: objects[bits]
-    found.unbox_reference = unbox
+    found.unbox_reference = refuse
+    found.host_function = lambda context: host_functions[context]
     found.pack_value = pack_value
     return found
 
 
-objects: dict[int, Any] = {}
+host_functions: dict[int, tuple[str, FuncType]] = {}
 
 
-def unbox(kind: int, value: Any, store: int) -> int:
-    """The number of an object."""
-    if kind == FUNCREF:
-        raise TypeError("funcref expected")
-    objects[id(value)] = value
-    return id(value)
+def refuse(kind: int, value: Any, store: int) -> int:
+    """Nothing is a function."""
+    raise TypeError("funcref expected")
 
 
 class Owner:
@@ -64,6 +61,9 @@ class Owner:
     def frames(self, offset: int, is_return_address: bool) -> list[Frame]:
         return [Frame("handmade", 0, self.name, offset)]
 
+    def function(self, offset: int) -> Frame:
+        return Frame("handmade", 0, self.name, None)
+
 
 class World:
     """A store with functions in it."""
@@ -71,6 +71,8 @@ class World:
     def __init__(self) -> None:
         self.machine = the_machine()
         self.store = Store()
+        self.objects: tuple[dict[int, object], dict[int, object]] = {}, {}
+        self.store.share_objects(id(self.objects[0]), id(self.objects[1]), 1 << 20)
         self.kept: list[Any] = []
 
     def context(self, *imports: int) -> int:
@@ -92,6 +94,7 @@ class World:
         """The funcref record of a Python function."""
         context = (ctypes.c_uint64 * 2)(0, id(function))
         self.kept += [context, function]
+        host_functions[ctypes.addressof(context)] = "host", FuncType(params, results)
         self.store.adopt(ctypes.addressof(context))
         return self.funcref(self.machine.host_code(FuncType(params, results)), ctypes.addressof(context))
 

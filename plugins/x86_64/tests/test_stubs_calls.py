@@ -274,12 +274,12 @@ def test_exceptions_of_host_functions(world: World, results: tuple[int, ...]) ->
 @pytest.mark.parametrize(
     ("results", "value", "message"),
     [
-        ((I32, I32), (1,), "returned 1 values, 2 expected"),
-        ((I32, I32), (1, 2, 3), "returned 3 values, 2 expected"),
-        ((I32, I32), 5, "not iterable"),
-        ((I32, I32), (1, "x"), "integer"),
-        ((I32,), "x", "integer"),
-        ((F64,), "x", "real number"),
+        ((I32, I32), (1,), "host returned 1 value, 2 expected"),
+        ((I32, I32), (1, 2, 3), "host returned 3 values, 2 expected"),
+        ((I32, I32), 5, "host returned 5 where 2 values are expected"),
+        ((I32, I32), (1, "x"), "host returned a Python str as result 2 where i32 is expected"),
+        ((I32,), "x", "host returned a Python str where i32 is expected"),
+        ((F64,), "x", "host returned a Python str where f64 is expected"),
     ],
 )
 def test_wrong_results_of_host_functions(world: World, results: tuple[int, ...], value: Any, message: str) -> None:

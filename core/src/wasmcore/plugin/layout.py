@@ -57,7 +57,12 @@ STORE_FIELDS: Final = (
     Field("polls", _u32, "code that does without signals counts its polls down here, and calls the built-in `poll` below 0"),
     Field("withdrawn", _u32, "1 from when the poll page is withdrawn until a poll has given it back"),
     Field("waiter", _u64, "the lock (`PyThread_type_lock`) to release when the outermost activation ends, 0 if no thread waits"),
+    Field("recent", _u64, "address of the `dict` that objects given as externref are put into, by their bits"),
+    Field("settled", _u64, "address of the `dict` that has the other objects of the store"),
+    Field("room", _u64, "when `recent` has so many objects, the callback `sweep` is called before another one is put in"),
 )
+EXTERN_TAG: Final = 0x5AE5 << 48
+"""An externref is the address of a Python object plus this, so that nothing else on a stack is easily taken for one."""
 POLL_OFFSET: Final = 4096
 """The poll page, from the store record: loaded at loop heads and function entries, withdrawn (nothing may touch it) to interrupt."""
 OVERFLOW_OFFSET: Final = 8192
@@ -89,6 +94,7 @@ ACTIVATION_FIELDS: Final = (
     Field("thread_state", _u64, "the saved PyThreadState while the interpreter lock is released, else 0"),
     Field("host_frame", _u64, "frame pointer of the host call that is running inside, else 0"),
     Field("outer_store", _u64, "what `thread.store` was before"),
+    Field("host_stack", _u64, "lowest stack pointer of the last host call: while it runs, all references are above; 0 before"),
 )
 """An activation stands on the native stack, made by the entry stub."""
 

@@ -41,9 +41,15 @@ class HostInterface(NamedTuple):
       from 0) that is not of its type.
     - `number(kind: int, value: object) -> int`: the bits, as an unsigned int, of an object that is given for an i32, i64 or v128 (kind is
       the packed value type) and can not be an index; or raises.
+    - `host_error(error: BaseException, context: int, what: int, result: object) -> BaseException`: the exception to raise instead of one
+      that a host function with this context raised (what -1, result None), or that its result caused: `what` is the number of the
+      result, or -2 where they are not as many as expected or can not be iterated over.
+    - `sweep(store: int) -> None`: the dict `recent` of the store with this address is full (`wasmcore.plugin.layout.STORE_FIELDS`). Called
+      before objects are put in, when nothing of the call that brings them is in registers.
     - `box_reference(kind: int, value: int) -> object` and `unbox_reference(kind: int, value: object, store: int) -> int`: references,
       where kind is the packed value type and store the address of the store record the reference goes to; value 0 (`None`) never
-      gets there.
+      gets there, nor does a value of type externref: `EXTERN_TAG + address of the object`, which the stub puts into `recent` of the
+      store, and looks for in `recent` and `settled` when it comes back.
     """
 
 
@@ -100,7 +106,8 @@ class Target(Protocol):
         """Code behind a METH_FASTCALL builtin for exported functions of one type (packed value types). i32 takes integers of
         -2**31..2**32-1, i64 of -2**63..2**64-1, floats what has a float value, v128 16 bytes or an integer below 2**128. Results are
         signed integers, floats, bytes. Reached from one of the `trampolines`, which says the function. Unboxes the arguments
-        (TypeError, OverflowError), makes an activation, calls, boxes the results: None, one object, or a tuple."""
+        (TypeError, OverflowError), makes an activation, calls, boxes the results: None, one object, or a tuple. A sweep finds no externref
+        in this frame, so they are put in after the activation is made, and looked for before it ends, while no Python code runs."""
 
     def trampolines(self, count: int, address: int, data: int) -> bytes:
         """`count` METH_FASTCALL functions of equal length, loaded at `address`. The n-th finds at `data + 16 * n` the address of a funcref
@@ -109,7 +116,8 @@ class Target(Protocol):
     def host_stub(self, host: HostInterface, params: tuple[int, ...], results: tuple[int, ...]) -> bytes:
         """Code of a funcref record for Python functions of one type. Its context has the address of the store record at 0 and
         of the callable at 8. Boxes the arguments, calls by vectorcall, unboxes the results (none: whatever it returned is dropped;
-        several: any iterable of that length); an exception unwinds the innermost activation."""
+        several: any iterable of that length); an exception unwinds the innermost activation. Like everything that calls Python, writes
+        the lowest stack pointer to `host_stack` of the activation when all arguments that are references are above it."""
 
     def builtin_stub(self, host: HostInterface, params: bytes, results: bytes, function: int) -> bytes:
         """Code of a built-in (machine classes; see `wasmcore.plugin.builtins`) that calls the Python callable at address

@@ -15,7 +15,7 @@ from wasmcore.plugin.layout import (
     VMCONTEXT,
 )
 from wasmcore.stream import CLASS_REF
-from wasmcore.types import I32, V128, ValueType
+from wasmcore.types import I32, NULLABLE_REFERENCE, REFERENCE, V128, ValueType
 from wasmcore_x86_64.assembler import (
     CMP_STORED,
     DIGIT_AND,
@@ -46,8 +46,8 @@ from wasmcore_x86_64.assembler import (
     STATE,
     Assembler,
 )
-from wasmcore_x86_64.stubs_values import VECTOR_SIZE, ValueWriter, is_float
-from wasmcore_x86_64.stubs_writer import TUPLE_ITEMS, VAR_SIZE, signed
+from wasmcore_x86_64.stubs_values import VECTOR_SIZE, ValueWriter, is_extern, is_float
+from wasmcore_x86_64.stubs_writer import OB_TYPE, TUPLE_ITEMS, VAR_SIZE, signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,13 +67,17 @@ _MXCSR_CHANGED: Final = 12
 _SELF: Final = 16
 """Until the arguments are unboxed; then 16 bytes for what has to be kept over a call in between."""
 _ACTIVATION: Final = 32
-_ENTRY_SLOTS: Final = -(-(_ACTIVATION + ACTIVATION_SIZE) // 16) * 16
+_TUPLE: Final = _ACTIVATION + ACTIVATION_SIZE
+_ENTRY_SLOTS: Final = -(-(_TUPLE + 8) // 16) * 16
 
 _NORMAL_MXCSR: Final = 0x1F80
 """Round to nearest, no flushing to zero, all exceptions masked."""
 _MXCSR_FLAGS: Final = ~0x3F
 _ARGUMENTS_OFFSET: Final = 1 << 63
 """`PY_VECTORCALL_ARGUMENTS_OFFSET`."""
+_RAISED: Final = -1
+_WRONG_COUNT: Final = -2
+"""What the callback `host_error` is told instead of the number of a result."""
 
 
 def machine_classes(types: tuple[ValueType, ...]) -> bytes:
@@ -135,13 +139,16 @@ class EntryWriter(ValueWriter):
         self.context_register = convention.context
         self.arguments = convention.arguments(machine_classes(params))
         self.returned = convention.results(machine_classes(results))
+        self.externs = [number for number, value_type in enumerate(results) if is_extern(value_type)]
         self.spilled = release_gil or len(results) > 1 or (len(results) == 1 and results[0] & 7 == V128)
         slots = max(len(params), len(results))
         # The return address and six pushes leave rsp at 8 modulo 16.
         self.frame = _ENTRY_SLOTS + VECTOR_SIZE * slots + 8
         assert self.frame % 16 == 8
         self.failed = self.a.label()
+        self.refused = self.a.label()
         self.leave = self.a.label()
+        self.unwound = self.a.label()
 
     def slot(self, number: int) -> int:
         """Displacement of the slot of an argument or a result."""
@@ -152,19 +159,28 @@ class EntryWriter(ValueWriter):
         self.a.load(register, R12, FUNCREF["context"])
         self.a.load(register, register, VMCONTEXT["store"])
 
+    def load_activation_store(self, register: int) -> None:
+        """From when the activation is made on."""
+        self.a.load(register, RSP, _ACTIVATION + ACTIVATION["store"])
+
     def write(self) -> bytes:
         """The stub."""
         a = self.a
         self._begin()
+        self.make_room(self.params, self.failed)
         for number, value_type in enumerate(self.params):
             a.load(RDI, RBX, 8 * number)
-            self.unbox(value_type, self.slot(number), self._wrong_argument(number))
-            place = self.arguments[number]
-            if place.register in KEPT and not place.float:
-                a.mov(place.register, RAX)
-            else:
-                self.save_value(value_type, RSP, self.slot(number))
+            if not is_extern(value_type):
+                self._unbox_argument(number, self._wrong_argument(number))
+            elif value_type & 7 == REFERENCE:
+                self.compare_none()
+                a.jump_if(EQUAL, self._wrong_argument(number))
         self._link()
+        # Where a sweep finds them only from now on.
+        for number, value_type in enumerate(self.params):
+            if is_extern(value_type):
+                a.load(RDI, RBX, 8 * number)
+                self._unbox_argument(number, self.unwound)
         if self.release_gil:
             self.call("PyEval_SaveThread")
             a.store(RSP, _ACTIVATION + ACTIVATION["thread_state"], RAX)
@@ -173,6 +189,16 @@ class EntryWriter(ValueWriter):
         self._return()
         self._write_unwound()
         return self.finish()
+
+    def _unbox_argument(self, number: int, failed: int) -> None:
+        """The object is in rdi."""
+        value_type = self.params[number]
+        place = self.arguments[number]
+        self.unbox(value_type, self.slot(number), failed)
+        if place.register in KEPT and not place.float:
+            self.a.mov(place.register, RAX)
+        else:
+            self.save_value(value_type, RSP, self.slot(number))
 
     def _begin(self) -> None:
         a = self.a
@@ -188,13 +214,17 @@ class EntryWriter(ValueWriter):
         a.mov(RBX, RSI)
         if self.params:
             a.store(RSP, _SELF, RDI)
+        if self._has_early_tuple():
+            self._new_tuple(self.refused)
+            a.mov(RDI, RAX)
+            self.call("PyObject_GC_UnTrack")
 
         def write() -> None:
             a.bind(wrong_count)
             a.mov(RCX, RDX)
             a.mov(RDX, RDI)
             self.callback("wrong_count", b"On")
-            a.jump(self.failed)
+            a.jump(self.refused)
 
         self.later(write)
 
@@ -238,7 +268,7 @@ class EntryWriter(ValueWriter):
         a.store(RSP, _ACTIVATION + ACTIVATION["stack"], RSP)
         a.store_imm(RSP, _ACTIVATION + ACTIVATION["thread_state"], 0)
         a.store_imm(RSP, _ACTIVATION + ACTIVATION["host_frame"], 0)
-        self.unwound = a.label()
+        a.store_imm(RSP, _ACTIVATION + ACTIVATION["host_stack"], 0)
         a.lea_label(R9, self.unwound)
         a.store(RSP, _UNWOUND, R9)
         a.lea(R8, RSP, _ACTIVATION)
@@ -324,8 +354,27 @@ class EntryWriter(ValueWriter):
             a.load(RDI, RSP, _ACTIVATION + ACTIVATION["thread_state"])
             a.store_imm(RSP, _ACTIVATION + ACTIVATION["thread_state"], 0)
             self.call("PyEval_RestoreThread")
+        if self.externs:
+            self._box_externs()
+        if self.release_gil or self.externs:
             a.load(RSI, RSP, _ACTIVATION + ACTIVATION["store"])
         self._end_activation()
+
+    def _box_externs(self) -> None:
+        """Before Python code can run: a sweep does not find them here. One result goes to rax, or 0 with an exception set."""
+        a = self.a
+        if len(self.results) == 1:
+            if self.spilled:
+                self.load_value(self.results[0], RSP, self.slot(0))
+            self.box(self.results[0], self.slot(0))
+            return
+        for number in self.externs:
+            self.load_value(self.results[number], RSP, self.slot(number))
+            self.box(self.results[number], self.slot(number))
+            a.test(RAX, RAX)
+            a.jump_if(EQUAL, self.unwound)
+            a.load(RCX, RSP, _TUPLE)
+            a.store(RCX, TUPLE_ITEMS + 8 * number, RAX)
 
     def _end_activation(self) -> None:
         """With the store's address in rsi; uses rdi, r8, r9, r10."""
@@ -382,12 +431,12 @@ class EntryWriter(ValueWriter):
         a = self.a
         if not self.results:
             self.none()
-        elif len(self.results) == 1:
+        elif len(self.results) > 1:
+            self._box_tuple()
+        elif not self.externs:
             if self.spilled:
                 self.load_value(self.results[0], RSP, self.slot(0))
             self.box(self.results[0], self.slot(0))
-        else:
-            self._box_tuple()
         a.bind(self.leave)
         a.add_imm(RSP, self.frame)
         for register in reversed(SAVED_REGISTERS):
@@ -395,24 +444,48 @@ class EntryWriter(ValueWriter):
         a.pop(RBP)
         a.ret()
         a.bind(self.failed)
+        if self._has_early_tuple():
+            a.load(RDI, RSP, _TUPLE)
+            self.call("Py_DecRef")
+        a.bind(self.refused)
         a.zero(RAX)
         a.jump(self.leave)
 
-    def _box_tuple(self) -> None:
+    def _has_early_tuple(self) -> bool:
+        """Whether the tuple of results is made before the call, since making one may run Python code."""
+        return bool(self.externs) and len(self.results) > 1
+
+    def _new_tuple(self, failed: int) -> None:
         a = self.a
-        drop = a.label()
         a.mov_imm(RDI, len(self.results))
         self.call("PyTuple_New")
         a.test(RAX, RAX)
-        a.jump_if(EQUAL, self.failed)
-        a.mov(RBX, RAX)
+        a.jump_if(EQUAL, failed)
+        a.store(RSP, _TUPLE, RAX)
+
+    def _box_tuple(self) -> None:
+        a = self.a
+        drop = self.failed
+        if not self._has_early_tuple():
+            self._new_tuple(self.failed)
+            drop = self._later_drop()
+        a.load(RBX, RSP, _TUPLE)
         for number, value_type in enumerate(self.results):
+            if number in self.externs:
+                continue
             self.load_value(value_type, RSP, self.slot(number))
             self.box(value_type, self.slot(number))
             a.test(RAX, RAX)
             a.jump_if(EQUAL, drop)
             a.store(RBX, TUPLE_ITEMS + 8 * number, RAX)
+        if self._has_early_tuple():
+            a.mov(RDI, RBX)
+            self.call("PyObject_GC_Track")
         a.mov(RAX, RBX)
+
+    def _later_drop(self) -> int:
+        a = self.a
+        drop = a.label()
 
         def write() -> None:
             a.bind(drop)
@@ -421,6 +494,7 @@ class EntryWriter(ValueWriter):
             a.jump(self.failed)
 
         self.later(write)
+        return drop
 
     def _write_unwound(self) -> None:
         """Where unwinding continues: rsp is right, the interpreter lock is held, an exception is set."""
@@ -447,12 +521,18 @@ class HostWriter(ValueWriter):
         self.arguments = convention.arguments(machine_classes(params))
         self.returned = convention.results(machine_classes(results))
         self.failed = self.a.label()
+        self.drop = self.a.label()
+        self.report = self.a.label()
 
     def _lay_out(self, objects: int) -> None:
-        """The thread state, a word that belongs to the callee, the array of objects, the slots."""
+        """The thread state, a word that belongs to the callee, the array of objects, an exception (type, value, traceback), the context,
+        the slots."""
         self.thread_state = 0
+        self.word = 8
         self.vector = 16
-        self.slots = -(-(self.vector + 8 * objects) // 16) * 16
+        self.error = -(-(self.vector + 8 * objects) // 16) * 16
+        self.context = self.error + 24
+        self.slots = self.error + 32
         self.frame = self.slots + VECTOR_SIZE * max(len(self.params), len(self.results))
 
     def slot(self, number: int) -> int:
@@ -463,19 +543,24 @@ class HostWriter(ValueWriter):
         """The caller's."""
         self.a.load(register, RBX, ACTIVATION["store"])
 
+    load_activation_store = load_store
+
     def write(self) -> bytes:
         """The stub for a host function: the callable is in the context."""
         self._lay_out(len(self.params))
         self._begin()
+        self.a.store(RSP, self.context, R12)
         self._box_arguments(0, len(self.params))
         self.a.load(RDI, R12, 8)
-        self._vectorcall(len(self.params))
+        self._vectorcall(len(self.params), self._reported(_RAISED))
+        self.make_room(self.results, self.drop)
         if len(self.results) == 1:
             self._unbox_one()
         elif self.results:
             self._unbox_several()
         self._drop_result()
         self._end()
+        self.later(self._report)
         return self.finish()
 
     def write_builtin(self, function: int) -> bytes:
@@ -490,9 +575,9 @@ class HostWriter(ValueWriter):
         a.store(RSP, self.vector, RAX)
         self._box_arguments(1, len(self.params) + 1)
         a.mov_imm64(RDI, function)
-        self._vectorcall(len(self.params) + 1)
+        self._vectorcall(len(self.params) + 1, self.failed)
         if self.results:
-            self._unbox_one()
+            self._unbox_builtin()
         self._drop_result()
         self._end()
         return self.finish()
@@ -506,10 +591,12 @@ class HostWriter(ValueWriter):
         a.sub_imm(RSP, self.frame)
         a.load(RAX, R12, VMCONTEXT["store"])
         for number, place in enumerate(self.arguments):
-            if place.float or place.register not in KEPT:
+            # References have to be where a sweep finds them.
+            if place.float or place.register not in KEPT or self.params[number] & 7 >= NULLABLE_REFERENCE:
                 store_place(a, self.params[number], place, RSP, self.slot(number), RAX)
         a.load(RBX, RAX, STORE["activation"])
         a.store(RBX, ACTIVATION["host_frame"], RBP)
+        a.store(RBX, ACTIVATION["host_stack"], RSP)
         a.load(RDI, RBX, ACTIVATION["thread_state"])
         a.store(RSP, self.thread_state, RDI)
         a.test(RDI, RDI)
@@ -561,7 +648,7 @@ class HostWriter(ValueWriter):
             self.a.mov(RDI, RAX)
         self.call("PyLong_FromUnsignedLongLong")
 
-    def _vectorcall(self, count: int) -> None:
+    def _vectorcall(self, count: int, failed: int) -> None:
         """Call the object in rdi with the array; the result goes to r12."""
         a = self.a
         a.lea(RSI, RSP, self.vector)
@@ -573,49 +660,18 @@ class HostWriter(ValueWriter):
             a.load(RDI, RSP, self.vector + 8 * number)
             self.decref(RDI)
         a.test(R12, R12)
-        a.jump_if(EQUAL, self.failed)
+        a.jump_if(EQUAL, failed)
 
     def _unbox_one(self) -> None:
+        self.a.mov(RDI, R12)
+        self.unbox(self.results[0], self.slot(0), self._reported(0))
+        self.save_value(self.results[0], RSP, self.slot(0))
+
+    def _unbox_builtin(self) -> None:
         a = self.a
-        self.drop = a.label()
         a.mov(RDI, R12)
         self.unbox(self.results[0], self.slot(0), self.drop)
         self.save_value(self.results[0], RSP, self.slot(0))
-        self._later_drop()
-
-    def _unbox_several(self) -> None:
-        a = self.a
-        self.drop = a.label()
-        wrong = a.label()
-        a.mov(RDI, R12)
-        self.call("PySequence_Tuple")
-        a.mov(R13, RAX)
-        self.decref(R12)
-        a.mov(R12, R13)
-        a.test(R12, R12)
-        a.jump_if(EQUAL, self.failed)
-        a.alu_mem_imm(DIGIT_CMP, 1, R12, VAR_SIZE, len(self.results))
-        a.jump_if(NOT_EQUAL, wrong)
-        for number, value_type in enumerate(self.results):
-            a.load(RDI, R12, TUPLE_ITEMS + 8 * number)
-            self.unbox(value_type, self.slot(number), self.drop)
-            self.save_value(value_type, RSP, self.slot(number))
-
-        def write() -> None:
-            a.bind(wrong)
-            self.address(RDI, "PyExc_TypeError")
-            a.load(RDI, RDI, 0)
-            self.string(RSI, b"host function returned %zd values, %zd expected")
-            a.load(RDX, R12, VAR_SIZE)
-            a.mov_imm(RCX, len(self.results))
-            self.call_variadic("PyErr_Format")
-            a.jump(self.drop)
-
-        self.later(write)
-        self._later_drop()
-
-    def _later_drop(self) -> None:
-        a = self.a
 
         def write() -> None:
             a.bind(self.drop)
@@ -624,6 +680,92 @@ class HostWriter(ValueWriter):
             a.jump(self.failed)
 
         self.later(write)
+
+    def _unbox_several(self) -> None:
+        a = self.a
+        wrong = a.label()
+        wrong_count = self._reported(_WRONG_COUNT)
+        a.mov(RDI, R12)
+        self.call("PySequence_Tuple")
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, wrong_count)
+        a.mov(R13, RAX)
+        self.decref(R12)
+        a.mov(R12, R13)
+        a.alu_mem_imm(DIGIT_CMP, 1, R12, VAR_SIZE, len(self.results))
+        a.jump_if(NOT_EQUAL, wrong)
+        for number, value_type in enumerate(self.results):
+            a.load(RDI, R12, TUPLE_ITEMS + 8 * number)
+            self.unbox(value_type, self.slot(number), self._reported(number))
+            self.save_value(value_type, RSP, self.slot(number))
+
+        def write() -> None:
+            a.bind(wrong)
+            self.raise_error("PyExc_TypeError", b"wrong number of results")
+            a.jump(wrong_count)
+
+        self.later(write)
+
+    def _reported(self, what: int) -> int:
+        """Where to go with an exception of a host function, with what it returned in r12, or 0; `what` as for the callback."""
+        a = self.a
+        begin = a.label()
+
+        def write() -> None:
+            a.bind(begin)
+            a.mov_imm(RAX, what)
+            a.jump(self.report)
+
+        self.later(write)
+        return begin
+
+    def _report(self) -> None:
+        """Let Python say which function the exception is about, and what it went through. What it is about is in rax."""
+        a = self.a
+        without, has_result, replaced = a.label(), a.label(), a.label()
+        parts = tuple(zip((RDI, RSI, RDX), (self.error, self.error + 8, self.error + 16)))
+        a.bind(self.report)
+        a.store(RSP, self.word, RAX)
+        for function in ("PyErr_Fetch", "PyErr_NormalizeException"):
+            for register, displacement in parts:
+                a.lea(register, RSP, displacement)
+            self.call(function)
+        a.load(RDI, RSP, self.error + 8)
+        a.load(RSI, RSP, self.error + 16)
+        a.test(RSI, RSI)
+        a.jump_if(EQUAL, without)
+        self.call("PyException_SetTraceback")
+        a.bind(without)
+        a.mov(R9, R12)
+        a.test(R12, R12)
+        a.jump_if(NOT_EQUAL, has_result)
+        self.address(R9, "_Py_NoneStruct")
+        a.bind(has_result)
+        a.load(RDX, RSP, self.error + 8)
+        a.load(RCX, RSP, self.context)
+        a.load(R8, RSP, self.word)
+        self.callback("host_error", b"OKnO")
+        a.store(RSP, self.word, RAX)
+        for _, displacement in parts:
+            a.load(RDI, RSP, displacement)
+            self.call("Py_DecRef")
+        a.alu_mem_imm(DIGIT_CMP, 1, RSP, self.word, 0)
+        a.jump_if(EQUAL, replaced)
+        a.load(RDI, RSP, self.word)
+        self.call("PyException_GetTraceback")
+        a.store(RSP, self.error, RAX)
+        a.load(RDI, RSP, self.word)
+        a.load(RDI, RDI, OB_TYPE)
+        self.call("Py_IncRef")
+        a.load(RSI, RSP, self.word)
+        a.load(RDI, RSI, OB_TYPE)
+        a.load(RDX, RSP, self.error)
+        self.call("PyErr_Restore")
+        a.bind(replaced)
+        a.bind(self.drop)
+        a.mov(RDI, R12)
+        self.call("Py_DecRef")
+        a.jump(self.failed)
 
     def _drop_result(self) -> None:
         self.decref(R12)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from wasmcore.types import F32, F64, I32, I64, REFERENCE, V128, ValueType
+from wasmcore.plugin.layout import EXTERN_TAG, STORE
+from wasmcore.types import F32, F64, HEAP_EXTERN, I32, I64, NULLABLE_REFERENCE, REFERENCE, V128, ValueType
 from wasmcore_x86_64.assembler import (
     ABOVE_EQUAL,
+    ADD,
+    CMP,
     CVTSD2SS,
     CVTSS2SD,
     DIGIT_AND,
@@ -40,6 +43,7 @@ from wasmcore_x86_64.assembler import (
 )
 from wasmcore_x86_64.stubs_writer import (
     BYTES_VALUE,
+    DICT_USED,
     FLOAT_VALUE,
     INT_DIGIT,
     INT_SIZE,
@@ -64,12 +68,44 @@ def is_float(value_type: ValueType) -> bool:
     return value_type & 7 in FLOATS
 
 
+def is_extern(value_type: ValueType) -> bool:
+    """Whether any Python object is a value of a type."""
+    return value_type >> 3 == HEAP_EXTERN and value_type & 7 >= NULLABLE_REFERENCE
+
+
 class ValueWriter(StubWriter):
     """Writes conversions. An object to convert is in rdi; integers and references arrive in rax, floats in xmm0, vectors in memory."""
 
     def load_store(self, register: int) -> None:
         """The address of the store record that a value is unboxed for."""
         raise NotImplementedError
+
+    def load_activation_store(self, register: int) -> None:
+        """The address of the store record of the activation."""
+        raise NotImplementedError
+
+    def make_room(self, types: tuple[ValueType, ...], failed: int) -> None:
+        """Sweep if it is time to, before values of these types are unboxed."""
+        if not any(map(is_extern, types)):
+            return
+        a = self.a
+        full, done = a.label(), a.label()
+        self.load_store(RDX)
+        a.load(RDI, RDX, STORE["recent"])
+        a.load(RAX, RDI, DICT_USED)
+        a.reg_mem(CMP, 1, RAX, RDX, STORE["room"])
+        a.jump_if(ABOVE_EQUAL, full)
+        a.bind(done)
+
+        def write() -> None:
+            a.bind(full)
+            self.callback("sweep", b"K")
+            a.jump_if(EQUAL, failed)
+            a.mov(RDI, RAX)
+            self.call("Py_DecRef")
+            a.jump(done)
+
+        self.later(write)
 
     def unbox(self, value_type: ValueType, vector: int, failed: int) -> None:
         """The value of the object in rdi. A vector goes to `[rsp + vector]`. With an exception set, continues at `failed`."""
@@ -80,6 +116,8 @@ class ValueWriter(StubWriter):
             self._unbox_float(kind, failed)
         elif kind == V128:
             self._unbox_vector(vector, failed)
+        elif is_extern(value_type):
+            self._unbox_extern(value_type, failed)
         else:
             self._unbox_reference(value_type, failed)
 
@@ -354,8 +392,7 @@ class ValueWriter(StubWriter):
         done = a.label()
         if value_type & 7 != REFERENCE:
             object_ = a.label()
-            self.address(RAX, "_Py_NoneStruct")
-            a.reg_reg(0x3B, 1, RAX, RDI)
+            self.compare_none()
             a.jump_if(NOT_EQUAL, object_)
             a.zero(RAX)
             a.jump(done)
@@ -397,6 +434,67 @@ class ValueWriter(StubWriter):
         a.mov_imm(RDX, 1)
         a.jump(leave)
 
+    def compare_none(self) -> None:
+        """Whether the object in rdi is None: equal; uses rax."""
+        self.address(RAX, "_Py_NoneStruct")
+        self.a.reg_reg(CMP, 1, RDI, RAX)
+
+    def _unbox_extern(self, value_type: ValueType, failed: int) -> None:
+        """No Python code runs meanwhile, but to raise that None is refused."""
+        a = self.a
+        null, done = a.label(), a.label()
+        self.compare_none()
+        a.jump_if(EQUAL, null)
+        self.load_activation_store(RDX)
+        a.call(self.routine("extern", self._routine_extern))
+        a.reg_reg(TEST, 0, RDX, RDX)
+        a.jump_if(NOT_EQUAL, failed)
+        a.bind(done)
+
+        def write() -> None:
+            a.bind(null)
+            if value_type & 7 == REFERENCE:
+                self._unbox_reference(value_type, failed)
+            a.zero(RAX)
+            a.jump(done)
+
+        self.later(write)
+
+    def _routine_extern(self) -> None:
+        """rax = bits of the object in rdi, which the store at rdx has from now on; edx = 1 with an exception set, else 0."""
+        a = self.a
+        failed, leave = a.label(), a.label()
+        a.push(RBX)
+        a.sub_imm(RSP, 16)
+        a.mov(RBX, RDI)
+        a.store(RSP, 0, RDX)
+        a.mov_imm64(RAX, EXTERN_TAG)
+        a.reg_reg(ADD, 1, RDI, RAX)
+        self.call("PyLong_FromUnsignedLongLong")
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, failed)
+        a.load(RDI, RSP, 0)
+        a.load(RDI, RDI, STORE["recent"])
+        a.mov(RSI, RAX)
+        a.mov(RDX, RBX)
+        a.store(RSP, 0, RAX)
+        self.call("PyDict_SetItem")
+        a.store(RSP, 8, RAX)
+        a.load(RDI, RSP, 0)
+        self.decref(RDI)
+        a.alu_mem_imm(DIGIT_CMP, 0, RSP, 8, 0)
+        a.jump_if(NOT_EQUAL, failed)
+        a.mov_imm64(RAX, EXTERN_TAG)
+        a.reg_reg(ADD, 1, RAX, RBX)
+        a.zero(RDX)
+        a.bind(leave)
+        a.add_imm(RSP, 16)
+        a.pop(RBX)
+        a.ret()
+        a.bind(failed)
+        a.mov_imm(RDX, 1)
+        a.jump(leave)
+
     def box(self, value_type: ValueType, vector: int) -> None:
         """The object of a value in rax, xmm0 or at `[rsp + vector]`, to rax; 0 with an exception set."""
         kind = value_type & 7
@@ -417,14 +515,50 @@ class ValueWriter(StubWriter):
         else:
             self._box_reference(value_type)
 
+    def _routine_object(self) -> None:
+        """rax = the object with the bits in rdi of the store at rsi; 0 with an exception set. No Python code runs meanwhile."""
+        a = self.a
+        found, leave = a.label(), a.label()
+        a.push(RBX)
+        a.sub_imm(RSP, 16)
+        a.mov(RBX, RSI)
+        self.call("PyLong_FromUnsignedLongLong")
+        a.store(RSP, 0, RAX)
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, leave)
+        for name in ("recent", "settled"):
+            a.load(RDI, RBX, STORE[name])
+            a.load(RSI, RSP, 0)
+            self.call("PyDict_GetItemWithError")
+            a.test(RAX, RAX)
+            a.jump_if(NOT_EQUAL, found)
+        self.raise_error("PyExc_SystemError", b"an externref without an object")
+        a.zero(RAX)
+        a.bind(found)
+        a.mov(RBX, RAX)
+        a.mov(RDI, RAX)
+        self.call("Py_IncRef")
+        a.load(RDI, RSP, 0)
+        self.decref(RDI)
+        a.mov(RAX, RBX)
+        a.bind(leave)
+        a.add_imm(RSP, 16)
+        a.pop(RBX)
+        a.ret()
+
     def _box_reference(self, value_type: ValueType) -> None:
         a = self.a
         null, done = a.label(), a.label()
         a.test(RAX, RAX)
         a.jump_if(EQUAL, null)
-        a.mov_imm(RDX, value_type)
-        a.mov(RCX, RAX)
-        self.callback("box_reference", b"kK")
+        if is_extern(value_type):
+            a.mov(RDI, RAX)
+            self.load_activation_store(RSI)
+            a.call(self.routine("object", self._routine_object))
+        else:
+            a.mov_imm(RDX, value_type)
+            a.mov(RCX, RAX)
+            self.callback("box_reference", b"kK")
         a.bind(done)
 
         def write() -> None:

@@ -52,6 +52,7 @@ FLOAT_VALUE: Final = 16
 VAR_SIZE: Final = 16
 TUPLE_ITEMS: Final = 24
 BYTES_VALUE: Final = 32
+DICT_USED: Final = 16
 
 LAYOUTS: Final = {
     (3, 10): ObjectLayout(False, False, "PyObject_VectorcallDict"),

@@ -75,6 +75,12 @@ class LoadedCode(Resource):
         module = names.module_name
         return [Frame(module, function, names.function_name(function), at) for function, at in names.source_places(index, within)]
 
+    def function(self, offset: int) -> Frame:
+        """The function that has the code at an offset."""
+        index = self._indices[bisect_right(self._starts, offset) - 1]
+        names = self._names()
+        return Frame(None, index, None, None) if names is None else Frame(names.module_name, index, names.function_name(index), None)
+
     def keep(self) -> object:
         """The module."""
         return self._names()

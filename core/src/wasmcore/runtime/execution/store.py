@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from itertools import count
 from time import monotonic
 from weakref import WeakValueDictionary
@@ -26,13 +27,15 @@ LATE: Final = 0.05
 _numbers: Final = count(1)
 _by_address: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
 _by_number: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
+_saved: Final[dict[int, bytes]] = {}
+"""Contents of overflow areas, by their `id`, until they are put back."""
 _lock: Final = Lock()
 
 
 class Store(Resource):
     """A store record, its poll page and its overflow area. Freed with the last reference; contexts do not keep it alive."""
 
-    __slots__ = ("_contexts", "_interrupt", "_looked", "_polls", "_record", "address", "number", "waits")
+    __slots__ = ("_contexts", "_interrupt", "_looked", "_polls", "_record", "_request", "address", "number", "waits")
 
     def __init__(self) -> None:
         self.address = platform.allocate(STORE_SIZE)
@@ -45,6 +48,7 @@ class Store(Resource):
         self._looked = monotonic()
         self._contexts: set[int] = set()
         self._interrupt: BaseException | None = None
+        self._request: Callable[[], object] | None = None
         self.waits = True
         """Whether threads wait while another one is inside."""
         _by_address[self.address] = self
@@ -54,6 +58,13 @@ class Store(Resource):
     def activation(self) -> int:
         """Address of the innermost activation, 0 at rest."""
         return 0 if self._freed else int(self._record.activation)
+
+    @property
+    def own_activation(self) -> int:
+        """The same if the current thread is inside, else 0."""
+        # In this order: whoever else is inside can not have become the current thread in between.
+        activation = self.activation
+        return activation if process.is_current(self._record.thread) else 0
 
     @property
     def busy_elsewhere(self) -> bool:
@@ -81,6 +92,27 @@ class Store(Resource):
             other._contexts.clear()
             for context in contexts:
                 self.adopt(context)
+
+    def share_objects(self, recent: int, settled: int, room: int) -> None:
+        """Tell stubs where the objects are that code of the store holds: addresses of two dictionaries, which the caller keeps alive."""
+        self._record.recent = recent
+        self._record.settled = settled
+        self._record.room = room
+
+    @property
+    def room(self) -> int:
+        """How many objects are put into `recent` before stubs call `sweep`."""
+        return int(self._record.room)
+
+    @room.setter
+    def room(self, objects: int) -> None:
+        if not self._freed:
+            self._record.room = objects
+
+    def call_at_poll(self, request: Callable[[], object]) -> None:
+        """Let the thread that is inside call this at its next poll, once."""
+        self._request = request
+        self.request_poll()
 
     def interrupt(self, exception: BaseException) -> bool:
         """Let the code that is running in the store raise this exception soon; False if nothing is running. Any thread may ask."""
@@ -112,6 +144,11 @@ class Store(Resource):
         exception, self._interrupt = self._interrupt, None
         return exception
 
+    def take_request(self) -> Callable[[], object] | None:
+        """What somebody wants to be called, once."""
+        request, self._request = self._request, None
+        return request
+
     def is_poll_address(self, address: int) -> bool:
         """Whether an address is in the poll page."""
         return 0 <= address - self.address - POLL_OFFSET < platform.PAGE_SIZE
@@ -133,12 +170,20 @@ def by_number(number: int) -> Store | None:
 
 def save_overflow(store: int, slots: int = OVERFLOW_SLOTS) -> bytes:
     """What is in the overflow area of the store record at an address, or its first slots, before Python code runs that may use it."""
-    return ctypes.string_at(store + OVERFLOW_OFFSET, OVERFLOW_SLOT * slots)
+    data = ctypes.string_at(store + OVERFLOW_OFFSET, OVERFLOW_SLOT * slots)
+    _saved[id(data)] = data
+    return data
 
 
 def restore_overflow(store: int, data: bytes) -> None:
     """Put it back."""
     ctypes.memmove(store + OVERFLOW_OFFSET, data, len(data))
+    _saved.pop(id(data), None)
+
+
+def overflow_areas(store: Store) -> list[bytes]:
+    """What is in the overflow area of a store, and all that is saved of others."""
+    return [ctypes.string_at(store.address + OVERFLOW_OFFSET, OVERFLOW_SLOT * OVERFLOW_SLOTS), *_saved.values()]
 
 
 def _after_fork() -> None:

@@ -13,6 +13,7 @@ from wasmcore.plugin.target import INSTALLERS, HostInterface
 from wasmcore.runtime.execution import store as stores
 from wasmcore.runtime.execution import traps
 from wasmcore.runtime.execution.code_memory import CodeBlock, stub_code, wasm_code
+from wasmcore.runtime.execution.host_errors import RAISED, wrong_result
 from wasmcore.runtime.execution.signals import FaultHandler, SignalHandlers, blocked_faults
 from wasmcore.runtime.execution.threads import process
 from wasmcore.runtime.execution.ticker import Ticker
@@ -121,6 +122,10 @@ class Machine:
         """Hook: (packed value type, bits) -> object."""
         self.unbox_reference: Callable[[int, Any, int], int] = _not_set
         """Hook: (packed value type, object, address of the store record it goes to) -> bits, or TypeError."""
+        self.host_function: Callable[[int], tuple[str, FuncType]] = _not_set
+        """Hook: (address of the context of a host function) -> its name for messages, its type."""
+        self.sweep: Callable[[int], None] = _not_set
+        """Hook: (address of a store record): its `recent` objects are as many as there is room for."""
         self.pack_value: Callable[[int, Any], bytes] = _not_set
         """Hook: (packed value type, object) -> its bytes, or TypeError or OverflowError with what is wrong."""
         self._callbacks: dict[str, Callable[..., Any]] = {
@@ -133,6 +138,8 @@ class Machine:
             "wrong_argument": self._wrong_argument,
             "number": lambda kind, value: int.from_bytes(self.pack_value(kind, value), "little"),
             "box_reference": lambda kind, bits: self.box_reference(kind, bits),
+            "host_error": self._host_error,
+            "sweep": lambda store: self.sweep(store),
             "unbox_reference": lambda kind, value, store: self.unbox_reference(kind, value, store),
         }
         callbacks = {name: id(function) for name, function in self._callbacks.items()}
@@ -164,6 +171,13 @@ class Machine:
         except (TypeError, OverflowError) as error:
             raise type(error)(f"{trampoline.name}() argument {number + 1}: {error}") from None
         raise TypeError(f"{trampoline.name}() argument {number + 1}: {value_type_name(value_type)} expected")
+
+    def _host_error(self, error: BaseException, context: int, what: int, result: Any) -> BaseException:
+        """The callback `host_error`."""
+        if what != RAISED:
+            name, func_type = self.host_function(context)
+            error = wrong_result(error, name, func_type.results, what, result)
+        return traps.through_calls(error)
 
     def _load(self, code: bytes) -> int:
         block = stub_code.allocate(code)
@@ -291,6 +305,9 @@ class _SelfTest:
         return TrapKind.UNREACHABLE
 
     def frames(self, offset: int, is_return_address: bool) -> list[Frame]:
+        raise NotImplementedError
+
+    def function(self, offset: int) -> Frame:
         raise NotImplementedError
 
     def keep(self) -> object:

@@ -10,6 +10,7 @@ from weakref import ref
 from wasmcore._typing import Any, Final, Protocol, overload
 from wasmcore.errors import Frame, Trap, TrapKind
 from wasmcore.runtime.execution import store as stores
+from wasmcore.runtime.execution.host_errors import traceback_entry
 from wasmcore.runtime.execution.threads import ActivationRecord, ThreadRecord, process
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.locks import Lock
@@ -29,6 +30,9 @@ class CodeOwner(Protocol):
     def frames(self, offset: int, is_return_address: bool) -> list[Frame]:
         """The calls whose pc is at an offset, innermost first, several where calls were inlined; a return address stands behind the
         call instruction."""
+
+    def function(self, offset: int) -> Frame:
+        """The function whose code is at an offset, without where in it; what is inlined there does not count."""
 
     def keep(self) -> object:
         """What a backtrace has to keep alive so that it can ask for frames later."""
@@ -170,6 +174,21 @@ def _add_place(places: list[tuple[CodeOwner, int, bool]], pc: int, is_return: bo
     return True
 
 
+def through_calls(error: BaseException) -> BaseException:
+    """An exception that leaves a host function, with the WebAssembly calls that led there, up to the next call from Python, in its
+    traceback: by their names only, since where in a function a call stands takes compiling it again."""
+    thread = process.this_thread()
+    activation = ThreadRecord.from_address(thread).activation if thread is not None else 0
+    if activation:
+        places: list[tuple[CodeOwner, int, bool]] = []
+        _walk(places, ActivationRecord.from_address(activation).host_frame)
+        traceback = error.__traceback__
+        for owner, offset, is_return in places:
+            traceback = traceback_entry(traceback, owner.function(offset - is_return))
+        error.__traceback__ = traceback
+    return error
+
+
 def with_frames(trap: Trap) -> Trap:
     """A trap that Python code raises on behalf of the WebAssembly code that called it, with the backtrace of that."""
     thread = process.this_thread()
@@ -203,6 +222,9 @@ def _interrupted(store: stores.Store) -> None:
     overflow = stores.save_overflow(store.address)
     try:
         process.attend()
+        request = store.take_request()
+        if request is not None:
+            request()
         exception = store.take_interrupt()
         if exception is not None:
             raise exception

@@ -10,6 +10,7 @@ from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import Trap, TrapKind
 from wasmcore.runtime.execution import store as stores
 from wasmcore.runtime.execution import traps
+from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.group import group_of
 from wasmcore.runtime.objects.type_ids import id_matches
@@ -120,9 +121,10 @@ def _compile_function(context: int, number: int) -> int:
     code = contexts[context].code
     store = ctypes.c_uint64.from_address(context).value
     arguments = stores.save_overflow(store, code.most_params)
-    address = code.compile_function(number)
-    stores.restore_overflow(store, arguments)
-    return address
+    try:
+        return code.compile_function(number)
+    finally:
+        stores.restore_overflow(store, arguments)
 
 
 def _unbox_reference(value_type: int, value: Any, store: int) -> int:
@@ -135,6 +137,13 @@ def _unbox_reference(value_type: int, value: Any, store: int) -> int:
     return references.to_bits(value_type, value)
 
 
+def _sweep(store: int) -> None:
+    """Let go of objects that code of the store can not reach any more."""
+    group = group_of(store)
+    if group is not None:
+        group.externs.sweep()
+
+
 _tables: Final[dict[str, int]] = {}
 
 
@@ -145,6 +154,8 @@ def builtins_table(machine: Machine) -> int:
         machine.compile_function = _compile_function
         machine.box_reference = references.from_bits
         machine.unbox_reference = _unbox_reference
+        machine.host_function = lambda context: references.host_function(context + HOST_CONTEXT_SIZE)
+        machine.sweep = _sweep
         machine.pack_value = pack_value
         found = _tables[machine.target.name] = machine.builtins_table(BUILTINS)
     return found

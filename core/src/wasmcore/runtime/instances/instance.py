@@ -22,7 +22,7 @@ from wasmcore.runtime.objects.group import Group
 from wasmcore.runtime.objects.memory import Memory
 from wasmcore.runtime.objects.table import Table, new_tables
 from wasmcore.runtime.objects.tag import Tag, new_tag
-from wasmcore.types import NULLABLE_REFERENCE, TagType
+from wasmcore.types import NULLABLE_REFERENCE, FuncType, TagType
 
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ConstantExpression, ModuleInfo
@@ -212,6 +212,12 @@ class InstanceState:
             found = self.machine.builtin(owner, name, str(func_type), func_type, owner._funcref, self.release_gil)
             self._functions[index] = found
         return found
+
+    def host_function(self, index: int) -> tuple[str, FuncType]:
+        """Name and type of an imported function."""
+        item = [item for item in self.info.imports if item.kind == KIND_FUNCTION][index]
+        func_type = self.code.types.function(self.info.function_type(self.info.function_type_index(index)))
+        return f"{item.module}.{item.name}", func_type
 
     def export(self, kind: int, index: int) -> Any:
         """The Python object of something that can be exported."""

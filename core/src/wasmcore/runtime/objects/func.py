@@ -113,6 +113,10 @@ class Func(FunctionObject):
         """Itself, to whoever finds a reference to it."""
         return self
 
+    def host_function(self, index: int) -> tuple[str, FuncType]:
+        """Its name and type."""
+        return str(getattr(self.function, "__qualname__", type(self.function).__qualname__)), self.type
+
     @property
     def _owner(self) -> Func:
         """Itself: its funcref record belongs to nobody else."""

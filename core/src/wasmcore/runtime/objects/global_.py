@@ -22,12 +22,9 @@ class Global(Unique):
 
     def __init__(self, value_type: ValueType | str, value: Any, *, mutable: bool = False) -> None:
         global_type = GlobalType(checked_type(value_type), bool(mutable))
-        data = pack_value(global_type.value, value)
         cell = ctypes.create_string_buffer(32)
-        address = (ctypes.addressof(cell) + 15) & ~15
-        ctypes.memmove(address, data, 16)
-        self._setup(address, global_type, cell)
-        self._join_group_of(value)
+        self._setup((ctypes.addressof(cell) + 15) & ~15, global_type, cell)
+        self._write(value)
 
     def _setup(self, address: int, global_type: GlobalType, owner: object) -> None:
         self._made_once("_address")
@@ -44,15 +41,29 @@ class Global(Unique):
     @property
     def value(self) -> Any:
         """Its value: int, float, 16 bytes, or an object for references."""
+        if references.is_extern(self._type.value):
+            return self._group.extern_at(self._address) if self._group else None
         return unpack_value(self._type.value, self._bytes())
 
     @value.setter
     def value(self, value: Any) -> None:
         if not self._type.mutable:
             raise AttributeError("this global is not mutable")
+        self._write(value)
+
+    def _write(self, value: Any) -> None:
+        value_type = self._type.value
+        if value is not None and references.is_extern(value_type):
+            with (self._group or self._join(Group())).holding(value) as bits:
+                ctypes.c_uint64.from_address(self._address).value = bits
+            return
         self._join_group_of(value)
-        data = ctypes.create_string_buffer(pack_value(self._type.value, value), 16)
+        data = ctypes.create_string_buffer(pack_value(value_type, value), 16)
         platform.copy(self._address, ctypes.addressof(data), 8 if self._is_reference() else 16)
+
+    def extern_cells(self) -> tuple[int, int]:
+        """Address and number of its cells."""
+        return self._address, 1
 
     def _bytes(self) -> bytes:
         """The 16 bytes of its cell."""
@@ -68,7 +79,12 @@ class Global(Unique):
 
     def _join(self, group: Group) -> Group:
         """Become part of a group, which merges with the one it is in; the group of both."""
-        self._group = group if self._group is None else self._group.join(group)
+        if self._group is not None:
+            self._group = self._group.join(group)
+        else:
+            self._group = group
+            if references.is_extern(self._type.value):
+                group.add_root(self)
         return self._group
 
     def __repr__(self) -> str:

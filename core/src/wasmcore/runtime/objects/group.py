@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 
-from wasmcore._typing import Final
+from wasmcore._typing import Any, Final
 from wasmcore.runtime.execution.store import Store
 from wasmcore.runtime.execution.turns import wait_until_left
-from wasmcore.runtime.objects import references
+from wasmcore.runtime.objects.extern_objects import ExternObjects, Root, in_flight
 from wasmcore.runtime.system.locks import Lock
 
 _lock: Final = Lock()
-_alive: Final[weakref.WeakSet[Group]] = weakref.WeakSet()
 _of_store: Final[weakref.WeakValueDictionary[int, Group]] = weakref.WeakValueDictionary()
 """By the address of the store record."""
 
@@ -26,9 +30,8 @@ class Group:
         self._store: Store | None = Store()
         self._parent: Group | None = None
         self._escaped: set[object] = set()
-        _alive.add(self)
+        self._externs = ExternObjects(self._store)
         _of_store[self._store.address] = self
-        weakref.finalize(self, _last_group_gone)
 
     def root(self) -> Group:
         """The group this one is part of by now."""
@@ -45,6 +48,40 @@ class Group:
         store = self.root()._store
         assert store is not None
         return store
+
+    @property
+    def externs(self) -> ExternObjects:
+        """The objects that its code holds as externref."""
+        return self.root()._externs
+
+    def add_root(self, root: Root) -> None:
+        """Objects live as long as references to them are in this table or global. Call it before code of the group can reach it."""
+        group = None
+        while group is not self.root():
+            group = self.root()
+            group._externs.add_root(root)
+
+    @contextmanager
+    def holding(self, value: object) -> Iterator[int]:
+        """The bits of an object as an externref, to be written to a cell of the group within."""
+        with in_flight(value) as bits:
+            self.externs.make_room()
+            self.externs.add(bits, value)
+            yield bits
+            # The groups of others may have been joined meanwhile.
+            self.externs.add(bits, value)
+
+    def extern_at(self, address: int) -> Any:
+        """The object whose externref is in the cell at an address of the group, None for null."""
+        cell = ctypes.c_uint64.from_address(address)
+        while True:
+            bits, externs = cell.value, self.externs
+            try:
+                return externs.find(bits) if bits else None
+            except KeyError:
+                # Another thread may have changed it in between.
+                if (cell.value, self.externs) == (bits, externs):
+                    raise
 
     def keep(self, owner: object) -> None:
         """Keep an owner of functions alive as long as anybody of the group, since references to them may be anywhere in it."""
@@ -66,7 +103,11 @@ class Group:
             wait_until_left(busy.address)
 
     def _take(self, other: Group) -> None:
+        # Before and after: until all contexts know the one store, code may still use the other.
+        self._externs.take(other._externs)
         self.store.merge(other.store)
+        self._externs.take(other._externs)
+        other._externs = self._externs
         self._escaped |= other._escaped
         other._escaped = set()
         other._store = None
@@ -78,6 +119,26 @@ def group_of(store: int) -> Group | None:
     return _of_store.get(store)
 
 
-def _last_group_gone() -> None:
-    if not _alive:
-        references.forget_handles()
+def sweep_all() -> None:
+    """Let go of all objects that WebAssembly code can not reach any more."""
+    for reference in _of_store.valuerefs():
+        group = reference()
+        if group is not None and group._parent is None:
+            group._externs.sweep()
+
+
+class _Collections:
+    """What the collector tells, as attributes: no Python code runs at the end of a collection, where an exception of a signal handler
+    would be lost."""
+
+    __slots__ = ("stop",)
+
+    def _start(self, info: dict[str, int]) -> None:
+        # A full collection then finds the cycles that only WebAssembly code kept alive.
+        if info["generation"] == 2:
+            sweep_all()
+
+    start = property(fset=_start)
+
+
+gc.callbacks.append(partial(setattr, _Collections()))

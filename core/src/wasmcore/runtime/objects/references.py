@@ -1,8 +1,4 @@
-"""References as 64 bits: a function reference is the address of its funcref record, an extern reference a handle.
-
-Handles are numbers of a table of Python objects. An object keeps its handle, and stays alive, until the last store is gone: what
-generated code still holds can not be known.
-"""
+"""References as 64 bits: a function reference is the address of its funcref record; for extern references see `extern_objects`."""
 
 from __future__ import annotations
 
@@ -15,7 +11,17 @@ from wasmcore._typing import Any, Final, Protocol
 from wasmcore.plugin.layout import FUNCREF
 from wasmcore.runtime.objects.type_ids import abstract_heap_type, id_matches
 from wasmcore.runtime.system.resources import Unique
-from wasmcore.types import HEAP_CONCRETE, HEAP_EXTERN, HEAP_FUNC, HEAP_NOEXTERN, HEAP_NOFUNC, REFERENCE, ValueType, value_type_name
+from wasmcore.types import (
+    HEAP_CONCRETE,
+    HEAP_EXTERN,
+    HEAP_FUNC,
+    HEAP_NOFUNC,
+    NULLABLE_REFERENCE,
+    REFERENCE,
+    FuncType,
+    ValueType,
+    value_type_name,
+)
 
 
 class FunctionOwner(Protocol):
@@ -23,6 +29,9 @@ class FunctionOwner(Protocol):
 
     def function_at(self, index: int) -> Any:
         """The callable of a function index of this owner."""
+
+    def host_function(self, index: int) -> tuple[str, FuncType]:
+        """Name for messages, and type, of a function that Python provides."""
 
 
 class FunctionObject(Unique):
@@ -50,9 +59,6 @@ class FunctionObject(Unique):
 owners: Final[WeakValueDictionary[int, Any]] = WeakValueDictionary()
 """By number; alive as long as somebody else keeps them."""
 _numbers: Final = count(1)
-_handles: Final[dict[int, object]] = {}
-_handle_of: Final[dict[int, int]] = {}
-_next_handle: Final = count(1)
 
 
 def register_owner(owner: FunctionOwner) -> int:
@@ -68,15 +74,23 @@ def function_object(value: Any) -> FunctionObject | None:
     return candidate if isinstance(candidate, FunctionObject) else None
 
 
+def is_extern(value_type: ValueType) -> bool:
+    """Whether any Python object is a value of this type."""
+    return value_type >> 3 == HEAP_EXTERN and value_type & 7 >= NULLABLE_REFERENCE
+
+
+def refuse_null(value_type: ValueType) -> None:
+    """TypeError if None is no value of a reference type."""
+    if value_type & 7 == REFERENCE:
+        raise TypeError(f"{value_type_name(value_type)} expected, got None")
+
+
 def to_bits(value_type: ValueType, value: Any) -> int:
-    """The bits of a Python object as a reference of this type; TypeError if it is none."""
+    """The bits of a function or None as a reference of this type; TypeError if it is none."""
     if value is None:
-        if value_type & 7 == REFERENCE:
-            raise TypeError(f"{value_type_name(value_type)} expected, got None")
+        refuse_null(value_type)
         return 0
     heap = value_type >> 3
-    if heap == HEAP_EXTERN:
-        return _handle(value)
     if abstract_heap_type(heap) == HEAP_FUNC:
         function = function_object(value)
         if function is not None:
@@ -94,30 +108,21 @@ def funcref_type_id(address: int) -> int:
     return ctypes.c_uint32.from_address(address + FUNCREF["type_id"]).value
 
 
+def host_function(funcref: int) -> tuple[str, FuncType]:
+    """Name for messages, and type, of the Python function with this funcref record."""
+    owner = ctypes.c_uint64.from_address(funcref + FUNCREF["owner"]).value
+    index = ctypes.c_uint32.from_address(funcref + FUNCREF["index"]).value
+    found: tuple[str, FuncType] = owners[owner].host_function(index)
+    return found
+
+
 def from_bits(value_type: ValueType, bits: int) -> Any:
-    """The Python object of a reference."""
+    """The function of a reference, None for null."""
     if bits == 0:
         return None
     heap = value_type >> 3
-    if heap in (HEAP_EXTERN, HEAP_NOEXTERN):
-        return _handles[bits]
     if heap == HEAP_NOFUNC or abstract_heap_type(heap) == HEAP_FUNC:
         owner = ctypes.c_uint64.from_address(bits + FUNCREF["owner"]).value
         index = ctypes.c_uint32.from_address(bits + FUNCREF["index"]).value
         return owners[owner].function_at(index)
     raise TypeError(f"a {value_type_name(value_type)} can not be given to Python")
-
-
-def _handle(value: object) -> int:
-    handle = _handle_of.get(id(value))
-    if handle is None:
-        handle = next(_next_handle)
-        _handles[handle] = value
-        _handle_of[id(value)] = handle
-    return handle
-
-
-def forget_handles() -> None:
-    """Drop all handles; called when no store is left."""
-    _handle_of.clear()
-    _handles.clear()

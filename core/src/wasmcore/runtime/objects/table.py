@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from operator import index
 from weakref import ref
 
@@ -27,10 +28,12 @@ _SMALL: Final = 1 << 12
 class TableSpace(Space):
     """What the runtime uses of a table: its cells, as the bits of references."""
 
-    __slots__ = ("_group", "_together", "cells", "largest")
+    __slots__ = ("_group", "_together", "cells", "element", "largest")
 
-    def __init__(self, limits: Limits, together: list[ref[TableSpace]]) -> None:
+    def __init__(self, table_type: TableType, together: list[ref[TableSpace]]) -> None:
         """A space of its own, or one of those that an instance has `together`."""
+        limits = table_type.limits
+        self.element = table_type.element
         self._together = together
         self._check_total(limits.minimum)
         self.largest = MAXIMUM_ELEMENTS if limits.maximum is None else min(limits.maximum, MAXIMUM_ELEMENTS)
@@ -81,9 +84,31 @@ class TableSpace(Space):
         """Copy elements of a table, which may be this one; the caller has checked the bounds."""
         self.write(to, source.address + start * _CELL, elements)
 
+    def extern_cells(self) -> tuple[int, int]:
+        """Address and number of its cells."""
+        return self.address, self.length
+
+    def extern_at(self, place: int) -> Any:
+        """The object whose externref is at an index, None for null."""
+        return self._group.extern_at(self.address + place * _CELL) if self._group else None
+
+    def holding(self, value: Any) -> AbstractContextManager[int]:
+        """The bits of an element, to be written within."""
+        if value is not None and references.is_extern(self.element):
+            return (self._group or self.join(Group())).holding(value)
+        function = references.function_object(value)
+        if function is not None:
+            self.join(function._group)
+        return nullcontext(references.to_bits(self.element, value))
+
     def join(self, group: Group) -> Group:
         """Become part of a group, which merges with the one it is in; the group of both."""
-        self._group = group if self._group is None else self._group.join(group)
+        if self._group is not None:
+            self._group = self._group.join(group)
+        else:
+            self._group = group
+            if references.is_extern(self.element):
+                group.add_root(self)
         return self._group
 
 
@@ -104,11 +129,12 @@ class Table(Unique):
             raise ValueError(f"table limits {limits} are not within 0..{MAXIMUM_ELEMENTS} elements")
         self._setup(TableType(reference_type(element), limits), [])
         if initial is not None or (limits.minimum and self._type.element & 7 == REFERENCE):
-            self._space.fill(0, self._bits(initial), limits.minimum)
+            with self._space.holding(initial) as bits:
+                self._space.fill(0, bits, limits.minimum)
 
     def _setup(self, table_type: TableType, together: list[ref[TableSpace]]) -> None:
         self._made_once("_space")
-        space = TableSpace(table_type.limits, together)
+        space = TableSpace(table_type, together)
         self._type = table_type
         self._space = space
 
@@ -129,16 +155,15 @@ class Table(Unique):
         return self._space.length
 
     def __getitem__(self, place: int) -> Any:
-        return references.from_bits(self._type.element, self._space.cells[self._checked(place)])
+        space, number = self._space, self._checked(place)
+        if references.is_extern(space.element):
+            return space.extern_at(number)
+        return references.from_bits(space.element, space.cells[number])
 
     def __setitem__(self, place: int, value: Any) -> None:
-        self._space.cells[self._checked(place)] = self._bits(value)
-
-    def _bits(self, value: Any) -> int:
-        function = references.function_object(value)
-        if function is not None:
-            self._space.join(function._group)
-        return references.to_bits(self._type.element, value)
+        number = self._checked(place)
+        with self._space.holding(value) as bits:
+            self._space.cells[number] = bits
 
     def _checked(self, place: int) -> int:
         number = index(place)
@@ -150,7 +175,8 @@ class Table(Unique):
         """Make it larger by so many elements and return the size before; MemoryError where its maximum or the system forbids."""
         if index(elements) < 0:
             raise ValueError(f"a table can not shrink: grow({elements})")
-        return self._space.grow(index(elements), self._bits(value))
+        with self._space.holding(value) as bits:
+            return self._space.grow(index(elements), bits)
 
     def __repr__(self) -> str:
         return f"<wasmcore.Table of {len(self)} {value_type_name(self.element)}>"

@@ -7,6 +7,7 @@ import struct
 from operator import index
 
 from wasmcore._typing import Any, Final
+from wasmcore.runtime.execution.host_errors import shown
 from wasmcore.runtime.objects import references
 from wasmcore.types import F32, F64, I32, I64, V128, ValueType, value_type_name
 
@@ -28,7 +29,7 @@ def pack_value(value_type: ValueType, value: Any) -> bytes:
         bits, layout = _UNSIGNED[kind]
         number = _integer(value_type, value)
         if not -(1 << bits - 1) <= number < 1 << bits:
-            raise OverflowError(f"{number} does not fit {value_type_name(value_type)}")
+            raise OverflowError(f"{shown(number)} does not fit {value_type_name(value_type)}")
         data = struct.pack(layout, number & ((1 << bits) - 1))
     elif kind in _STRUCT:
         if not hasattr(value, "__float__") and not hasattr(value, "__index__"):
