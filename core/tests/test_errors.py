@@ -21,6 +21,7 @@ ARGUMENTS: dict[type[BaseException], tuple[Any, ...]] = {
     errors.CompileError: ("too large", 0x10),
     errors.DecodeError: ("unexpected end", 8),
     errors.ValidationError: ("type mismatch", None),
+    errors.NotCompiledError: (0xFB00, 3, 8, "not compiled"),
     errors.TextError: ("unknown operator", 2, 5, "\t(i32.ad)"),
     errors.Exit: (3,),
     errors.Trap: (errors.TrapKind.INTEGER_DIVIDE_BY_ZERO, FRAMES),

@@ -25,7 +25,7 @@ def wrong_result(error: BaseException, name: str, results: Sequence[ValueType], 
     """The exception, of the same kind, that says what a host function returned and what is expected of it. What a number raised while it
     was converted stays as it is."""
     is_number = what == WRONG_COUNT or results[what] & 7 < NULLABLE_REFERENCE
-    if type(error) not in (TypeError, OverflowError) or (is_number and error.__traceback__ is not None):
+    if type(error) not in (TypeError, OverflowError) or (is_number and _raised_by_others(error.__traceback__)):
         return error
     if what == WRONG_COUNT:
         if isinstance(result, tuple):
@@ -36,6 +36,13 @@ def wrong_result(error: BaseException, name: str, results: Sequence[ValueType], 
     if isinstance(error, OverflowError):
         return OverflowError(f"{returned}, which does not fit {expected}")
     return TypeError(f"{returned} where {expected} is expected")
+
+
+def _raised_by_others(entry: TracebackType | None) -> bool:
+    """Whether an exception comes from Python code that is not ours."""
+    while entry is not None and entry.tb_next is not None:
+        entry = entry.tb_next
+    return entry is not None and str(entry.tb_frame.f_globals.get("__name__")).partition(".")[0] != "wasmcore"
 
 
 def shown(value: object) -> str:
