@@ -289,7 +289,6 @@ def in_fork(world: World, inner: Step) -> None:
         return
     code = 3
     try:
-        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=sys.__stderr__)
         world.worker = None
         world.run(inner)
         code = 0

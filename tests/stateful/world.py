@@ -259,12 +259,15 @@ _BINARIES: dict[int, bytes] = {}
 
 
 def prepare() -> None:
-    """Import what programs use, so that a process forked from here is quick, and leave signal handlers alone."""
+    """Import what programs use, so that a process forked from here is quick; signal handlers stay as they are."""
     engine = wasmcore.Engine("singlepass", signals=False, cache=False)
     modules = [wasmcore.Module(_binary(guest), engine=engine) for guest in range(len(GUESTS))]
     exports = wasmcore.Instance(modules[0], {"env": {"host": host_function}}).exports
     assert exports.add(5) == GuestModel(GUESTS[0], {}).add(5)
+    assert len(dict(exports)) == len(exports)  # each function makes the stub of its type
     tested_backends()
+    gc.collect()
+    gc.freeze()
 
 
 def objects_of_wasmcore() -> Counter[str]:
