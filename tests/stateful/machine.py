@@ -20,6 +20,8 @@ from .operations import INNER, OPERATIONS
 from .world import Step
 
 MOST_STEPS = 30
+SHRINKING = 60
+"""Seconds to look for a smaller program than the first one that goes wrong."""
 EXAMPLES = 200
 """Programs that a search makes of one seed."""
 
@@ -28,13 +30,31 @@ class WrongProgram(AssertionError):
     """A program that did not do what its model says."""
 
     def __init__(self, program: list[Step], report: Report) -> None:
-        super().__init__(f"{report}\npython -m tests.stateful --program '{_as_json(program)}'")
+        super().__init__(f"{report}\npython -m tests.stateful --program '{json.dumps(program)}'")
         self.program = program
         self.report = report
 
 
-def _as_json(program: list[Step]) -> str:
-    return json.dumps(program)
+class Trials:
+    """Runs programs, and remembers those that went wrong, since not every fault shows every time."""
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+        self._wrong: dict[str, WrongProgram] = {}
+        self._first = 0.0
+
+    def run(self, program: list[Step]) -> None:
+        """WrongProgram if it goes wrong, or went wrong before. No others are tried when it is time to stop looking for smaller ones."""
+        key = json.dumps(program)
+        if key in self._wrong:
+            raise self._wrong[key]
+        if self._wrong and monotonic() > self._first + SHRINKING:
+            return
+        report = self._children.run(program)
+        if not report.passed:
+            self._first = self._first or monotonic()
+            self._wrong[key] = WrongProgram(program, report)
+            raise self._wrong[key]
 
 
 def _arguments(name: str, inner: st.SearchStrategy[Step]) -> dict[str, st.SearchStrategy[Any]]:
@@ -56,7 +76,7 @@ def _inner_steps(names: list[str]) -> st.SearchStrategy[Step]:
 class Embedder(RuleBasedStateMachine):
     """What somebody who uses the engine does. The steps are run at the end, so that shrinking is quick and a crash harms nobody."""
 
-    children: Children
+    trials: Trials
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,9 +90,7 @@ class Embedder(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Run what was collected."""
         if self.program:
-            report = self.children.run(self.program)
-            if not report.passed:
-                raise WrongProgram(self.program, report)
+            self.trials.run(self.program)
 
 
 def _rule(name: str, inner: st.SearchStrategy[Step]) -> Any:
@@ -90,7 +108,7 @@ def check(children: Children, examples: int, seed: int | None = None, without: C
     """
     names = [name for name in OPERATIONS if name not in without]
     inner = _inner_steps(names)
-    machine: Any = type("Embedder", (Embedder,), {"children": children, **{name: _rule(name, inner) for name in names}})
+    machine: Any = type("Embedder", (Embedder,), {"trials": Trials(children), **{name: _rule(name, inner) for name in names}})
     run_state_machine_as_test(
         machine if seed is None else with_seed(seed)(machine),
         settings=settings(

@@ -242,7 +242,7 @@ def alarm(world: World, instance: int, raises: int, late: int) -> None:
     counts: list[int] = []
     if late or signal.getsignal(signal.SIGALRM) is not _raise or not raises:
         signal.signal(signal.SIGALRM, _raise if raises else _count(counts))
-    signal.setitimer(signal.ITIMER_REAL, 0.002)
+    signal.setitimer(signal.ITIMER_REAL, 0.02)
     try:
         if raises:
             world.agree(exports.forever, lambda: _raise(0, None))
