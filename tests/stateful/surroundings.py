@@ -242,6 +242,7 @@ def alarm(world: World, instance: int, raises: int, late: int) -> None:
     counts: list[int] = []
     if late or signal.getsignal(signal.SIGALRM) is not _raise or not raises:
         signal.signal(signal.SIGALRM, _raise if raises else _count(counts))
+    gc.disable()  # what is raised while the collector calls somebody is lost
     signal.setitimer(signal.ITIMER_REAL, 0.02)
     try:
         if raises:
@@ -254,6 +255,7 @@ def alarm(world: World, instance: int, raises: int, late: int) -> None:
             assert counts, "the handler of a signal was never called"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        gc.enable()
 
 
 def _never(number: int, frame: FrameType | None) -> None:
