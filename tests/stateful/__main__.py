@@ -5,9 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Collection
+from hashlib import sha256
 
-from .children import Children
+from .children import FOUND, Children
 from .machine import search
+
+
+def search_and_write(minutes: float, without: Collection[str] = ()) -> int:
+    """Look for wrong programs for so long, print them and write them to `found`; how many there are."""
+    found = search(60 * minutes, without)
+    for wrong in found:
+        print(wrong, end="\n\n")
+        data = json.dumps(wrong.program)
+        FOUND.mkdir(exist_ok=True)
+        (FOUND / f"{sha256(data.encode()).hexdigest()[:12]}.json").write_text(data + "\n")
+    return len(found)
 
 
 def main() -> int:
@@ -18,9 +31,7 @@ def main() -> int:
     parser.add_argument("--program", metavar="JSON", help="run this one instead")
     options = parser.parse_args()
     if options.program is None:
-        found = search(60 * options.minutes, options.without)
-        print(*found, sep="\n\n")
-        return bool(found)
+        return bool(search_and_write(options.minutes, options.without))
     children = Children()
     try:
         report = children.run(json.loads(options.program))

@@ -16,6 +16,8 @@ from .driver import END, PATIENCE
 from .world import Step
 
 ROOT = Path(__file__).parents[2]
+FOUND = Path(__file__).parent / "found"
+"""Programs that a search found, as JSON; tests run them from then on."""
 
 
 class Report(NamedTuple):

@@ -1,4 +1,7 @@
-"""What is done again and again while nothing may pile up: `python -m tests.stateful.phases NAME SECONDS` prints the counts after each block."""
+"""What is done again and again while nothing may pile up.
+
+`python -m tests.stateful.phases NAME SECONDS` prints the counts after each block of rounds.
+"""
 
 from __future__ import annotations
 

@@ -220,7 +220,6 @@ def during_call(world: World, instance: int, inner: Step) -> None:
                 raise
 
     running = _Elsewhere(_start_fresh, work)
-    del spin
     world.run(inner)
     running.join()
 
