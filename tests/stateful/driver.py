@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 
+from . import interrupts as interrupts
 from . import surroundings as surroundings
 from .operations import OPERATIONS
 from .world import EndOfProgram, Step, World, objects_of_wasmcore, prepare

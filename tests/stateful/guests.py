@@ -43,7 +43,10 @@ GUESTS = (
     Guest("2 6", frozenset({"functions", "kept"}), start="trap"),
     Guest("i64 0 2", frozenset({"counter"}), seeded=False),
     Guest("0", frozenset({"memory", "functions"})),
+    Guest("0", EVERYTHING, seeded=False),
 )
+ONLY_LINKS = len(GUESTS) - 1
+"""The number of the guest that imports everything and writes nothing when it is instantiated."""
 FUNCTIONS = 3, 20
 """Limits of the table of functions where a module defines it."""
 OBJECTS = 2, 5000

@@ -14,6 +14,7 @@ from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from . import interrupts as interrupts
 from . import surroundings as surroundings
 from .children import Children, Report
 from .operations import INNER, OPERATIONS

@@ -9,9 +9,9 @@ import numpy
 
 import wasmcore
 
-from .guests import TRAPS, Guest
+from .guests import GUESTS, TRAPS, Guest
 from .model import PAGE, FunctionModel, GlobalModel, GuestModel, MemoryModel, TableModel
-from .world import HostError, NothingToDo, Step, View, World
+from .world import ENGINES, HostError, NothingToDo, Step, View, World
 
 INNER: Final = -1
 """The bound of an argument that is another step."""
@@ -57,20 +57,28 @@ def place(model: MemoryModel, number: int) -> int:
     return (0, 1, 5, max(size - 1, 0), size, PAGE - 1, PAGE, size + PAGE - 1, 0x7FFFFFFF, far)[number]
 
 
-@operation(guest=8, engine=20, imports=7, release_gil=1)
+@operation(guest=len(GUESTS) - 1, engine=len(ENGINES) - 1, imports=7, release_gil=1)
 def instance(world: World, guest: int, engine: int, imports: int, release_gil: int) -> None:
     """An instance, its imports taken from what there is, directly or by a `Linker`."""
+    world.may_be_busy |= bool(release_gil)
+    made: list[wasmcore.Instance] = []
+    make, model, module = new_instance(world, guest, engine, imports, bool(release_gil))
+    world.agree(lambda: made.append(make()), model.initialize)
+    for found in made:
+        assert list(found.exports) == [item.name for item in module.exports] and len(found.exports) == len(module.exports)
+        world.hold("instances", found, model)
+
+
+def new_instance(
+    world: World, guest: int, engine: int, imports: int, release_gil: bool
+) -> tuple[Callable[[], wasmcore.Instance], GuestModel, wasmcore.Module]:
+    """What makes an instance, its model before it is initialized, and the module."""
     shape, module = world.module(guest, engine)
     chosen = {name: _import(world, shape, name, imports) for name in sorted(shape.imports)}
     model = GuestModel(shape, {name: found.model for name, found in chosen.items()})
     host = wasmcore.Func(["i64"], ["i64"], world.host) if imports & 1 else world.host
     values = {"host": host, **{name: found.object for name, found in chosen.items()}}
-    world.may_be_busy |= bool(release_gil)
-    made: list[wasmcore.Instance] = []
-    world.agree(lambda: made.append(_instantiate(module, values, imports, bool(release_gil))), model.initialize)
-    for found in made:
-        assert list(found.exports) == [item.name for item in module.exports] and len(found.exports) == len(module.exports)
-        world.hold("instances", found, model)
+    return lambda: _instantiate(module, values, imports, release_gil), model, module
 
 
 def _instantiate(module: wasmcore.Module, values: dict[str, Any], imports: int, release_gil: bool) -> Any:

@@ -25,6 +25,7 @@ from typing import Any, Final
 import wasmcore
 from tests.backends import tested_backends
 
+from . import interrupts as interrupts
 from . import surroundings as surroundings
 from .counts import Counts, count
 from .guests import GUESTS, TRAPS, padded, text

@@ -106,7 +106,7 @@ class World:
         self.depth = 0
         """How many host functions are active."""
         self.may_be_busy = False
-        """Whether another thread is, or may be, inside of an instance that has let go of the interpreter lock."""
+        """Whether some instance lets go of the interpreter lock, so that another thread may be inside of its group."""
         self.worker: Any = None
         self._level = 0
 
@@ -190,7 +190,8 @@ class World:
         try:
             found, value = self._outcome(real)
         except wasmcore.StoreBusyError:
-            if self.may_be_busy:
+            # Two groups whose code is running, in host functions of each other, can not become one.
+            if self.may_be_busy or self.depth > 1:
                 raise NothingToDo from None
             raise
         expected, model = _modelled(modelled)
