@@ -15,7 +15,7 @@ import pytest
 
 from wasmcore.errors import Frame, StoreBusyError, TrapKind
 from wasmcore.plugin.layout import POLL_OFFSET, THREAD_FIELDS, THREAD_SIZE, size
-from wasmcore.runtime.execution import code_memory, threads, traps
+from wasmcore.runtime.execution import code_memory, traps, turns
 from wasmcore.runtime.execution import store as stores
 from wasmcore.runtime.execution.code_memory import CodeMemory, wasm_code
 from wasmcore.runtime.execution.store import Store
@@ -188,9 +188,12 @@ class Actor:
         self.thread = ThreadPoolExecutor(1)
 
     def enter(self, store: Store) -> int:
-        """Enter; the record of the thread that is inside afterwards."""
-        self.thread.submit(threads.enter, store.address, self.pointer).result()
-        return int(StoreRecord.from_address(store.address).thread)
+        """Ask for one's turn as the entry stub does, which then makes the store one's own; the record of the thread."""
+        thread = self.thread.submit(turns.enter, store.address, self.pointer).result()
+        record = StoreRecord.from_address(store.address)
+        if record.thread != thread:
+            record.activation, record.thread = 0, thread
+        return int(thread)
 
 
 def test_entering() -> None:
@@ -204,13 +207,13 @@ def test_entering() -> None:
     assert len({mine, other, process.nobody}) == 3
     assert actors[0].enter(store) == mine
     record.activation = 1
+    store.waits = False
     with pytest.raises(StoreBusyError):
         actors[1].enter(store)
     assert actors[0].enter(store) == mine
     # A thread that ended inside leaves the store to others.
     ThreadRecord.from_address(mine).pointer = 0
     assert actors[1].enter(store) == other
-    assert record.activation == 0
     assert actors[2].enter(store) == mine
     for address in (mine, other):
         ThreadRecord.from_address(address).pointer = 0

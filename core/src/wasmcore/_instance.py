@@ -66,7 +66,10 @@ class Instance:
 
     imports: by module and name; what they do not hold is taken from installed host modules (WASI), to which `host_options` passes
         options by the name of the plugin, as in `{"wasi": {"args": ["app"]}}`.
-    release_gil: let other Python threads run while functions of this instance run; costs some 20 ns a call.
+    release_gil: let other Python threads run all the time while functions of this instance run, not only every few milliseconds; costs
+        some 20 ns a call.
+    wait: a thread that calls a function while another one is inside of this instance, or of one that is linked with it, waits until that
+        one has left; with False, it gets StoreBusyError.
 
     LinkError where an import is missing or has another type; Trap where initialisation traps.
     """
@@ -78,6 +81,7 @@ class Instance:
         *,
         host_options: Mapping[str, Mapping[str, Any]] | None = None,
         release_gil: bool = False,
+        wait: bool = True,
     ) -> None:
         self.module = module
         link = _Link()
@@ -88,7 +92,7 @@ class Instance:
         engine = module.engine
         linked.memories += [Memory.of_type(memory.type, guarded=engine.guard) for memory in module.info.memories[len(linked.memories) :]]
         code = module.code(tuple([memory.guarded and engine.signals for memory in linked.memories]))
-        self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil)
+        self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil, wait)
         self.exports = Exports(self._state)
         link.complete(self._state)
         self._state.initialize()

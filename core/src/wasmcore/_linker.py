@@ -26,9 +26,9 @@ class Linker:
         """Provide all exports of an instance under a module name."""
         self._names.setdefault(module, {}).update(instance.exports)
 
-    def instantiate(self, module: Module, *, name: str | None = None, release_gil: bool = False) -> Instance:
-        """An instance of a module, its exports defined under `name` for those that follow."""
-        instance = Instance(module, self._names, host_options=self._host_options, release_gil=release_gil)
+    def instantiate(self, module: Module, *, name: str | None = None, release_gil: bool = False, wait: bool = True) -> Instance:
+        """An instance of a module, its exports defined under `name` for those that follow; see `Instance`."""
+        instance = Instance(module, self._names, host_options=self._host_options, release_gil=release_gil, wait=wait)
         if name is not None:
             self.define_instance(name, instance)
         return instance

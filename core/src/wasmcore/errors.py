@@ -76,7 +76,7 @@ class Exit(WasmcoreError):
 
 
 class StoreBusyError(WasmcoreError):
-    """Another thread is running code of the same group of linked instances."""
+    """Another thread is running code of the same group of linked instances, and waiting for it would never end, or is not wanted."""
 
 
 class TrapKind(IntEnum):

@@ -282,6 +282,7 @@ def test_another_thread_finds_the_store_busy(world: World) -> None:
         inside.set()
         assert go_on.wait(20)
 
+    world.store.waits = False
     f = world.function((), (), forward, (world.host((), (), wait),))
     free = world.function((), (), undefined(TrapKind.UNREACHABLE))
     thread = threading.Thread(target=f)

@@ -55,9 +55,11 @@ STORE_FIELDS: Final = (
     Field("thread", _u64, "thread record of the thread that is or was last inside"),
     Field("number", _u64, "number of the store, for Python"),
     Field("polls", _u32, "code that does without signals counts its polls down here, and calls the built-in `poll` below 0"),
+    Field("withdrawn", _u32, "1 from when the poll page is withdrawn until a poll has given it back"),
+    Field("waiter", _u64, "the lock (`PyThread_type_lock`) to release when the outermost activation ends, 0 if no thread waits"),
 )
 POLL_OFFSET: Final = 4096
-"""The poll page, from the store record: loaded at loop heads and function entries, protected to interrupt."""
+"""The poll page, from the store record: loaded at loop heads and function entries, withdrawn (nothing may touch it) to interrupt."""
 OVERFLOW_OFFSET: Final = 8192
 """The overflow area, from the store record: 16 bytes per argument or result that has no register."""
 OVERFLOW_SLOT: Final = 16
@@ -73,6 +75,8 @@ THREAD_FIELDS: Final = (
     Field("trap_address", _u64, "address that the last fault was about"),
     Field("trap_frame", _u64, "frame pointer at the last fault"),
     Field("resume_pc", _u64, "where an interrupt continues when no exception came of it"),
+    Field("store", _u64, "address of the store record of the innermost activation, 0 outside WebAssembly"),
+    Field("seen", _u64, "what `store` was when the ticker last looked"),
 )
 THREAD_SIZE: Final = 128
 """Thread records stand in one array, so that the signal handler can search it."""
@@ -84,6 +88,7 @@ ACTIVATION_FIELDS: Final = (
     Field("stack", _u64, "stack pointer that unwinding restores"),
     Field("thread_state", _u64, "the saved PyThreadState while the interpreter lock is released, else 0"),
     Field("host_frame", _u64, "frame pointer of the host call that is running inside, else 0"),
+    Field("outer_store", _u64, "what `thread.store` was before"),
 )
 """An activation stands on the native stack, made by the entry stub."""
 
@@ -92,14 +97,24 @@ PROCESS_FIELDS: Final = (
     Field("threads", _u64, "address of the array of thread records"),
     Field("code_count", _u64, "how many code regions there are"),
     Field("unwind", _u64, "address of the stub that leaves the innermost activation with NULL"),
-    Field("main_thread", _u64, "thread record of the main thread, 0 before it first enters"),
+    Field("handlers_changed", _u32, "1 when somebody has installed a handler for a fault since"),
+    Field("ticker_asleep", _u32, "1 when the ticker has to be started or woken"),
+    Field("ticker_wakes", _u32, "the word that the ticker sleeps on (a futex)"),
+    Field("ticker_stop", _u32, "1 to end the ticker"),
+    Field("ticker_scans", _u32, "odd while the ticker looks at stores"),
 )
-"""The process record, one per process; behind it the code regions {start, size} and the chained signal actions."""
+"""The process record, one per process; behind it the code regions {start, size}, the chained signal actions and the given ones. Each
+entry and each return from a host call look at `handlers_changed` and `ticker_asleep` as one u64, and call the callback `attend` if that is
+not zero."""
 CODE_REGIONS_OFFSET: Final = 64
 CODE_REGIONS: Final = 64
 SIGNAL_ACTIONS_OFFSET: Final = CODE_REGIONS_OFFSET + 16 * CODE_REGIONS
 """{handler, flags} of the action before ours, by signal number (64 of them)."""
-PROCESS_SIZE: Final = SIGNAL_ACTIONS_OFFSET + 16 * 64
+GIVEN_ACTIONS_OFFSET: Final = SIGNAL_ACTIONS_OFFSET + 16 * 64
+"""`struct sigaction` of the C library as others gave it for a signal, by number, for the signals of faults."""
+GIVEN_ACTION_SIZE: Final = 152
+GIVEN_ACTIONS: Final = 12
+PROCESS_SIZE: Final = GIVEN_ACTIONS_OFFSET + GIVEN_ACTION_SIZE * GIVEN_ACTIONS
 
 
 def offsets(fields: tuple[Field, ...]) -> dict[str, int]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from wasmcore._named_tuple import NamedTuple
-from wasmcore._typing import Protocol
+from wasmcore._typing import Final, Protocol
 from wasmcore.plugin.convention import CallingConvention
+
+INSTALLERS: Final = ("sigaction", "signal", "bsd_signal")
+"""Functions of the C library that install a signal handler; the signal is their first argument. What they are called for in this
+process is done by stubs."""
 
 
 class HostInterface(NamedTuple):
@@ -22,8 +26,10 @@ class HostInterface(NamedTuple):
     callbacks: dict[str, int]
     """Addresses of the Python callables that stubs call, by name:
 
-    - `enter(store: int, pointer: int) -> None`: the thread with this thread pointer is not the one that `store.thread` names; binds
-      it or raises. The stub then looks again.
+    - `enter(store: int, pointer: int) -> int`: the thread with this thread pointer is not the one that `store.thread` names: waits for its
+      turn and returns the address of its thread record, or raises. If then the store has no activation, or that of a thread whose
+      record is free, the stub makes the activation 0 and this thread the store's, with the interpreter lock held; and looks again.
+    - `attend() -> None`: the process record asks for it, at an entry (the activation is there) or at the end of a host call; or raises.
     - `trap(thread: int, pc: int, address: int, frame: int) -> None`: raises the exception of a fault, with what the thread record
       said about it; returns normally only for an interrupt that raised nothing, after which the code is resumed.
     - `poll(store: int) -> None`: the polls of the store with this address are counted down: counts anew, and raises the exception of an
@@ -66,14 +72,21 @@ class Target(Protocol):
 
         - `signal_handler`: a `sigaction` handler (SA_SIGINFO) for faults. Where the pc is in a code region of the process record and the
           thread has an activation, records the fault in the thread record and continues at `trap`; else the chained action.
-        - `interrupt_handler`: the same for SIGINT: protects the poll page of the store the main thread is inside, then chains.
-        - `trap`: unprotects the poll page if the fault is about it, calls the callback `trap` on the stack of the fault, then unwinds;
-          or resumes with all registers as they were.
+        - `trap`: gives the poll page back if the fault is about it (and then clears `store.withdrawn`), calls the callback `trap` on the
+          stack of the fault, then unwinds; or resumes with all registers as they were.
         - `poll`: the built-in of that name: calls the callback `poll`, then unwinds, or returns with all registers as they were.
         - `unwind`: leaves the innermost activation of the current thread; its entry stub returns NULL to Python. Jumped to with a
           Python exception set and the interpreter lock held.
         - `lazy`: jumped to by `lazy_stubs`: saves the arguments, calls the callback `compile`, continues in the compiled code.
         - `thread_exit`: a destructor for a pthread key: frees the thread record it is given.
+        - `ticker`: a C function that a thread of its own runs until `process.ticker_stop`. Every 5 milliseconds it looks at `store` of each
+          thread record; a store that was there at the last look and is not withdrawn becomes so, in both senses. While it looks
+          `process.ticker_scans` is odd. When it finds no store that is not withdrawn for a second, it sets `ticker_asleep`, looks once
+          more a tick later and then waits for another value of `ticker_wakes`.
+        - `installing_NAME` for each of `INSTALLERS`: does for a signal of a fault what this function promises, but leaves `signal_handler`
+          on top if it is: the action becomes the given and the chained one, and what is returned is the one given before. Otherwise, and
+          for all other signals, calls the function; and sets `process.handlers_changed` if the signal is one of a fault. Callable on
+          any thread and in signal handlers.
         """
 
     def lazy_stubs(self, count: int, lazy: int, address: int) -> bytes:

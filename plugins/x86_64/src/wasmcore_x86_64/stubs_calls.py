@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from wasmcore.plugin.convention import CallingConvention, Place
-from wasmcore.plugin.layout import ACTIVATION, ACTIVATION_SIZE, FUNCREF, OVERFLOW_OFFSET, OVERFLOW_SLOT, STORE, THREAD, VMCONTEXT
+from wasmcore.plugin.layout import (
+    ACTIVATION,
+    ACTIVATION_SIZE,
+    FUNCREF,
+    OVERFLOW_OFFSET,
+    OVERFLOW_SLOT,
+    PROCESS,
+    STORE,
+    THREAD,
+    VMCONTEXT,
+)
 from wasmcore.stream import CLASS_REF
 from wasmcore.types import I32, V128, ValueType
 from wasmcore_x86_64.assembler import (
@@ -55,8 +65,9 @@ _UNWOUND: Final = 0
 _MXCSR: Final = 8
 _MXCSR_CHANGED: Final = 12
 _SELF: Final = 16
+"""Until the arguments are unboxed; then 16 bytes for what has to be kept over a call in between."""
 _ACTIVATION: Final = 32
-_ENTRY_SLOTS: Final = _ACTIVATION + ACTIVATION_SIZE
+_ENTRY_SLOTS: Final = -(-(_ACTIVATION + ACTIVATION_SIZE) // 16) * 16
 
 _NORMAL_MXCSR: Final = 0x1F80
 """Round to nearest, no flushing to zero, all exceptions masked."""
@@ -205,7 +216,7 @@ class EntryWriter(ValueWriter):
         return wrong
 
     def _link(self) -> None:
-        """Make the activation: the innermost of the thread and of the store, whose address is then in rcx."""
+        """Make the activation: the innermost of the thread and of the store."""
         a = self.a
         look, enter = a.label(), a.label()
         a.bind(look)
@@ -219,8 +230,10 @@ class EntryWriter(ValueWriter):
         a.store(RCX, STORE["stack_limit"], R8)
         a.load(R8, RDX, THREAD["activation"])
         a.load(R9, RCX, STORE["activation"])
+        a.load(R10, RDX, THREAD["store"])
         a.store(RSP, _ACTIVATION + ACTIVATION["previous"], R8)
         a.store(RSP, _ACTIVATION + ACTIVATION["outer"], R9)
+        a.store(RSP, _ACTIVATION + ACTIVATION["outer_store"], R10)
         a.store(RSP, _ACTIVATION + ACTIVATION["store"], RCX)
         a.store(RSP, _ACTIVATION + ACTIVATION["stack"], RSP)
         a.store_imm(RSP, _ACTIVATION + ACTIVATION["thread_state"], 0)
@@ -231,7 +244,9 @@ class EntryWriter(ValueWriter):
         a.lea(R8, RSP, _ACTIVATION)
         a.store(RDX, THREAD["activation"], R8)
         a.store(RCX, STORE["activation"], R8)
+        a.store(RDX, THREAD["store"], RCX)
         self._normalise_mxcsr()
+        self.attend(self.unwound)
 
         def write() -> None:
             a.bind(enter)
@@ -239,11 +254,32 @@ class EntryWriter(ValueWriter):
             a.mov(RCX, R8)
             self.callback("enter", b"KK")
             a.jump_if(EQUAL, self.failed)
-            a.mov(RDI, RAX)
-            self.call("Py_DecRef")
-            a.jump(look)
+            self._claim(look)
 
         self.later(write)
+
+    def _claim(self, look: int) -> None:
+        """The number in rax is the thread record of this thread. The store becomes its, unless a thread that has not ended is inside."""
+        a = self.a
+        claim = a.label()
+        a.store(RSP, _SELF, RAX)
+        a.mov(RDI, RAX)
+        self.call("PyLong_AsUnsignedLongLong")
+        a.load(RDI, RSP, _SELF)
+        a.store(RSP, _SELF, RAX)
+        self.call("Py_DecRef")
+        a.load(RCX, R12, FUNCREF["context"])
+        a.load(RCX, RCX, VMCONTEXT["store"])
+        a.alu_mem_imm(DIGIT_CMP, 1, RCX, STORE["activation"], 0)
+        a.jump_if(EQUAL, claim)
+        a.load(RDX, RCX, STORE["thread"])
+        a.alu_mem_imm(DIGIT_CMP, 1, RDX, THREAD["pointer"], 0)
+        a.jump_if(NOT_EQUAL, look)
+        a.bind(claim)
+        a.load(RDX, RSP, _SELF)
+        a.store_imm(RCX, STORE["activation"], 0)
+        a.store(RCX, STORE["thread"], RDX)
+        a.jump(look)
 
     def _normalise_mxcsr(self) -> None:
         a = self.a
@@ -292,14 +328,17 @@ class EntryWriter(ValueWriter):
         self._end_activation()
 
     def _end_activation(self) -> None:
-        """With the store's address in rsi; uses rdi, r8, r9."""
+        """With the store's address in rsi; uses rdi, r8, r9, r10."""
         a = self.a
         restore, back = a.label(), a.label()
         a.load(RDI, RSI, STORE["thread"])
         a.load(R8, RSP, _ACTIVATION + ACTIVATION["previous"])
         a.load(R9, RSP, _ACTIVATION + ACTIVATION["outer"])
+        a.load(R10, RSP, _ACTIVATION + ACTIVATION["outer_store"])
         a.store(RDI, THREAD["activation"], R8)
         a.store(RSI, STORE["activation"], R9)
+        a.store(RDI, THREAD["store"], R10)
+        self._let_waiter_in()
         a.alu_mem_imm(DIGIT_CMP, 0, RSP, _MXCSR_CHANGED, 0)
         a.jump_if(NOT_EQUAL, restore)
         a.bind(back)
@@ -307,6 +346,33 @@ class EntryWriter(ValueWriter):
         def write() -> None:
             a.bind(restore)
             a.reg_mem(STATE, 0, DIGIT_LDMXCSR, RSP, _MXCSR)
+            a.jump(back)
+
+        self.later(write)
+
+    def _let_waiter_in(self) -> None:
+        """If that was the outermost activation, in r9, of the store in rsi and a thread waits for it, the store is that thread's."""
+        a = self.a
+        waited, back = a.label(), a.label()
+        a.alu_mem_imm(DIGIT_CMP, 1, RSI, STORE["waiter"], 0)
+        a.jump_if(NOT_EQUAL, waited)
+        a.bind(back)
+
+        def write() -> None:
+            a.bind(waited)
+            a.test(R9, R9)
+            a.jump_if(NOT_EQUAL, back)
+            a.store(RSP, _SELF, RAX)
+            a.reg_mem(MOVSD_STORE, 0, 0, RSP, _SELF + 8)
+            a.load(RDI, RSI, STORE["waiter"])
+            a.store_imm(RSI, STORE["waiter"], 0)
+            # The first thread record is nobody's, so whoever comes next asks.
+            a.mov_imm64(RAX, self.host.process)
+            a.load(RAX, RAX, PROCESS["threads"])
+            a.store(RSI, STORE["thread"], RAX)
+            self.call("PyThread_release_lock")
+            a.load(RAX, RSP, _SELF)
+            a.reg_mem(MOVSD, 0, 0, RSP, _SELF + 8)
             a.jump(back)
 
         self.later(write)
@@ -566,6 +632,7 @@ class HostWriter(ValueWriter):
         """Give the interpreter lock back if it was released, load the results and return."""
         a = self.a
         release, held = a.label(), a.label()
+        self.attend(self.failed)
         a.store_imm(RBX, ACTIVATION["host_frame"], 0)
         a.alu_mem_imm(DIGIT_CMP, 1, RSP, self.thread_state, 0)
         a.jump_if(NOT_EQUAL, release)

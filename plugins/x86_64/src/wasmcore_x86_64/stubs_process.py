@@ -1,33 +1,36 @@
-"""Stubs that a process has once: signal handlers, traps, unwinding, first calls."""
+"""Stubs that a process has once: signal handlers, traps, unwinding, first calls, the ticker."""
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
+from functools import partial
 
 from wasmcore.plugin.convention import CallingConvention
-from wasmcore.plugin.layout import ACTIVATION, CODE_REGIONS_OFFSET, POLL_OFFSET, PROCESS, STORE, THREAD, THREAD_SIZE, VMCONTEXT
+from wasmcore.plugin.layout import (
+    ACTIVATION,
+    POLL_OFFSET,
+    PROCESS,
+    STORE,
+    THREAD,
+    THREAD_SIZE,
+    VMCONTEXT,
+)
 from wasmcore.plugin.target import Stub
 from wasmcore_x86_64.assembler import (
     ABOVE_EQUAL,
-    ADD,
-    BELOW,
-    BELOW_EQUAL,
-    CMP,
     CMP_STORED,
     DIGIT_AND,
     DIGIT_CMP,
     DIGIT_FXRSTOR,
     DIGIT_FXSAVE,
-    DIGIT_SHL,
     DIGIT_XRSTOR,
     DIGIT_XSAVE,
     EQUAL,
-    GREATER,
     INDIRECT,
     MOV8,
     MOVUPS,
     MOVUPS_STORE,
-    NOT_EQUAL,
     R8,
     R9,
     R10,
@@ -49,7 +52,9 @@ from wasmcore_x86_64.assembler import (
     Assembler,
 )
 from wasmcore_x86_64.cpu import LEGACY_STATE_SIZE, SAVED_STATE
-from wasmcore_x86_64.stubs_writer import StubWriter
+from wasmcore_x86_64.stubs_signals import PASSED_THREAD, RED_ZONE, SignalWriter
+from wasmcore_x86_64.stubs_ticker import TickerWriter
+from wasmcore_x86_64.stubs_writer import PAGE, READ_WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,38 +62,18 @@ if TYPE_CHECKING:
 
     from wasmcore.plugin.target import HostInterface
 
-# Offsets in `ucontext_t` and `siginfo_t` of Linux.
-_CONTEXT_RBP: Final = 120
-_CONTEXT_RSP: Final = 160
-_CONTEXT_RIP: Final = 168
-_SIGINFO_CODE: Final = 8
-_SIGINFO_ADDRESS: Final = 16
-
-_SYS_MPROTECT: Final = 10
-_SYS_SIGACTION: Final = 13
-_SYS_GETPID: Final = 39
-_SYS_GETTID: Final = 186
-_SYS_TGKILL: Final = 234
-_SIGNAL_SET_SIZE: Final = 8
-_IGNORE: Final = 1
-_READ_WRITE: Final = 3
-_PAGE: Final = 4096
-
-_RED_ZONE: Final = 128
-_PASSED: Final = 32
-"""What the signal handler leaves for `trap` at the new rsp, a multiple of 16: the interrupted rsp, the thread record."""
-_PASSED_THREAD: Final = 8
 _PUSHED: Final = (RAX, RCX, RDX, RBX, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15)
 _PUSHED_SIZE: Final = 8 * (1 + len(_PUSHED))
 """The flags and all registers but rsp."""
 _KEPT_BY_POLL: Final = tuple(register for register in _PUSHED if register != RBP)
 
 
-class ProcessWriter(StubWriter):
+class ProcessWriter(SignalWriter, TickerWriter):
     """Writes the stubs, one behind the other."""
 
     def __init__(self, host: HostInterface, convention: CallingConvention, state_size: int) -> None:
         super().__init__(host)
+        self.trap_label = self.a.label()
         self.convention = convention
         self.state_size = state_size
         self.labels: dict[str, int] = {}
@@ -96,162 +81,24 @@ class ProcessWriter(StubWriter):
     def write(self) -> Stub:
         """All of them."""
         a = self.a
-        self._trap_label = a.label()
-        self._chain_label = a.label()
-        pieces = {
-            "signal_handler": self._signal_handler,
-            "interrupt_handler": self._interrupt_handler,
-            "chain": self._chain,
+        pieces: dict[str, Callable[[], None]] = {
+            "signal_handler": self.signal_handler,
+            "chain": self.chain,
             "trap": self._trap,
             "poll": self._poll,
             "unwind": self._unwind,
             "lazy": self._lazy,
             "thread_exit": self._thread_exit,
+            "ticker": self.ticker,
+            "installing_sigaction": self.installing_sigaction,
+            "installing_signal": partial(self.installing_signal, "signal"),
+            "installing_bsd_signal": partial(self.installing_signal, "bsd_signal"),
         }
         for name, piece in pieces.items():
             a.align(16)
             self.labels[name] = a.position()
             piece()
         return Stub(self.finish(), self.labels)
-
-    def _signal_handler(self) -> None:
-        """(signal rdi, siginfo rsi, context rdx): nothing is called and nothing waited for, on whatever stack this is."""
-        a = self.a
-        next_region, in_code, next_thread, found = (a.label() for _ in range(4))
-        other = self._chain_label
-        a.load(R8, RDX, _CONTEXT_RIP)
-        a.mov_imm64(R11, self.host.process)
-        a.load(RCX, R11, PROCESS["code_count"])
-        a.lea(R10, R11, CODE_REGIONS_OFFSET)
-        a.load32(R9, RSI, _SIGINFO_CODE)
-        a.bind(next_region)
-        a.test(RCX, RCX)
-        a.jump_if(EQUAL, other)
-        a.mov(RAX, R8)
-        a.reg_mem(SUB, 1, RAX, R10, 0)
-        a.reg_mem(CMP, 1, RAX, R10, 8)
-        a.jump_if(BELOW, in_code)
-        a.add_imm(R10, 16)
-        a.sub_imm(RCX, 1)
-        a.jump(next_region)
-        a.bind(in_code)
-        # A signal that somebody sent is no fault.
-        a.alu_imm(DIGIT_CMP, 0, R9, 0)
-        a.jump_if(GREATER ^ 1, other)
-        a.load_thread_pointer(RAX)
-        a.load(RCX, R11, PROCESS["thread_count"])
-        a.load(R10, R11, PROCESS["threads"])
-        a.bind(next_thread)
-        a.test(RCX, RCX)
-        a.jump_if(EQUAL, other)
-        a.reg_mem(CMP_STORED, 1, RAX, R10, THREAD["pointer"])
-        a.jump_if(EQUAL, found)
-        a.add_imm(R10, THREAD_SIZE)
-        a.sub_imm(RCX, 1)
-        a.jump(next_thread)
-        a.bind(found)
-        a.alu_mem_imm(DIGIT_CMP, 1, R10, THREAD["activation"], 0)
-        a.jump_if(EQUAL, other)
-        self._record_fault()
-
-    def _record_fault(self) -> None:
-        """Thread record in r10, pc in r8."""
-        a = self.a
-        a.store(R10, THREAD["trap_signal"], RDI)
-        a.store(R10, THREAD["trap_pc"], R8)
-        a.store(R10, THREAD["resume_pc"], R8)
-        a.load(RAX, RSI, _SIGINFO_ADDRESS)
-        a.store(R10, THREAD["trap_address"], RAX)
-        a.load(RAX, RDX, _CONTEXT_RBP)
-        a.store(R10, THREAD["trap_frame"], RAX)
-        a.load(RAX, RDX, _CONTEXT_RSP)
-        a.lea(RCX, RAX, -_RED_ZONE - _PASSED)
-        a.alu_imm(DIGIT_AND, 1, RCX, -16)
-        a.store(RCX, 0, RAX)
-        a.store(RCX, _PASSED_THREAD, R10)
-        a.store(RDX, _CONTEXT_RSP, RCX)
-        a.lea_label(RAX, self._trap_label)
-        a.store(RDX, _CONTEXT_RIP, RAX)
-        a.ret()
-
-    def _interrupt_handler(self) -> None:
-        """(signal rdi, siginfo rsi, context rdx). The chained handler notes the signal first, so that the interrupted code finds it."""
-        a = self.a
-        outside = a.label()
-        self._load_chained()
-        a.zero(R9)
-        a.cmp_imm(RAX, _IGNORE)
-        a.jump_if(BELOW_EQUAL, self._chain_label)
-        a.sub_imm(RSP, 8)
-        a.call_reg(RAX)
-        a.add_imm(RSP, 8)
-        a.mov_imm64(RAX, self.host.process)
-        a.load(RAX, RAX, PROCESS["main_thread"])
-        a.test(RAX, RAX)
-        a.jump_if(EQUAL, outside)
-        a.load(RAX, RAX, THREAD["activation"])
-        a.test(RAX, RAX)
-        a.jump_if(EQUAL, outside)
-        a.load(RAX, RAX, ACTIVATION["store"])
-        self._protect_poll_page(0)
-        a.bind(outside)
-        a.ret()
-
-    def _load_chained(self) -> None:
-        """The handler that the signal in edi is passed on to, in rax."""
-        a = self.a
-        a.mov32(RAX, RDI)
-        a.shift_imm(DIGIT_SHL, 1, RAX, 4)
-        a.mov_imm64(R10, self.host.signal_actions)
-        a.reg_reg(ADD, 1, R10, RAX)
-        a.load(RAX, R10, 0)
-
-    def _protect_poll_page(self, protection: int) -> None:
-        """Of the store in rax."""
-        a = self.a
-        a.lea(RDI, RAX, POLL_OFFSET)
-        a.mov_imm(RSI, _PAGE)
-        a.mov_imm(RDX, protection)
-        a.mov_imm(RAX, _SYS_MPROTECT)
-        a.syscall()
-
-    def _chain(self) -> None:
-        """Do what would have been done without us. r9d > 0: it happens again on return, else it was sent."""
-        a = self.a
-        default, leave, special = a.label(), a.label(), a.label()
-        a.bind(self._chain_label)
-        self._load_chained()
-        a.cmp_imm(RAX, _IGNORE)
-        a.jump_if(BELOW_EQUAL, special)
-        a.jump_reg(RAX)
-        a.bind(special)
-        a.jump_if(NOT_EQUAL, default)
-        # A fault can not be ignored; the system ends the process then.
-        a.alu_imm(DIGIT_CMP, 0, R9, 0)
-        a.jump_if(GREATER ^ 1, leave)
-        a.bind(default)
-        a.mov32(R8, RDI)
-        for _ in range(4):
-            a.push_imm(0)
-        a.mov(RSI, RSP)
-        a.zero(RDX)
-        a.mov_imm(R10, _SIGNAL_SET_SIZE)
-        a.mov_imm(RAX, _SYS_SIGACTION)
-        a.syscall()
-        a.add_imm(RSP, 32)
-        a.alu_imm(DIGIT_CMP, 0, R9, 0)
-        a.jump_if(GREATER, leave)
-        a.mov_imm(RAX, _SYS_GETPID)
-        a.syscall()
-        a.mov32(RDI, RAX)
-        a.mov_imm(RAX, _SYS_GETTID)
-        a.syscall()
-        a.mov32(RSI, RAX)
-        a.mov32(RDX, R8)
-        a.mov_imm(RAX, _SYS_TGKILL)
-        a.syscall()
-        a.bind(leave)
-        a.ret()
 
     def _trap(self) -> None:
         """Continues a fault on its own stack: rsp points to what the handler passed, everything else is as it was interrupted.
@@ -261,11 +108,11 @@ class ProcessWriter(StubWriter):
         """
         a = self.a
         not_poll = a.label()
-        a.bind(self._trap_label)
+        a.bind(self.trap_label)
         a.pushfq()
         for register in _PUSHED:
             a.push(register)
-        a.load(RBX, RSP, _PUSHED_SIZE + _PASSED_THREAD)
+        a.load(RBX, RSP, _PUSHED_SIZE + PASSED_THREAD)
         a.load(R12, RBX, THREAD["activation"])
         a.mov(R13, RSP)
         # A frame as if the interrupted code had called: the chain of frames goes on through it.
@@ -280,9 +127,12 @@ class ProcessWriter(StubWriter):
         a.mov(RCX, R14)
         a.reg_reg(SUB, 1, RCX, RAX)
         a.sub_imm(RCX, POLL_OFFSET)
-        a.cmp_imm(RCX, _PAGE)
+        a.cmp_imm(RCX, PAGE)
         a.jump_if(ABOVE_EQUAL, not_poll)
-        self._protect_poll_page(_READ_WRITE)
+        self.protect_poll_page(READ_WRITE)
+        # Only then: the ticker leaves alone what is withdrawn.
+        a.load(RAX, R12, ACTIVATION["store"])
+        a.store32_imm(RAX, STORE["withdrawn"], 0)
         a.bind(not_poll)
         self._take_lock()
         a.mov(RDX, RBX)
@@ -382,14 +232,14 @@ class ProcessWriter(StubWriter):
         a.load(RAX, RBP, 8)
         a.mov(RSP, R13)
         a.load(RCX, RSP, _PUSHED_SIZE)
-        a.store(RCX, -_RED_ZONE - 8, RAX)
+        a.store(RCX, -RED_ZONE - 8, RAX)
         for register in reversed(_PUSHED):
             a.pop(register)
         a.popfq()
         a.load(RSP, RSP, 0)
-        a.lea(RSP, RSP, -_RED_ZONE - 8)
+        a.lea(RSP, RSP, -RED_ZONE - 8)
         a.data(b"\xc2")
-        a.imm16(_RED_ZONE)
+        a.imm16(RED_ZONE)
 
     def _unwind(self) -> None:
         a = self.a
@@ -466,6 +316,7 @@ class ProcessWriter(StubWriter):
         """A C function (thread record rdi)."""
         a = self.a
         a.store_imm(RDI, THREAD["activation"], 0)
+        a.store_imm(RDI, THREAD["store"], 0)
         a.store_imm(RDI, THREAD["pointer"], 0)
         a.ret()
 

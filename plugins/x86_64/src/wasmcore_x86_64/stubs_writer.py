@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from wasmcore.plugin.layout import POLL_OFFSET, PROCESS
 from wasmcore_x86_64.assembler import (
     CMP_STORED,
+    DIGIT_CMP,
     EQUAL,
     INDIRECT,
     NOT_EQUAL,
@@ -58,6 +60,11 @@ LAYOUTS: Final = {
     (3, 13): ObjectLayout(True, True, "PyObject_Vectorcall"),
 }
 """The versions of Python that the stubs know."""
+
+_SYS_MPROTECT: Final = 10
+PAGE: Final = 4096
+READ_WRITE: Final = 3
+"""Protection of pages."""
 
 ARGUMENT_REGISTERS: Final = (RDI, RSI, RDX, RCX, 8, 9)
 """Of C functions."""
@@ -134,6 +141,34 @@ class StubWriter:
         self.string(RSI, arguments)
         self.call_variadic("PyObject_CallFunction")
         self.a.test(RAX, RAX)
+
+    def attend(self, failed: int) -> None:
+        """Call the callback `attend` if the process asks for it; to a label if that raises. C functions' registers are lost."""
+        a = self.a
+        asked, back = a.label(), a.label()
+        a.mov_imm64(RAX, self.host.process)
+        a.alu_mem_imm(DIGIT_CMP, 1, RAX, PROCESS["handlers_changed"], 0)
+        a.jump_if(NOT_EQUAL, asked)
+        a.bind(back)
+
+        def write() -> None:
+            a.bind(asked)
+            self.callback("attend", b"")
+            a.jump_if(EQUAL, failed)
+            a.mov(RDI, RAX)
+            self.call("Py_DecRef")
+            a.jump(back)
+
+        self.later(write)
+
+    def protect_poll_page(self, protection: int) -> None:
+        """Of the store in rax; the result in rax, what system calls use is lost."""
+        a = self.a
+        a.lea(RDI, RAX, POLL_OFFSET)
+        a.mov_imm(RSI, PAGE)
+        a.mov_imm(RDX, protection)
+        a.mov_imm(RAX, _SYS_MPROTECT)
+        a.syscall()
 
     def raise_error(self, exception: str, message: bytes) -> None:
         """Set an exception."""

@@ -1,4 +1,4 @@
-"""Signal handlers: faults of generated code become traps, Ctrl-C reaches a running loop; everything else goes to whom it went before."""
+"""Signal handlers: faults of generated code become traps; everything else goes to whom it went before."""
 
 from __future__ import annotations
 
@@ -9,22 +9,15 @@ from collections.abc import Callable
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._typing import Final
 from wasmcore.errors import PluginError
+from wasmcore.plugin.layout import GIVEN_ACTION_SIZE
+from wasmcore.runtime.execution.threads import ProcessRecord, process
 from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.interposition import Interposition
 from wasmcore.runtime.system.locks import Lock
 
 FAULTS: Final = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
-INTERRUPTS: Final = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGALRM,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGVTALRM,
-    signal.SIGPROF,
-)
-"""Where these have a handler in Python, they interrupt generated code so that it can run."""
 ACTIONS_SIZE: Final = 16 * 64
+_FLAGS: Final = platform.SA_SIGINFO | platform.SA_ONSTACK
 
 
 def blocked_faults() -> set[signal.Signals]:
@@ -32,16 +25,12 @@ def blocked_faults() -> set[signal.Signals]:
     return {signal.Signals(number) for number in FAULTS} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
-class Handlers(NamedTuple):
-    """One copy of the handlers, with the table of actions it chains to."""
+class FaultHandler(NamedTuple):
+    """One copy of the handler, with the table of actions it chains to."""
 
-    fault: int
-    interrupt: int
+    address: int
+    """Of the handler."""
     actions: int
-
-    def handler(self, number: int) -> int:
-        """Address of the handler for a signal."""
-        return self.fault if number in FAULTS else self.interrupt
 
     def chained(self, number: int) -> tuple[int, int]:
         """Handler and flags it passes a signal on to."""
@@ -58,37 +47,51 @@ class Handlers(NamedTuple):
 class SignalHandlers:
     """Keeps handlers of ours on top.
 
-    When somebody else has installed a handler since, and may call ours from it, a fresh copy goes on top that passes on to theirs; each
-    copy passes every signal to one handler only, so no loop can arise.
+    Whoever calls the C library to install one calls a stub of ours (`Interposition`), which leaves ours on top, lets it pass on to theirs,
+    and tells them of nobody but each other. Somebody who gets past that is found at the next instantiation, and may call ours from
+    theirs: then a fresh copy goes on top; each copy passes every signal to one handler only, so no loop can arise.
     """
 
-    def __init__(self, first: Handlers, make: Callable[[int], Handlers]) -> None:
-        """`make(actions)` makes another copy, with its table at this address."""
+    def __init__(self, first: FaultHandler, make: Callable[[int], FaultHandler], installers: Interposition) -> None:
+        """`make(actions)` makes another copy, with its table at this address; `installers` sees handlers that others install."""
         self._make = make
+        self._installers = installers
+        self._record = ProcessRecord.from_address(process.address)
         self._copies = [first]
         self._used: set[tuple[int, int]] = set()
         self._lock = Lock()
 
+    @property
+    def changed(self) -> bool:
+        """Whether somebody has installed a handler since `ensure_installed`."""
+        return bool(self._record.handlers_changed)
+
     def ensure_installed(self) -> None:
         """Install the handlers where they are not on top; PluginError if that is refused."""
-        for number in FAULTS + tuple(number for number in INTERRUPTS if callable(signal.getsignal(number))):
+        self._installers.renew()
+        self._record.handlers_changed = 0
+        for number in FAULTS:
             handler, flags = platform.signal_action(number)
-            if not any(copy.handler(number) == handler for copy in self._copies):
+            if not any(copy.address == handler for copy in self._copies):
                 with self._lock:
                     self._put_on_top(number, handler, flags)
+            elif not flags & platform.SA_SIGINFO:  # somebody put it back without
+                platform.set_signal_action(number, handler, flags | _FLAGS)
 
     def _put_on_top(self, number: int, handler: int, flags: int) -> None:
         copy = self._copy_for(number, handler, flags)
-        flags = platform.SA_SIGINFO | platform.SA_ONSTACK | (flags & platform.SA_RESTART)
+        if copy is self._copies[0]:
+            platform.copy_signal_action(number, process.given_actions + GIVEN_ACTION_SIZE * number)
+        flags = _FLAGS | flags & platform.SA_RESTART
         try:
-            platform.set_signal_action(number, copy.handler(number), flags)
+            platform.set_signal_action(number, copy.address, flags)
             installed = platform.signal_action(number)[0]
         except OSError as error:
             raise PluginError(f"a handler for signal {number} is refused ({error})") from error
-        if installed != copy.handler(number):
+        if installed != copy.address:
             raise PluginError(f"a handler for signal {number} is refused")
 
-    def _copy_for(self, number: int, handler: int, flags: int) -> Handlers:
+    def _copy_for(self, number: int, handler: int, flags: int) -> FaultHandler:
         """A copy that passes this signal on to this handler: one that does already, one that is not used for the signal, a new one."""
         for at, copy in enumerate(self._copies):
             if (at, number) in self._used and copy.chained(number) == (handler, flags & 0xFFFFFFFF):

@@ -12,6 +12,7 @@ from wasmcore._typing import Final
 from wasmcore.errors import StoreBusyError
 from wasmcore.plugin.layout import OVERFLOW_OFFSET, OVERFLOW_SLOT, OVERFLOW_SLOTS, POLL_OFFSET, STORE_SIZE
 from wasmcore.runtime.execution.threads import StoreRecord, process
+from wasmcore.runtime.execution.ticker import wait_for_scan
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.locks import Lock
 from wasmcore.runtime.system.resources import Resource
@@ -31,7 +32,7 @@ _lock: Final = Lock()
 class Store(Resource):
     """A store record, its poll page and its overflow area. Freed with the last reference; contexts do not keep it alive."""
 
-    __slots__ = ("_contexts", "_interrupt", "_looked", "_polls", "_record", "address", "number")
+    __slots__ = ("_contexts", "_interrupt", "_looked", "_polls", "_record", "address", "number", "waits")
 
     def __init__(self) -> None:
         self.address = platform.allocate(STORE_SIZE)
@@ -44,6 +45,8 @@ class Store(Resource):
         self._looked = monotonic()
         self._contexts: set[int] = set()
         self._interrupt: BaseException | None = None
+        self.waits = True
+        """Whether threads wait while another one is inside."""
         _by_address[self.address] = self
         _by_number[self.number] = self
 
@@ -73,6 +76,7 @@ class Store(Resource):
                 return
             if other.activation:
                 raise StoreBusyError("instances can not be linked with others whose code is running")
+            self.waits = self.waits and other.waits
             contexts = list(other._contexts)
             other._contexts.clear()
             for context in contexts:
@@ -89,6 +93,7 @@ class Store(Resource):
     def request_poll(self) -> None:
         """Let code that runs in the store, or is the next to run, call back at its next poll."""
         self._record.polls = 0
+        self._record.withdrawn = 1
         platform.protect(self.address + POLL_OFFSET, platform.PAGE_SIZE, platform.NO_ACCESS)
 
     def count_polls(self) -> None:
@@ -112,6 +117,7 @@ class Store(Resource):
         return 0 <= address - self.address - POLL_OFFSET < platform.PAGE_SIZE
 
     def _free(self) -> None:
+        wait_for_scan()
         platform.release(self.address, STORE_SIZE)
 
 

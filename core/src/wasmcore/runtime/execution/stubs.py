@@ -9,13 +9,16 @@ from wasmcore._typing import TYPE_CHECKING, Any, Final, Protocol
 from wasmcore.errors import PluginError, Trap, TrapKind
 from wasmcore.plugin.builtins import BUILTINS
 from wasmcore.plugin.layout import FUNCREF_SIZE, OVERFLOW_SLOTS, VMCONTEXT_HEAD_SIZE
-from wasmcore.plugin.target import HostInterface
+from wasmcore.plugin.target import INSTALLERS, HostInterface
 from wasmcore.runtime.execution import store as stores
 from wasmcore.runtime.execution import traps
 from wasmcore.runtime.execution.code_memory import CodeBlock, stub_code, wasm_code
-from wasmcore.runtime.execution.signals import Handlers, SignalHandlers, blocked_faults
-from wasmcore.runtime.execution.threads import enter, process
+from wasmcore.runtime.execution.signals import FaultHandler, SignalHandlers, blocked_faults
+from wasmcore.runtime.execution.threads import process
+from wasmcore.runtime.execution.ticker import Ticker
+from wasmcore.runtime.execution.turns import enter
 from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.interposition import Interposition
 from wasmcore.runtime.system.locks import Lock
 from wasmcore.runtime.system.resources import Resource
 from wasmcore.types import FuncType, value_type_name
@@ -122,6 +125,7 @@ class Machine:
         """Hook: (packed value type, object) -> its bytes, or TypeError or OverflowError with what is wrong."""
         self._callbacks: dict[str, Callable[..., Any]] = {
             "enter": enter,
+            "attend": self._attend,
             "trap": traps.trap,
             "poll": traps.poll,
             "compile": lambda context, number: self.compile_function(context, number),
@@ -144,8 +148,10 @@ class Machine:
         self._lazy = labels["lazy"]
         self._poll = labels["poll"]
         process.set_stubs(labels["unwind"], labels["thread_exit"])
-        first = Handlers(labels["signal_handler"], labels["interrupt_handler"], process.signal_actions)
-        self._signals = SignalHandlers(first, self._more_handlers)
+        process.attend = self._attend
+        self._ticker = Ticker(labels["ticker"])
+        installers = Interposition({name: labels[f"installing_{name}"] for name in INSTALLERS})
+        self._signals = SignalHandlers(FaultHandler(labels["signal_handler"], process.signal_actions), self._more_handlers, installers)
         self._signals_work: bool | None = None
 
     def _wrong_argument(self, owner: BuiltinOwner, number: int, value: Any) -> None:
@@ -163,10 +169,15 @@ class Machine:
         self._blocks.append(block)
         return block.address
 
-    def _more_handlers(self, actions: int) -> Handlers:
+    def _more_handlers(self, actions: int) -> FaultHandler:
         stub = self.target.process_stubs(self.host._replace(signal_actions=actions))
-        base = self._load(stub.code)
-        return Handlers(base + stub.labels["signal_handler"], base + stub.labels["interrupt_handler"], actions)
+        return FaultHandler(self._load(stub.code) + stub.labels["signal_handler"], actions)
+
+    def _attend(self) -> None:
+        """The callback `attend`: handlers of ours are on top again, and the ticker is awake."""
+        if self._signals.changed:
+            self._signals.ensure_installed()
+        self._ticker.wake_if_asleep()
 
     def signals_work(self) -> bool:
         """Whether faults of generated code become traps in this process: found out once, by a fault."""
@@ -177,8 +188,9 @@ class Machine:
     def _try_signals(self) -> bool:
         try:
             self._signals.ensure_installed()
+            self._ticker.wake()
             self_test(self)
-        except PluginError:
+        except (PluginError, MemoryError):
             return False
         return True
 

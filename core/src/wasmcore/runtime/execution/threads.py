@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-from threading import get_native_id
+from collections.abc import Callable
 from threading import local as thread_local
 
 from wasmcore._typing import Any, Final
-from wasmcore.errors import StoreBusyError
 from wasmcore.plugin.layout import (
     ACTIVATION_FIELDS,
     CODE_REGIONS,
     CODE_REGIONS_OFFSET,
+    GIVEN_ACTIONS_OFFSET,
     PROCESS_FIELDS,
     PROCESS_SIZE,
     SIGNAL_ACTIONS_OFFSET,
@@ -47,10 +47,13 @@ class Process:
         self.threads = platform.allocate(platform.round_up(THREAD_SIZE * MAXIMUM_THREADS))
         self.nobody = self.threads
         self.signal_actions = self.address + SIGNAL_ACTIONS_OFFSET
+        self.given_actions = self.address + GIVEN_ACTIONS_OFFSET
         self._record = ProcessRecord.from_address(self.address)
         self._record.threads = self.threads
         self._record.thread_count = 1
         self._exit_key: int | None = None
+        self.attend: Callable[[], None] = lambda: None
+        """The callback of this name, which the machine sets."""
         self._current = thread_local()
         self._lock = Lock()
         os.register_at_fork(after_in_child=self._after_fork)
@@ -95,8 +98,6 @@ class Process:
             record.pointer = pointer
         if self._exit_key is not None:
             platform.set_thread_exit_value(self._exit_key, address)
-        if get_native_id() == os.getpid():
-            self._record.main_thread = address
         self._current.address = address
         return address
 
@@ -118,24 +119,12 @@ class Process:
         return self.threads + THREAD_SIZE * count
 
     def _after_fork(self) -> None:
-        """Only the thread that forked is left; it is the main thread now."""
+        """Only the thread that forked is left."""
         kept = getattr(self._current, "address", 0)
         for address in range(self.threads + THREAD_SIZE, self.threads + THREAD_SIZE * self._record.thread_count, THREAD_SIZE):
             if address != kept:
                 ctypes.memset(address, 0, THREAD_SIZE)
-        self._record.main_thread = kept
 
 
 process: Final = Process()
 """The one of this process."""
-
-
-def enter(store: int, pointer: int) -> None:
-    """The callback `enter`: make the current thread the one of a store, or raise StoreBusyError."""
-    thread = process.current_thread(pointer)
-    record = StoreRecord.from_address(store)
-    if record.activation and record.thread != thread and ThreadRecord.from_address(record.thread).pointer:
-        raise StoreBusyError("another thread is running code of this group of linked instances")
-    if record.thread != thread:
-        record.activation = 0
-        record.thread = thread

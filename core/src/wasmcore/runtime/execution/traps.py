@@ -11,6 +11,7 @@ from wasmcore._typing import Any, Final, Protocol, overload
 from wasmcore.errors import Frame, Trap, TrapKind
 from wasmcore.runtime.execution import store as stores
 from wasmcore.runtime.execution.threads import ActivationRecord, ThreadRecord, process
+from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.locks import Lock
 
 MAXIMUM_FRAMES: Final = 100
@@ -198,10 +199,12 @@ def poll(store: int) -> None:
 def _interrupted(store: stores.Store) -> None:
     overflow = stores.save_overflow(store.address)
     try:
+        process.attend()
         exception = store.take_interrupt()
         if exception is not None:
             raise exception
         ctypes.pythonapi.PyErr_CheckSignals()
+        platform.give_others_a_turn()
     finally:
         stores.restore_overflow(store.address, overflow)
 

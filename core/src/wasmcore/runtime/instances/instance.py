@@ -71,7 +71,7 @@ class InstanceState:
     The Python objects of its functions hold it; it holds what it imports, its code and its group.
     """
 
-    def __init__(self, code: Code, info: ModuleInfo, linked: Linked, machine: Machine, release_gil: bool) -> None:
+    def __init__(self, code: Code, info: ModuleInfo, linked: Linked, machine: Machine, release_gil: bool, wait: bool) -> None:
         self.code = code
         self.info = info
         self.machine = machine
@@ -90,6 +90,8 @@ class InstanceState:
         environment = code.environment
         hosts = sum(not isinstance(function, ExportedFunction) for function in linked.functions)
         self._join()
+        if not wait:
+            self.group.store.waits = False
         self._block = ContextBlock(environment.context_size + hosts * (HOST_CONTEXT_SIZE + FUNCREF_SIZE), self.group)
         self.address = self._block.address
         """Of its VMContext."""

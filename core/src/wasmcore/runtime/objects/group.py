@@ -6,6 +6,7 @@ import weakref
 
 from wasmcore._typing import Final
 from wasmcore.runtime.execution.store import Store
+from wasmcore.runtime.execution.turns import wait_until_left
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.system.locks import Lock
 
@@ -50,19 +51,26 @@ class Group:
         self.root()._escaped.add(owner)
 
     def join(self, other: Group) -> Group:
-        """Make one group of two. The other one must be at rest: StoreBusyError otherwise."""
-        with _lock:
-            first, second = self.root(), other.root()
-            if first is second:
-                return first
-            if second.store.activation:
-                first, second = second, first
-            first.store.merge(second.store)
-            first._escaped |= second._escaped
-            second._escaped = set()
-            second._store = None
-            second._parent = first
-            return first
+        """Make one group of two, when no other thread is inside of one of them; StoreBusyError where this one is inside of both."""
+        while True:
+            with _lock:
+                first, second = self.root(), other.root()
+                if first is second:
+                    return first
+                if second.store.activation:
+                    first, second = second, first
+                busy = second.store
+                if not busy.busy_elsewhere:
+                    first._take(second)
+                    return first
+            wait_until_left(busy.address)
+
+    def _take(self, other: Group) -> None:
+        self.store.merge(other.store)
+        self._escaped |= other._escaped
+        other._escaped = set()
+        other._store = None
+        other._parent = self
 
 
 def group_of(store: int) -> Group | None:

@@ -1,7 +1,8 @@
-"""Locks that no thread can take away with it when a process forks."""
+"""Locks that no thread can take away with it when a process forks, and locks that machine code can release."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 from threading import RLock
 from types import TracebackType
@@ -41,3 +42,42 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+_allocate: Final = ctypes.pythonapi.PyThread_allocate_lock
+_allocate.restype = ctypes.c_void_p
+_free: Final = ctypes.pythonapi.PyThread_free_lock
+_free.argtypes = [ctypes.c_void_p]
+_release: Final = ctypes.pythonapi.PyThread_release_lock
+_release.argtypes = [ctypes.c_void_p]
+# The interpreter lock is released while this waits.
+_acquire: Final = ctypes.CDLL(None).PyThread_acquire_lock_timed
+_acquire.argtypes = [ctypes.c_void_p, ctypes.c_longlong, ctypes.c_int]
+
+
+class NativeLock:
+    """A lock of Python's C interface (`PyThread_type_lock`), which is taken from the beginning; whoever has its `address` can release it.
+
+    The interpreter lock has to be held whenever it is released.
+    """
+
+    __slots__ = ("address",)
+
+    def __init__(self) -> None:
+        self.address: int = _allocate() or 0
+        if not self.address:
+            raise MemoryError("no memory for a lock")
+        _acquire(self.address, 0, 0)
+
+    def acquire(self, seconds: float) -> None:
+        """Take it when it is released, but wait no longer than that. Handlers of signals run meanwhile and may raise."""
+        _acquire(self.address, int(seconds * 1e6), 1)
+        ctypes.pythonapi.PyErr_CheckSignals()
+
+    def release(self) -> None:
+        """Let who waits for it go on; more than once is fine."""
+        _acquire(self.address, 0, 0)
+        _release(self.address)
+
+    def __del__(self) -> None:
+        _free(self.address)

@@ -11,6 +11,7 @@ from wasmcore._typing import Final
 PAGE_SIZE: Final = os.sysconf("SC_PAGE_SIZE")
 
 NO_ACCESS: Final = 0
+READ_ONLY: Final = 1
 READ_WRITE: Final = 3
 READ_EXECUTE: Final = 5
 _MAP_PRIVATE: Final = 0x02
@@ -21,6 +22,12 @@ _FAILED: Final = 2**64 - 1
 
 LARGEST_STACK: Final = 64 << 20
 """Of a stack without limit, only so much counts (bytes): the kernel keeps at least twice that free below the main stack."""
+_NATIVE_STACK: Final = 256 << 10
+"""Bytes of stack of a thread that does not run Python."""
+_MOST_LOOKS: Final = 1000
+_SYS_FUTEX: Final = {"x86_64": 202}.get(os.uname().machine, 98)
+_FUTEX_WAKE_PRIVATE: Final = 129
+_MOST_WAITERS: Final = 0x7FFFFFFF
 _ATTRIBUTES_SIZE: Final = 64
 """Bytes of a `pthread_attr_t`, rounded up."""
 
@@ -111,6 +118,53 @@ def stack_bounds() -> tuple[int, int]:
     return max(low.value, high - LARGEST_STACK), high
 
 
+def start_thread(function: int, name: str, thread: ctypes.c_size_t) -> None:
+    """Start a C function with a NULL argument on a thread of its own, which Python does not know; MemoryError if there is none.
+
+    `thread` is set to what identifies it in the instant it is made, so that no exception of Python's can lose it.
+    """
+    attributes = ctypes.create_string_buffer(_ATTRIBUTES_SIZE)
+    _library.pthread_attr_init(attributes)
+    _library.pthread_attr_setstacksize(attributes, _address(_NATIVE_STACK))
+    error = _library.pthread_create(ctypes.byref(thread), attributes, _address(function), None)
+    _library.pthread_attr_destroy(attributes)
+    if error:
+        raise MemoryError(f"no thread {name!r}: {os.strerror(error)}")
+    _library.pthread_setname_np(thread, name.encode())
+
+
+def join_thread(thread: ctypes.c_size_t) -> None:
+    """Wait for the end of a thread that `start_thread` made, and until the system does not count it any more; sets `thread` to 0."""
+    before = _thread_count()
+    _library.pthread_join(thread, None)
+    thread.value = 0
+    for _ in range(_MOST_LOOKS):
+        if _thread_count() < before:
+            return
+        os.sched_yield()
+
+
+def _thread_count() -> int:
+    try:
+        return os.stat("/proc/self/task").st_nlink
+    except OSError:
+        return 0
+
+
+_some_function: Final = ctypes.CDLL(None).abs
+"""Any function of the C library that takes no time: a `CDLL` releases the interpreter lock around it."""
+
+
+def give_others_a_turn() -> None:
+    """Let a Python thread run that has asked for the interpreter lock; at once if there is none."""
+    _some_function(0)
+
+
+def wake_futex(address: int) -> None:
+    """Wake the threads that sleep on a word."""
+    _library.syscall(_SYS_FUTEX, _address(address), _FUTEX_WAKE_PRIVATE, _MOST_WAITERS)
+
+
 def thread_exit_key(destructor: int) -> int:
     """A pthread key whose values are given to a C function when their thread ends."""
     key = ctypes.c_uint()
@@ -148,6 +202,11 @@ def signal_action(number: int) -> tuple[int, int]:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
     return action.handler or 0, action.flags
+
+
+def copy_signal_action(number: int, address: int) -> None:
+    """Write the action of a signal to an address, as the C library has it."""
+    _sigaction(number, None, SignalAction.from_address(address))
 
 
 def set_signal_action(number: int, handler: int, flags: int) -> None:

@@ -6,14 +6,16 @@ gone while the `__del__` of somebody else still calls code in it. What is found 
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from wasmcore._typing import Final
 
 _waiting: Final[list[Resource]] = []
-_collecting = False
+_collection: Final = {"phase": "stop"}
 
 
 class Resource:
@@ -38,18 +40,24 @@ class Resource:
         # The system takes everything back when the interpreter ends, and by then names of modules are gone.
         if _is_finalizing() or getattr(self, "_freed", True):
             return
-        if _collecting:
-            _waiting.append(self)
-        else:
+        if _collection["phase"] == "stop":
             self.free()
+            return
+        if not _waiting:
+            gc.callbacks.append(_free_waiting)
+        _waiting.append(self)
 
 
-def _watch(phase: str, info: dict[str, int]) -> None:
-    global _collecting
-    _collecting = phase == "start"
-    if not _collecting:
+def _free_waiting(phase: str, info: dict[str, int]) -> None:
+    """Called at the end of the collection that is going on; again at the next one if an exception ended it."""
+    try:
         while _waiting:
             _waiting.pop().free()
+    finally:
+        if not _waiting:
+            gc.callbacks.remove(_free_waiting)
 
 
-gc.callbacks.append(_watch)
+# Noted without running any Python: an exception of a signal handler that came in a callback of the collector would be lost.
+_note: Final = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.py_object] * 4)(("PyDict_SetItem", ctypes.pythonapi))
+gc.callbacks.append(partial(_note, _collection, "phase"))
