@@ -1,4 +1,7 @@
-"""Exceptions that come between any two bytecodes of the runtime, as Ctrl-C can: what they break off has no effect, or all of it."""
+"""Exceptions wherever the runtime can be interrupted, as by Ctrl-C: what they break off has no effect, or all of it.
+
+Python runs handlers of signals where a function begins, and after a call of a builtin.
+"""
 
 from __future__ import annotations
 
@@ -14,33 +17,28 @@ from .operations import INDICES, PICK, new_instance, operation
 from .world import NothingToDo, TimeIsUp, World
 
 RUNTIME: Final = wasmcore.runtime.__path__[0]
-LATEST: Final = 3000
-"""Bytecodes of the runtime after which an exception comes at the latest; most of what is interrupted takes fewer."""
+LATEST: Final = 260
+"""Places of the runtime after which an exception comes at the latest; most of what is interrupted passes fewer."""
 
 
 def interrupted(action: Callable[[], Any], at: int) -> bool:
-    """Whether an action was broken off at this bytecode of the runtime, rather than done before it came to that."""
+    """Whether an action was broken off at this place of the runtime, rather than done before it came to that."""
     left = at
 
-    def trace(frame: FrameType, event: str, argument: object) -> Any:
+    def profile(frame: FrameType, event: str, argument: object) -> None:
         nonlocal left
-        if not frame.f_code.co_filename.startswith(RUNTIME) or left < 0:
-            return None
-        frame.f_trace_opcodes = True
-        if event == "opcode":
+        if event in ("call", "c_return") and frame.f_code.co_filename.startswith(RUNTIME):
             left -= 1
-            if left < 0:
+            if left == -1:
                 raise TimeIsUp
-        return trace
 
-    before = sys.gettrace()
-    sys.settrace(trace)
+    sys.setprofile(profile)
     try:
         action()
     except TimeIsUp:
         return True
     finally:
-        sys.settrace(before)
+        sys.setprofile(None)
     return False
 
 
@@ -55,7 +53,7 @@ def interrupted_link(world: World, at: int, imports: int) -> None:
         world.hold("instances", made.pop(), model)
 
 
-@operation(at=LATEST // 10, table=PICK, index=4, function=PICK)
+@operation(at=30, table=PICK, index=4, function=PICK)
 def interrupted_put(world: World, at: int, table: int, index: int, function: int) -> None:
     """A function that is perhaps put into a table."""
     if world.depth:
@@ -71,7 +69,7 @@ def interrupted_put(world: World, at: int, table: int, index: int, function: int
         model.put(place, value.model)
 
 
-@operation(at=LATEST // 10, memory=PICK)
+@operation(at=30, memory=PICK)
 def interrupted_grow(world: World, at: int, memory: int) -> None:
     """A memory that perhaps grows, as a whole: for Python and for all guests."""
     held, model = world.pick("memories", memory)
