@@ -298,6 +298,16 @@ def set_object(world: World, instance: int, index: int, thing: int) -> None:
     world.agree(lambda: exports.same(value), lambda: model.same(number))
 
 
+@operation(instance=PICK, index=4, thing=PICK)
+def tie(world: World, instance: int, index: int, thing: int) -> None:
+    """Put an object into a table that it keeps alive itself."""
+    made, model = world.pick("instances", instance)
+    value, at = world.thing(max(thing, 1)), INDICES[index]
+    assert value is not None
+    value.keeps = made
+    world.agree(lambda: made.exports.set_object(at, value), lambda: model.set_object(at, value.number))
+
+
 @operation(instance=PICK, elements=4, thing=PICK)
 def grow_objects(world: World, instance: int, elements: int, thing: int) -> None:
     """Grow the table of objects in the guest."""

@@ -94,6 +94,7 @@ def linked_instances() -> Callable[[], object]:
         assert (last.exports.call(1, 3), middle.exports.call(2, 3)) == (3, 4 + middle.exports.counter.value)
         cycle: list[Any] = [middle, last]
         cycle.append(cycle)
+        middle.exports.set_object(0, cycle)
         _watched.update((middle, last))
 
     return round_

@@ -23,6 +23,7 @@ PROGRAMS: dict[str, list[Step]] = {
     "objects in a table without an instance": [["objects_table", 2], ["put_object", 3, 0, 1]],
     "an object in a global without an instance": [["kept", 1]],
     "objects in a table and a global of a guest": [["instance", 0, 0, 0, 0], ["set_object", 0, 0, 1]],
+    "an object keeps the instance whose table it is in": [["instance", 0, 0, 0, 0], ["tie", 0, 0, 1]],
     "a memory is copied": [["instance", 0, 0, 0, 0], ["export", 0, 0], ["copy_object", 1, 0, 0], ["store", 0, 0, 1]],
     "a table is copied deep": [["functions_table", 0], ["copy_object", 2, 0, 1], ["put_function", 0, 0, 0]],
     "a global is copied deep": [["counter"], ["copy_object", 4, 0, 1], ["set_counter", 0, 0]],

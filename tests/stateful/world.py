@@ -52,6 +52,8 @@ class Thing:
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.keeps: object = None
+        """What it keeps alive."""
 
 
 class Held(NamedTuple):
