@@ -40,6 +40,37 @@ def test_build_files_are_the_same_everywhere() -> None:
         assert len({path.read_bytes() for path in (folder / name for folder in DISTRIBUTIONS) if path.exists()}) == 1, name
 
 
+WITHOUT_SETUPTOOLS = """
+import sys, sysconfig, types
+fake = sys.modules["setuptools"] = sys.modules["setuptools.build_meta"] = types.ModuleType("setuptools")
+fake.build_meta = fake
+fake.__getattr__ = lambda name: None
+import build_backend
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("sys.version_info = (3, 14, 0)", "wasmcore is for CPython 3.10 to 3.13 so far, and this is cpython "),
+        ("sys.implementation.name = 'pypy'", "wasmcore is for CPython 3.10 to 3.13 so far, and this is pypy "),
+        ("sysconfig.get_config_var = lambda name: 1", "wasmcore can not be used with free-threaded builds of Python yet"),
+        ("sysconfig.get_platform = lambda: 'win-amd64'", "this distribution of wasmcore is for linux-x86_64 only, and this is win-amd64"),
+    ],
+    ids=["new Python", "other Python", "free-threaded", "other platform"],
+)
+def test_what_can_not_be_used_is_refused_in_one_line(change: str, said: str) -> None:
+    """Installers ask what a build needs before they build; that is when it ends."""
+    program = f"{WITHOUT_SETUPTOOLS}\n{change}\nraise SystemExit(build_backend.unsupported('linux-x86_64'))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT / "core", capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert done.stderr.startswith(said)
+
+
+def test_machine_code_names_its_platform() -> None:
+    assert metadata(ROOT / "plugins/x86_64", "platform") == "linux-x86_64"
+
+
 def c_compiler_works(folder: Path) -> bool:
     """Whether the C compiler that builds extension modules can."""
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC"))

@@ -15,7 +15,7 @@ CORE = ROOT / "core/src"
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/src/*/__init__.py"))
 
 LAYERS = [
-    {"errors", "types", "stream", "opcodes", "_native", "_named_tuple", "_typing", "_build"},
+    {"errors", "types", "stream", "opcodes", "_native", "_named_tuple", "_typing", "_build", "_choices", "_features", "_formats"},
     {"binary"},
     {"validation"},
     {"text"},
@@ -26,7 +26,7 @@ LAYERS = [
     {"runtime.objects"},
     {"runtime", "runtime.instances"},
     {"compile"},
-    {"", "_instance", "_linker", "_module", "_source"},
+    {"", "_exports", "_instance", "_linker", "_module", "_source"},
     {"script"},
     {"cli", "__main__"},
 ]

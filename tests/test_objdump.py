@@ -31,7 +31,7 @@ def test_three_columns(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_one_function(capsys: pytest.CaptureFixture[str]) -> None:
     assert listing("--function", "gcd", GCD, capsys=capsys) == listing("--function", "0", GCD, capsys=capsys)
-    assert main(["objdump", "--function", "nothing", GCD]) == 1
+    assert main(["objdump", "--function", "nothing", GCD]) == 2
     assert capsys.readouterr().err == "wasmcore: no function of the module has the name or number 'nothing'\n"
 
 

@@ -83,9 +83,9 @@ def test_not_webassembly(command: str, tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_wrong_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--frobnicate", "a.wasm"]) == 2
-    assert "No such option" in capsys.readouterr().err
+    assert "wasmcore: no option '--frobnicate'" in capsys.readouterr().err
     assert main(["run"]) == 2
-    assert "Missing argument 'FILE'" in capsys.readouterr().err
+    assert "wasmcore: missing argument 'FILE'" in capsys.readouterr().err
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -140,9 +140,13 @@ def test_who_is_named_like_what_it_brings_comes_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        ("backend('nothing')", "unknown backend 'nothing', installed: good; try `pip install wasmcore-nothing`"),
+        ("backend('nothing')", "unknown backend 'nothing'; installed: good"),
+        ("backend('goood')", "unknown backend 'goood'; did you mean 'good'? installed: good"),
+        ("backend('lvm')", "unknown backend 'lvm'; did you mean 'llvm'? installed: good; `pip install wasmcore-llvm` brings 'llvm'"),
+        ("backend('llvm')", "backend 'llvm' is not installed; try `pip install wasmcore-llvm`"),
         ("backend('broken')", "backend 'broken' can not be used: ImportError: no such thing (installed by broken)"),
-        ("host_module('wasi_snapshot_preview1')", "no host module is installed; try `pip install wasmcore-wasi`"),
+        ("host_module('wasi_snapshot_preview1')", "host module 'wasi_snapshot_preview1' is not installed; try `pip install wasmcore-wasi`"),
+        ("host_module('env')", "unknown host module 'env'; installed: none"),
     ],
 )
 def test_unknown_names(tmp_path: Path, call: str, text: str) -> None:
@@ -152,7 +156,7 @@ def test_unknown_names(tmp_path: Path, call: str, text: str) -> None:
 
 
 def test_nothing_installed(tmp_path: Path) -> None:
-    assert message(tmp_path, "default_backend()") == "no backend is installed; try `pip install wasmcore-singlepass`"
+    assert message(tmp_path, "default_backend()") == "backend 'singlepass' is not installed; try `pip install wasmcore-singlepass`"
     assert ask(tmp_path, "registry.find_host_module('env')") is None
 
 
@@ -163,7 +167,7 @@ def test_default_backend(tmp_path: Path) -> None:
 
 def test_host_target(tmp_path: Path) -> None:
     machine = "registry._machine = lambda: 'vax'"
-    missing = f"unsupported platform: no target is installed; try `pip install wasmcore-vax`; this machine is vax under {sys.platform}"
+    missing = f"unsupported platform: vax under {sys.platform}: unknown target 'vax'; installed: none"
     assert message(tmp_path, "host_target()", machine) == missing
     install(tmp_path, "vax", TARGET.format(name="vax", reason="it wants 32-bit Python"))
     refused = "unsupported platform: target 'vax' can not run here: it wants 32-bit Python"

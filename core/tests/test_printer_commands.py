@@ -116,10 +116,10 @@ def test_a_failure_leaves_the_old_output(wat: Path, capsys: pytest.CaptureFixtur
 
 
 def test_what_is_no_text(wasm: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["wat2wasm", str(wasm)]) == 1
+    assert main(["wat2wasm", str(wasm)]) == 2
     assert "say with -o where the binary module goes" in capsys.readouterr().err
     assert main(["wat2wasm", str(wasm), "-o", "-"]) == 1
-    assert capsys.readouterr().err.endswith("other.wasm is a binary module already\n")
+    assert capsys.readouterr().err.endswith("other.wasm is a binary module already, no text\n")
     assert main(["wat2wasm", str(wasm.with_name("missing.wat"))]) == 1
     assert capsys.readouterr().err.endswith("missing.wat: No such file or directory\n")
 

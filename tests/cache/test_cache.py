@@ -547,7 +547,7 @@ def test_commands(backend: str, folder: Path, file: Path, monkeypatch: pytest.Mo
     assert run(backend, folder)
     assert main(["cache", "prune", "--size", "1k"]) == 0
     assert capsys.readouterr().out == "1 entries and 0 temporary files removed\n"
-    assert main(["cache", "prune", "--size", "many"]) == 1
+    assert main(["cache", "prune", "--size", "many"]) == 2
     assert not run(backend, folder)
     assert main(["cache", "clear"]) == 0
     assert "1 entries removed" in capsys.readouterr().out

@@ -130,7 +130,7 @@ def test_the_command_line(backend: str, tmp_path: Path, capfd: pytest.CaptureFix
     assert (found.out, "run it with --allow-precompiled" in found.err) == ("", True)
     assert main(["run", "--allow-precompiled", str(file)]) == 0
     assert capfd.readouterr().out == "Hello from WebAssembly!\n"
-    assert main(["run", "--allow-precompiled", f"--backend={backend}", str(file)]) == 1
+    assert main(["run", "--allow-precompiled", f"--backend={backend}", str(file)]) == 2
     assert "compiled already" in capfd.readouterr().err
     file.write_bytes(file.read_bytes()[:-1])
     assert main(["run", "--allow-precompiled", str(file)]) == 1
@@ -142,9 +142,9 @@ def test_the_command_line(backend: str, tmp_path: Path, capfd: pytest.CaptureFix
 def test_options_of_the_command_line(backend: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     hello = str(EXAMPLES / "hello.wasm")
     for command in (["run"], ["compile", "-o", os.devnull]):
-        assert main([*command, f"--backend={backend}", "--option", "nosuch=1", hello]) == 1
+        assert main([*command, f"--backend={backend}", "--option", "nosuch=1", hello]) == 2
         assert "has no option 'nosuch'" in capfd.readouterr().err
-        assert main([*command, f"--backend={backend}", "--option=nosuch", hello]) == 1
+        assert main([*command, f"--backend={backend}", "--option=nosuch", hello]) == 2
         assert "--option takes NAME=VALUE" in capfd.readouterr().err
     for name, values in wasmcore.Engine(backend).backend.options.items():
         for each in values:

@@ -17,7 +17,7 @@ LENGTH = 5
 
 def store_of(function: Any) -> store.Store:
     """The store that an exported function runs in."""
-    found = function.__self__.owner.group.store
+    found = function.__self__._owner.group.store
     assert isinstance(found, store.Store)
     return found
 

@@ -137,7 +137,7 @@ def interrupt(code_store: store.Store, error: BaseException) -> None:
 def test_an_interrupt_from_another_thread(backend: str) -> None:
     owner = instance(LOOPS["calling"], backend, signals=False)
     spin = wasmcore.Instance(owner.module, release_gil=True).exports.spin
-    group = spin.__self__.owner.group
+    group = spin.__self__._owner.group
     error = TimeoutError("enough")
     timer = threading.Timer(0.1, interrupt, (group.store, error))
     timer.start()
@@ -150,7 +150,7 @@ def test_an_interrupt_from_another_thread(backend: str) -> None:
 def test_other_threads_get_their_turn_in_an_endless_loop(backend: str) -> None:
     """Polls call Python now and then, so that even a loop that holds the interpreter lock gives it away."""
     exports = instance(LOOPS["counting"], backend, signals=False).exports
-    group = exports.spin.__self__.owner.group
+    group = exports.spin.__self__._owner.group
     timer = threading.Timer(0.05, interrupt, (group.store, TimeoutError()))
     timer.start()
     with pytest.raises(TimeoutError):

@@ -1,15 +1,15 @@
 """WebAssembly in Python, with the compiler as a plug-in.
 
-    module = wasmcore.Module("gcd.wasm")
-    instance = wasmcore.Instance(module)
-    instance.exports.gcd(6, 27)
+module = wasmcore.Module("gcd.wasm")
+instance = wasmcore.Instance(module)
+instance.exports.gcd(6, 27)
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # importing `typing` takes longer than everything here
 if TYPE_CHECKING:
-    from wasmcore._instance import Exports as Exports
+    from wasmcore._exports import Exports as Exports
     from wasmcore._instance import Instance as Instance
     from wasmcore._linker import Linker as Linker
     from wasmcore._module import ExportType as ExportType
@@ -53,7 +53,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "wasmcore._instance": ("Exports", "Instance"),
+    "wasmcore._exports": ("Exports",),
+    "wasmcore._instance": ("Instance",),
     "wasmcore._linker": ("Linker",),
     "wasmcore._module": ("ExportType", "ImportType", "Module", "validate"),
     "wasmcore._registry": ("backends", "host_modules", "problems", "targets"),
@@ -134,11 +135,29 @@ def __getattr__(name: str) -> object:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if home != "wasmcore.errors":
+        _refuse_subinterpreters()
     from importlib import import_module
 
     value: object = getattr(import_module(home), name)
     globals()[name] = value
     return value
+
+
+def _refuse_subinterpreters() -> None:
+    """PluginError in a subinterpreter, before anything is imported that would be shared with the main one or can not be loaded there."""
+    import _thread
+
+    if hasattr(_thread, "_is_main_interpreter"):
+        in_main: bool = _thread._is_main_interpreter()
+    else:  # before Python 3.12, where every subinterpreter can load ctypes
+        from wasmcore.runtime.system.platform import in_main_interpreter
+
+        in_main = in_main_interpreter()
+    if not in_main:
+        from wasmcore.errors import PluginError
+
+        raise PluginError("WebAssembly code runs only in the main interpreter of a process, not in subinterpreters")
 
 
 def __dir__() -> list[str]:

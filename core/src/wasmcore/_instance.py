@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Mapping
 
 from wasmcore import _registry
-from wasmcore._typing import TYPE_CHECKING, Any
+from wasmcore._choices import near
+from wasmcore._exports import exports_of
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
 from wasmcore.errors import LinkError
 from wasmcore.runtime.execution.stubs import machine
 from wasmcore.runtime.instances.instance import InstanceState, Linked
-from wasmcore.runtime.objects.func import ExportedFunction, Func
+from wasmcore.runtime.objects import references
+from wasmcore.runtime.objects.func import ExportedFunction, Func, refuse_async
 from wasmcore.runtime.objects.global_ import Global
-from wasmcore.runtime.objects.memory import Memory
+from wasmcore.runtime.objects.memory import Memory, new_memory
 from wasmcore.runtime.objects.table import Table
 from wasmcore.runtime.objects.tag import Tag
 from wasmcore.runtime.objects.type_ids import id_matches, type_id, value_type_matches
+from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import FuncType, GlobalType, MemoryType, TableType, TagType
 
 if TYPE_CHECKING:
@@ -28,40 +33,11 @@ if TYPE_CHECKING:
 Imports = Mapping[str, "Mapping[str, Any] | Instance"]
 """Module name -> name -> function, `Memory`, `Table`, `Global`, number (for a constant global); or an instance for its exports."""
 
-
-class Exports(Mapping[str, Any]):
-    """The exports of an instance, as attributes and as a mapping: `exports.add(2, 3)`, `exports["add"]`."""
-
-    def __init__(self, state: InstanceState) -> None:
-        self._state = state
-        self._names = {item.name: item for item in state.info.exports}
-
-    def __getitem__(self, name: str) -> Any:
-        item = self._names[name]
-        return self._state.export(item.kind, item.index)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            value = self[name]
-        except KeyError:
-            raise AttributeError(f"nothing is exported as {name!r}; there are: {', '.join(self._names) or 'no exports'}") from None
-        self.__dict__[name] = value
-        return value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._names]
-
-    def __repr__(self) -> str:
-        return f"<exports: {', '.join(self._names)}>"
+_MOST_NAMED: Final = 100
+"""A LinkError names so many imports."""
 
 
-class Instance:
+class Instance(Unique):
     """A module brought to life: `Instance(module, {"env": {"log": print}})`.
 
     imports: by module and name; what they do not hold is taken from installed host modules (WASI), to which `host_options` passes
@@ -71,8 +47,11 @@ class Instance:
     wait: a thread that calls a function while another one is inside of this instance, or of one that is linked with it, waits until that
         one has left; with False, it gets StoreBusyError.
 
-    LinkError where an import is missing or has another type; Trap where initialisation traps.
+    LinkError that names every import that is missing or has another type; TypeError for what is no import at all, such as an async
+    function; Trap where initialisation traps. An instance can not be copied or pickled, its module can.
     """
+
+    _instead = ": instantiate its module again"
 
     def __init__(
         self,
@@ -83,22 +62,28 @@ class Instance:
         release_gil: bool = False,
         wait: bool = True,
     ) -> None:
+        _check_module(module)
         self.module = module
         link = _Link()
-        values = _Provided(imports or {}, host_options or {}, link)
-        linked = Linked()
-        for item in module.info.imports:
-            _add(linked, item, module.types, values.find(item))
+        linked = _linked(module, _Provided(imports, host_options, link))
         engine = module.engine
-        linked.memories += [Memory.of_type(memory.type, guarded=engine.guard) for memory in module.info.memories[len(linked.memories) :]]
+        linked.memories += [new_memory(memory.type, engine.guard) for memory in module.info.memories[len(linked.memories) :]]
         code = module.code(tuple([memory.guarded and engine.signals for memory in linked.memories]))
         self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil, wait)
-        self.exports = Exports(self._state)
+        self.exports = exports_of(self._state)
         link.complete(self._state)
         self._state.initialize()
 
     def __repr__(self) -> str:
         return f"<wasmcore.Instance of {self.module!r}>"
+
+
+def _check_module(module: object) -> None:
+    from wasmcore._module import Module
+
+    if not isinstance(module, Module):
+        advice = f": Instance(Module({module!r}))" if isinstance(module, (str, os.PathLike)) else ""
+        raise TypeError(f"a wasmcore.Module is expected, not {type(module).__name__}{advice}")
 
 
 class _Link:
@@ -123,22 +108,35 @@ class _Link:
 class _Provided:
     """The values that imports may be satisfied with."""
 
-    def __init__(self, imports: Imports, options: Mapping[str, Mapping[str, Any]], link: _Link) -> None:
-        self._imports = imports
-        self._options = options
+    def __init__(self, imports: Imports | None, options: Mapping[str, Mapping[str, Any]] | None, link: _Link) -> None:
+        self._imports: Imports = {} if imports is None else imports
+        self._options: Mapping[str, Mapping[str, Any]] = {} if options is None else options
         self._link = link
         self._hosts: dict[str, Mapping[str, tuple[FuncType, Callable[..., Any]]]] = {}
+        _check_mapping(self._imports, "imports", "module names to mappings: {'env': {'log': print}}")
+        _check_mapping(self._options, "host_options", "names of plugins to options: {'wasi': {'args': ['app']}}")
+        for name, given in self._imports.items():
+            if not isinstance(given, Instance):
+                _check_mapping(given, f"imports[{name!r}]", "names to values, or an instance")
+        for name, given in self._options.items():
+            _check_mapping(given, f"host_options[{name!r}]", "options to values")
+        _registry.check_host_options(self._options)
 
     def find(self, item: Import) -> Any:
         """The value of an import; LinkError if there is none."""
-        given = self._imports.get(item.module)
-        names: Mapping[str, Any] = given.exports if isinstance(given, Instance) else {} if given is None else given
+        names = self._given(item.module)
         if item.name in names:
             return names[item.name]
         hosted = self._host(item.module).get(item.name)
         if hosted is not None:
             return Func(hosted[0].params, hosted[0].results, hosted[1])
-        raise LinkError(f"import {item.module}.{item.name} is missing: expected {_describe(item.type)}")
+        meant = near(item.name, names)
+        question = "" if meant is None else f"; there is {item.module}.{meant}"
+        raise LinkError(f"import {item.module}.{item.name} is missing: expected {_describe(item.type)}{question}")
+
+    def _given(self, module: str) -> Mapping[str, Any]:
+        given = self._imports.get(module)
+        return given.exports if isinstance(given, Instance) else {} if given is None else given
 
     def _host(self, module: str) -> Mapping[str, tuple[FuncType, Callable[..., Any]]]:
         if module not in self._hosts:
@@ -147,16 +145,42 @@ class _Provided:
         return self._hosts[module]
 
 
+def _check_mapping(value: object, name: str, wanted: str) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is a mapping of {wanted}, not {type(value).__name__}")
+
+
+def _linked(module: Module, values: _Provided) -> Linked:
+    """What the imports are resolved to; LinkError with all that can not be."""
+    linked = Linked()
+    lacking = {}
+    for item in module.info.imports:
+        try:
+            _add(linked, item, module.types, values.find(item))
+        except LinkError as error:
+            lacking[str(error)] = item.module
+    if lacking:
+        lines = [*lacking][:_MOST_NAMED]
+        if len(lacking) > 1:
+            lines.insert(0, f"{len(lacking)} imports can not be satisfied:")
+        if len(lacking) > _MOST_NAMED:
+            lines.append(f"and {len(lacking) - _MOST_NAMED} more")
+        lines += filter(None, map(_registry.advice, dict.fromkeys(lacking.values())))
+        raise LinkError("\n  ".join(lines))
+    return linked
+
+
 def _add(linked: Linked, item: Import, types: ProcessTypes, value: Any) -> None:
     """Put the value of an import where it belongs, if its type matches."""
-    behind = getattr(value, "__self__", None)
+    behind = references.function_object(value)
     if item.kind == KIND_FUNCTION and isinstance(behind, ExportedFunction):
-        _match(item, behind.type, id_matches(behind.type_id, types.ids[item.type_index]))
+        _match(item, behind.type, id_matches(references.funcref_type_id(behind._funcref), types.ids[item.type_index]))
         linked.functions.append(behind)
     elif item.kind == KIND_FUNCTION and isinstance(value, Func):
         _match(item, value.type, id_matches(type_id(value.type), types.ids[item.type_index]))
         linked.functions.append(value.function)
     elif item.kind == KIND_FUNCTION and callable(value):
+        refuse_async(value, f"import {item.module}.{item.name}")
         linked.functions.append(value)
     elif item.kind == KIND_TABLE and isinstance(value, Table):
         assert isinstance(item.type, TableType)
@@ -173,12 +197,19 @@ def _add(linked: Linked, item: Import, types: ProcessTypes, value: Any) -> None:
         _match(item, value.type, _global_matches(value.type, types.variable(item.type)))
         linked.globals.append(value)
     elif item.kind == KIND_TAG and isinstance(value, Tag):
-        _match(item, value.type, value.type_id == types.ids[item.type_index])
+        _match(item, value.type, value._type_id == types.ids[item.type_index])
         linked.tags.append(value)
     elif item.kind == KIND_GLOBAL and isinstance(item.type, GlobalType) and not item.type.mutable and _is_number(value):
-        linked.globals.append(Global(item.type.value, value))
+        linked.globals.append(_constant(item, item.type, value))
     else:
         _match(item, value, False)
+
+
+def _constant(item: Import, wanted: GlobalType, number: Any) -> Global:
+    try:
+        return Global(wanted.value, number)
+    except (TypeError, OverflowError) as error:
+        raise LinkError(f"incompatible import value: {item.module}.{item.name}: {error}") from None
 
 
 def _global_matches(found: GlobalType, wanted: GlobalType) -> bool:

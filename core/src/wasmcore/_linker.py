@@ -20,10 +20,14 @@ class Linker:
 
     def define(self, module: str, name: str, value: Any) -> None:
         """Provide one import."""
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise TypeError(f"an import has two names, such as 'env', 'log', not {module!r}, {name!r}")
         self._names.setdefault(module, {})[name] = value
 
     def define_instance(self, module: str, instance: Instance) -> None:
         """Provide all exports of an instance under a module name."""
+        if not isinstance(instance, Instance):
+            raise TypeError(f"a wasmcore.Instance is expected, not {type(instance).__name__}")
         self._names.setdefault(module, {}).update(instance.exports)
 
     def instantiate(self, module: Module, *, name: str | None = None, release_gil: bool = False, wait: bool = True) -> Instance:
@@ -32,3 +36,6 @@ class Linker:
         if name is not None:
             self.define_instance(name, instance)
         return instance
+
+    def __repr__(self) -> str:
+        return f"<wasmcore.Linker of {', '.join(self._names) or 'no modules'}>"

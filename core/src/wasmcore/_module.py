@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from wasmcore import __version__
+from wasmcore._features import features_of
 from wasmcore._named_tuple import NamedTuple
-from wasmcore._source import read_source
+from wasmcore._source import bytes_of, read_source
 from wasmcore._typing import TYPE_CHECKING
 from wasmcore.binary import decode
 from wasmcore.compile.engine import Engine, default_engine
@@ -23,6 +22,7 @@ from wasmcore.validation import validate_declarations
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from wasmcore._source import Source
     from wasmcore.compile.cache import Cache
     from wasmcore.compile.saved_code import ModuleDigest, SavedCode
     from wasmcore.plugin.unit import Environment
@@ -51,14 +51,14 @@ class Module:
     `Module("(module ...)")`; a file whose name begins like that can be given as a `pathlib.Path`.
 
     Decodes and validates (CompileError), and compiles now or later, as its engine says. `backend` names the compiler where no engine is
-    given. Can be shared by threads and pickled; what is pickled is the WebAssembly, never machine code.
+    given. Can be shared by threads; copies are the module itself. What is pickled is the WebAssembly and what its engine was told, never
+    machine code.
     """
 
-    def __init__(
-        self, source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, backend: str | None = None, engine: Engine | None = None
-    ) -> None:
+    def __init__(self, source: Source, *, backend: str | None = None, engine: Engine | None = None) -> None:
         if engine is not None and backend is not None:
             raise TypeError("give a module a backend or an engine, not both")
+        _check_engine(engine)
         if engine is None:
             engine = default_engine() if backend is None else Engine(backend)
         self._decode(read_source(source), engine, engine.cache_for)
@@ -168,7 +168,8 @@ class Module:
         from wasmcore.compile.artifact import read_artifact
         from wasmcore.compile.saved_code import check_fits, engine_for
 
-        artifact = read_artifact(bytes(data))
+        _check_engine(engine)
+        artifact = read_artifact(bytes_of(data, "precompiled code is"))
         if artifact.module is None or not artifact.complete:
             raise ArtifactError("this precompiled code is an entry of a cache, without its module")
         if engine is None:
@@ -184,18 +185,30 @@ class Module:
         module._codes[guarded] = code
         return module
 
-    def __reduce__(self) -> tuple[object, tuple[bytes, str, frozenset[str], dict[str, str]]]:
-        return _unpickle, (self.info.data, self.engine.backend.name, self.engine.features, dict(self.engine.options))
+    def __reduce__(self) -> tuple[object, tuple[bytes, Engine]]:
+        return _again, (self.info.data, self.engine)
+
+    def __copy__(self) -> Module:
+        return self
+
+    def __deepcopy__(self, _copied: object) -> Module:
+        return self
 
     def __repr__(self) -> str:
-        return f"<wasmcore.Module {self.name or ''}{len(self.info.data)} bytes, {len(self.info.exports)} exports>"
+        name = f" {self.name}" if self.name else ""
+        return f"<wasmcore.Module{name} of {len(self.info.data)} bytes, {len(self.info.exports)} exports>"
 
 
-def validate(source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, features: Iterable[str] = DEFAULT_FEATURES) -> None:
-    """Raise DecodeError or ValidationError unless the file or bytes are a valid module. Needs no backend."""
-    enabled = frozenset(features)
+def validate(source: Source, *, features: str | Iterable[str] = DEFAULT_FEATURES) -> None:
+    """Raise DecodeError or ValidationError unless the file or bytes are a valid module. Needs no backend; `features` as of an `Engine`."""
+    enabled = features_of(features)
     validate_module(decode(read_source(source), enabled), enabled)
 
 
-def _unpickle(data: bytes, backend: str, features: frozenset[str], options: dict[str, str]) -> Module:
-    return Module(data, engine=Engine(backend, features=features, options=options))
+def _check_engine(engine: object) -> None:
+    if engine is not None and not isinstance(engine, Engine):
+        raise TypeError(f"a wasmcore.Engine is expected, not {type(engine).__name__}; a name is given as backend=")
+
+
+def _again(data: bytes, engine: Engine) -> Module:
+    return Module(data, engine=engine)

@@ -11,6 +11,7 @@ import sys
 import warnings
 from threading import RLock
 
+from wasmcore._choices import choices, near
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import PluginError
@@ -20,6 +21,8 @@ from wasmcore.plugin.entry_points import Entry, entries
 from wasmcore.plugin.markers import IMPLEMENTATION, PROJECT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pluggy import PluginManager
 
     from wasmcore.plugin.hooks import Backend, HostModule
@@ -34,6 +37,18 @@ _KINDS: Final = {BACKEND: "backend", TARGET: "target", HOST_MODULE: "host module
 _MACHINES: Final = {"AMD64": "x86_64", "arm64": "aarch64"}
 """Names of machines on other systems, and ours."""
 _DEFAULT_BACKEND: Final = "singlepass"
+_PACKAGES: Final = {
+    BACKEND: {"singlepass": "wasmcore-singlepass", "llvm": "wasmcore-llvm"},
+    TARGET: {"x86_64": "wasmcore-x86-64"},
+    HOST_MODULE: {"wasi_snapshot_preview1": "wasmcore-wasi"},
+}
+"""By hook, what the project itself provides, and the distribution that brings it."""
+_OWN_HOSTS: Final = frozenset({"wasi"})
+"""Names of the project's own plugins that bring host modules: known also where they are not installed."""
+_OUTDATED: Final = {
+    "wasi_unstable": "wasi_unstable is WASI preview 0, which nothing here provides; compile for wasi_snapshot_preview1 (wasm32-wasip1)"
+}
+"""Module names of imports that nobody will provide, and what to do."""
 
 
 class Problem(NamedTuple):
@@ -91,6 +106,11 @@ class Registry:
             if self._listing is None:
                 self._listing = self._list()
             return self._listing
+
+    def has_entry(self, name: str) -> bool:
+        """Whether something installed brings a plugin of this name."""
+        with self._lock:
+            return any(entry.name == name for entry in self._all_entries())
 
     def _all_entries(self) -> list[Entry]:
         if self._entries is None:
@@ -247,7 +267,7 @@ def host_target() -> Target:
     machine = _machine()
     found = _registry.find(TARGET, machine)
     named: Target | None = found.value if found else None
-    reason = named.unsupported() if named else f"{_nothing(TARGET, machine)}; this machine is {machine} under {sys.platform}"
+    reason = named.unsupported() if named else f"{machine} under {sys.platform}: {_nothing(TARGET, machine)}"
     if named and reason is None:
         return named
     others: list[Target] = [provided.value for provided in listing().provided[TARGET].values()]
@@ -269,6 +289,22 @@ def host_module(name: str) -> HostModule:
     return found
 
 
+def check_host_options(names: Iterable[str]) -> None:
+    """TypeError for options of a plugin that neither is installed nor one of the project's."""
+    for name in names:
+        if name not in _OWN_HOSTS and not _registry.has_entry(name):
+            known = {found.plugin for found in listing().provided[HOST_MODULE].values()} | _OWN_HOSTS
+            raise TypeError(f"host_options has options for {name!r}, which is no host module; {choices(name, sorted(known))}")
+
+
+def advice(module: str) -> str | None:
+    """What to do to have the module name of an import provided, None if there is nothing that would help."""
+    package = _PACKAGES[HOST_MODULE].get(module)
+    if package is None:
+        return _OUTDATED.get(module)
+    return None if _registry.find(HOST_MODULE, module) else _nothing(HOST_MODULE, module)
+
+
 def _named(hook: str, name: str) -> Any:
     found = _registry.find(hook, name)
     if found is None:
@@ -279,15 +315,18 @@ def _named(hook: str, name: str) -> Any:
 def _nothing(hook: str, name: str) -> str:
     """Why there is nothing of that name, and what to do."""
     kind = _KINDS[hook]
+    packages = _PACKAGES[hook]
+    package = packages.get(name)
     for problem in problems():
-        if problem.plugin == name:
+        if problem.plugin == name or problem.distribution == package:
             return f"{kind} {name!r} can not be used: {problem.reason} (installed by {problem.distribution})"
-    package = name.partition("_")[0] if hook == HOST_MODULE else name.replace("_", "-")
-    advice = f"try `pip install wasmcore-{package}`"
-    installed = listing().provided[hook]
-    if not installed:
-        return f"no {kind} is installed; {advice}"
-    return f"unknown {kind} {name!r}, installed: {', '.join(installed)}; {advice}"
+    if package is not None:
+        return f"{kind} {name!r} is not installed; try `pip install {package}`"
+    installed = [*listing().provided[hook]]
+    meant = near(name, {**dict.fromkeys(installed), **packages})
+    question = "" if meant is None else f"did you mean {meant!r}? "
+    brought = "" if meant is None or meant in installed else f"; `pip install {packages[meant]}` brings {meant!r}"
+    return f"unknown {kind} {name!r}; {question}installed: {', '.join(installed) or 'none'}{brought}"
 
 
 def _machine() -> str:

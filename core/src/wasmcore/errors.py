@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from wasmcore._typing import TYPE_CHECKING
+from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class WasmcoreError(Exception):
-    """Base of every error that this project raises on purpose."""
+    """Base of every error that this project raises on purpose. All can be copied and pickled, and then say the same."""
+
+    def __reduce__(self) -> tuple[object, tuple[Any, ...], dict[str, Any]]:
+        # The one of BaseException calls the class with the message, but constructors here take more, or something else.
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[WasmcoreError], arguments: tuple[Any, ...]) -> WasmcoreError:
+    """An exception as it is before its constructor runs; the attributes follow."""
+    return kind.__new__(kind, *arguments)
 
 
 class CompileError(WasmcoreError, ValueError):
@@ -34,6 +44,10 @@ class DecodeError(CompileError):
     """The bytes are not a WebAssembly module (malformed, in the specification's word)."""
 
 
+_EXCERPT = 120
+"""Characters of a line that are shown before and behind the column of an error: programs write modules of one line."""
+
+
 class TextError(DecodeError):
     """The text is not a WebAssembly module or script; `line` and `column` count from 1, columns in characters."""
 
@@ -44,8 +58,12 @@ class TextError(DecodeError):
         self.source_line = source_line
 
     def __str__(self) -> str:
-        blank = "".join("\t" if character == "\t" else " " for character in self.source_line[: self.column - 1])
-        return f"{self.message} (line {self.line}, column {self.column})\n  {self.source_line}\n  {blank}^"
+        start = max(self.column - 1 - _EXCERPT, 0)
+        end = self.column - 1 + _EXCERPT
+        before = ("..." if start else "") + self.source_line[start : self.column - 1]
+        behind = self.source_line[self.column - 1 : end] + ("..." if len(self.source_line) > end else "")
+        blank = "".join("\t" if character == "\t" else " " for character in before)
+        return f"{self.message} (line {self.line}, column {self.column})\n  {before}{behind}\n  {blank}^"
 
 
 class ValidationError(CompileError):
@@ -123,29 +141,28 @@ _TRAP_TEXTS = (
 )
 
 
-class Frame:
-    """One WebAssembly call in a backtrace."""
+class Frame(NamedTuple):
+    """One WebAssembly call in a backtrace; `offset` is the byte offset in the binary, where known."""
 
-    __slots__ = ("function_index", "function_name", "module_name", "offset")
-
-    def __init__(self, module_name: str | None, function_index: int, function_name: str | None, offset: int | None) -> None:
-        self.module_name = module_name
-        self.function_index = function_index
-        self.function_name = function_name
-        self.offset = offset
+    module_name: str | None
+    function_index: int
+    function_name: str | None
+    offset: int | None
 
     def __str__(self) -> str:
         name = self.function_name or f"func[{self.function_index}]"
         where = f"{self.module_name}!{name}" if self.module_name else name
         return where if self.offset is None else f"{where} (offset {self.offset:#x})"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Trap(WasmcoreError):
     """Execution of WebAssembly code was stopped; `kind` says why, `frames` where, innermost first."""
 
     def __init__(self, kind: TrapKind, frames: Sequence[Frame] = ()) -> None:
+        kind = TrapKind(kind)
         super().__init__(kind.text)
         self.kind = kind
         self._frames = frames

@@ -49,20 +49,54 @@ def test_options_are_those_of_the_guest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error"),
+    ("option", "value", "error"),
     [
-        ({"args": "program"}, TypeError),
-        ({"args": ["a\0b"]}, ValueError),
-        ({"env": {"A": "\0"}}, ValueError),
-        ({"stdout": io.StringIO()}, TypeError),
-        ({"stdin": "file"}, TypeError),
-        ({"dirs": {"/": "/does/not/exist"}}, FileNotFoundError),
-        ({"dirs": {"/\0": "/"}}, ValueError),
+        ("args", "program", TypeError),
+        ("args", None, TypeError),
+        ("args", 5, TypeError),
+        ("args", {"a": "b"}, TypeError),
+        ("args", [1], TypeError),
+        ("args", ["a", b"b"], TypeError),
+        ("args", ["a\0b"], ValueError),
+        ("env", ["A=1"], TypeError),
+        ("env", [("A", "1")], TypeError),
+        ("env", "A=1", TypeError),
+        ("env", {"A": 1}, TypeError),
+        ("env", {1: "A"}, TypeError),
+        ("env", {"A": None}, TypeError),
+        ("env", {"A": "\0"}, ValueError),
+        ("env", {"A=B": "1"}, ValueError),
+        ("env", {"": "1"}, ValueError),
+        ("stdout", io.StringIO(), TypeError),
+        ("stdout", b"", TypeError),
+        ("stdin", "file", TypeError),
+        ("stdin", None, TypeError),
+        ("stdin", True, TypeError),
+        ("stdin", -1, ValueError),
+        ("stderr", print, TypeError),
+        ("dirs", ["/"], TypeError),
+        ("dirs", "/", TypeError),
+        ("dirs", {"/": None}, TypeError),
+        ("dirs", {"/": 5}, TypeError),
+        ("dirs", {5: "/"}, TypeError),
+        ("dirs", {"/\0": "/"}, ValueError),
+        ("clock", 5, TypeError),
+        ("random", b"4", TypeError),
     ],
 )
-def test_wrong_options_are_refused(make_guest: MakeGuest, options: dict[str, object], error: type[Exception]) -> None:
-    with pytest.raises(error):
-        make_guest(**options)
+def test_wrong_options_are_named(make_guest: MakeGuest, option: str, value: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match=rf"^{option} (must|has)"):
+        make_guest(**{option: value})
+
+
+def test_a_folder_that_is_not_there_is_named(make_guest: MakeGuest) -> None:
+    with pytest.raises(FileNotFoundError, match="/does/not/exist"):
+        make_guest(dirs={"/": "/does/not/exist"})
+
+
+def test_a_text_stream_is_refused_with_what_to_give(make_guest: MakeGuest) -> None:
+    with pytest.raises(TypeError, match="`buffer`"):
+        make_guest(stdout=io.TextIOWrapper(io.BytesIO()))
 
 
 def test_a_file_is_no_directory_to_preopen(make_guest: MakeGuest, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Owner:
     def __init__(self, name: str) -> None:
         self.name = name
         self.traps: dict[int, TrapKind] = {}
-        self.trampoline: Any = None
+        self._trampoline: Any = None
         self.kept: list[Any] = []
         self.call: Any = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wasmcore._formats import COMPONENT
 from wasmcore._native import BytesWriter, i32, i64, write_i32_le
 from wasmcore._typing import Final, final
 from wasmcore.binary.constants import read_constant_expression
@@ -44,6 +45,8 @@ _MAX_MODULE_SIZE: Final = 1 << 30
 
 _FUNCREF: Final = 6
 _REF_FUNC: Final = 7
+_COMPONENT_LAYER: Final = b"\1\0"
+"""Bytes 6 and 7 of a component; those of a module are 0."""
 
 
 def decode(data: bytes | bytearray | memoryview, features: frozenset[str] = DEFAULT_FEATURES) -> ModuleInfo:
@@ -51,7 +54,7 @@ def decode(data: bytes | bytearray | memoryview, features: frozenset[str] = DEFA
 
     The result refers to `data` (a copy, unless it is `bytes`); code and data are not copied, and code is left to `wasmcore.validation`.
     """
-    return _Decoder(data if isinstance(data, bytes) else bytes(data), features).module()
+    return _Decoder(data if isinstance(data, bytes) else bytes(memoryview(data)), features).module()
 
 
 @final
@@ -87,6 +90,8 @@ class _Decoder:
         if data[:4] != b"\0asm":
             raise DecodeError("magic header not detected" if len(data) >= 4 else "unexpected end", 0)
         if data[4:8] != b"\1\0\0\0":
+            if data[6:8] == _COMPONENT_LAYER:
+                raise DecodeError(f"unknown binary version: {COMPONENT}", 4)
             raise DecodeError("unknown binary version" if len(data) >= 8 else "unexpected end", 4)
         reader = self.reader
         reader.position = 8

@@ -22,19 +22,32 @@ def console() -> NoReturn:
     """Run the command line of this process and end it, without taking the interpreter apart first: that takes 9 ms."""
     import warnings
 
-    from wasmcore.cli.report import say_warning
+    from wasmcore.cli.report import INTERRUPTED, say_warning
 
     warnings.showwarning = say_warning
-    code = main()
-    saved_code = sys.modules.get("wasmcore.compile.saved_code")
-    if saved_code is not None:
-        saved_code.flush_all()
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        pass
-    os._exit(code)
+        code = main()
+        saved_code = sys.modules.get("wasmcore.compile.saved_code")
+        if saved_code is not None:
+            saved_code.flush_all()
+    except KeyboardInterrupt:  # before or behind the command
+        code = INTERRUPTED
+    os._exit(_flushed(code))
+
+
+def _flushed(code: int) -> int:
+    """The exit code when everything is written: another one if it can not be, and nobody said so yet."""
+    from wasmcore.cli.report import FAILED, say
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError as error:
+            if code == 0 and stream is sys.stdout:
+                say(f"standard output: {error.strerror}")
+                code = FAILED
+    return code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Until the program runs nothing is garbage, and looking for it costs 8 ms.
     gc.disable()
     try:
-        from wasmcore.cli.options import COMMANDS, parse_run
+        from wasmcore.cli.options import begins_run, parse_run
         from wasmcore.cli.report import exit_code
 
-        if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
+        if words and begins_run(words[0]):
             words.insert(0, "run")
         request = parse_run(words[1:]) if words and words[0] == "run" else None
         if request is not None:
@@ -55,6 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return exit_code(lambda: run(request))
     finally:
         gc.enable()
-    from wasmcore.cli.commands import run_command
 
-    return exit_code(lambda: run_command(words))
+    def understand() -> int:
+        from wasmcore.cli.commands import run_command
+
+        return run_command(words)
+
+    return exit_code(understand)

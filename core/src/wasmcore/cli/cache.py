@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TextIO
 
+from wasmcore.cli.output import show_line, standard_output
 from wasmcore.cli.report import FAILED, UsageError, say
 from wasmcore.cli.tables import show_table
 from wasmcore.compile.cache import Cache, Entry, enabled, parsed_size
@@ -16,7 +16,7 @@ def show_folder() -> int:
     if cache.folder is None:
         say("there is no place for a cache; name one by WASMCORE_CACHE_DIR")
         return FAILED
-    print(cache.folder)
+    show_line(cache.folder)
     problem = cache.problem()
     if problem is not None:
         say(f"the cache can not be used: {problem}")
@@ -26,11 +26,12 @@ def show_folder() -> int:
     return 0
 
 
-def show_entries(output: TextIO) -> int:
+def show_entries() -> int:
     """Write a table of all entries."""
     cache = Cache()
     rows = [_row(cache, entry) for entry in cache.entries()]
-    show_table(output, "Entries", ("entry", "MB", "used", "module", "backend", "options", "functions"), rows)
+    with standard_output() as output:
+        show_table(output, "Entries", ("entry", "MB", "used", "module", "backend", "options", "functions"), rows)
     return 0
 
 
@@ -50,13 +51,13 @@ def show_size() -> int:
     """Write how large it is."""
     cache = Cache()
     entries = cache.entries()
-    print(f"{sum([entry.size for entry in entries])} bytes in {len(entries)} entries, at most {cache.size} bytes")
+    show_line(f"{sum([entry.size for entry in entries])} bytes in {len(entries)} entries, at most {cache.size} bytes")
     return 0
 
 
 def clear() -> int:
     """Remove everything."""
-    print(f"{Cache().clear()} entries removed")
+    show_line(f"{Cache().clear()} entries removed")
     return 0
 
 
@@ -66,5 +67,5 @@ def prune(size: str | None) -> int:
     if size is not None and limit is None:
         raise UsageError(f"{size!r} is no size; write it as 100M or 2G")
     abandoned, removed = Cache().prune(limit)
-    print(f"{removed} entries and {abandoned} temporary files removed")
+    show_line(f"{removed} entries and {abandoned} temporary files removed")
     return 0

@@ -10,30 +10,60 @@ from typing import Any
 import click
 
 import wasmcore
-from wasmcore.cli.options import RUN_OPTIONS, RunRequest
-from wasmcore.cli.report import FAILED, exit_code, naming, read_module, say, say_if_plain
+from wasmcore.cli.options import ENABLE, RUN_OPTIONS, RunRequest
+from wasmcore.cli.report import FAILED, UsageError, exit_code, naming, read_module, say, say_if_plain
+from wasmcore.cli.suggestions import no_such
 
-_FILE = click.Path(dir_okay=False)
 _REST = {"allow_interspersed_args": False}
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
 def run_command(words: Sequence[str]) -> int:
-    """Run a command line; the exit code."""
+    """Run a command line; the exit code. UsageError for what can not be understood."""
+    output = sys.__stdout__
+    if output is not None and output is sys.stdout:
+        # Without a buffer, as with PYTHONUNBUFFERED, a stream forgets what did not fit; and names of a module may be in any script.
+        sys.stdout = open(output.fileno(), "w", encoding=output.encoding, errors="backslashreplace", closefd=False)
+    # Not `main.main`, which ends the process when a pipe is closed, and has its own mind about Ctrl-C.
     try:
-        code: Any = main.main(list(words), prog_name="wasmcore", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.Abort:  # click's name for Ctrl-C
-        raise KeyboardInterrupt from None
-    return code if isinstance(code, int) else 0
+        with main.make_context("wasmcore", list(words) or ["--help"]) as context:
+            code: int = main.invoke(context)
+            return code
+    except click.exceptions.Exit as ended:  # `--help`, `--version`
+        return ended.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else " ".join(["wasmcore", *words[:1]])
+        raise UsageError(f"{_reason(error)}; see `{command} --help`") from None
 
 
-@click.group(context_settings=_HELP, epilog="`wasmcore FILE` is short for `wasmcore run FILE`.")
+def _reason(error: click.UsageError) -> str:
+    """What is wrong with a command line, in click's words where they do."""
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        commands = (main, run) if error.ctx.command is main else (error.ctx.command,)
+        options = [name for command in commands for each in command.params if isinstance(each, click.Option) for name in each.opts]
+        return no_such("option", error.option_name, [*options, "--help"])
+    message = error.format_message().rstrip(".")
+    return message[:1].lower() + message[1:]
+
+
+class _Group(click.Group):
+    """A group of commands that knows what else may have been meant by a word that is none of them."""
+
+    def resolve_command(self, context: click.Context, words: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if words[0] not in self.commands and not words[0].startswith("-"):
+            kind = "command or file" if self is main else "command"
+            raise click.UsageError(no_such(kind, words[0], self.commands), context)
+        return super().resolve_command(context, words)
+
+
+@click.group(cls=_Group, context_settings=_HELP, epilog="`wasmcore FILE` is short for `wasmcore run FILE`.")
 @click.version_option(wasmcore.__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """WebAssembly for Python, with compilers as plug-ins."""
+
+
+def _enable(command: Callable[..., int]) -> Callable[..., int]:
+    return click.option("--enable", metavar="FEATURE", multiple=True, help=ENABLE)(command)
 
 
 def _with_run_options(command: Callable[..., int]) -> Callable[..., int]:
@@ -45,13 +75,13 @@ def _with_run_options(command: Callable[..., int]) -> Callable[..., int]:
 
 @main.command(context_settings=_REST)
 @_with_run_options
-@click.argument("file", type=_FILE)
+@click.argument("file")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(**options: Any) -> int:
     """Run a program.
 
     Everything behind FILE is the program's. Its exit code is the exit code; a trap gives 134, Ctrl-C 130, and a module that can
-    not be read, compiled or linked 1.
+    not be read, compiled or linked 1. FILE `-` is standard input, as for all commands.
     """
     from wasmcore.cli.run import run
 
@@ -59,21 +89,22 @@ def run(**options: Any) -> int:
 
 
 @main.command(name="compile")
-@click.option("-o", "--output", metavar="OUT", type=_FILE, help="Write to this file; `-` is standard output.")
+@click.option("-o", "--output", metavar="OUT", help="Write to this file; `-` is standard output.")
 @click.option("--backend", metavar="NAME", help="Compile with this backend.")
 @click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="An option of the backend, such as level=O3.")
-@click.argument("file", type=_FILE)
-def compile_(file: str, output: str | None, backend: str | None, options: tuple[str, ...]) -> int:
+@_enable
+@click.argument("file")
+def compile_(file: str, output: str | None, backend: str | None, options: tuple[str, ...], enable: tuple[str, ...]) -> int:
     """Compile a whole module ahead of time, to FILE.cwasm unless told otherwise.
 
     `wasmcore run --allow-precompiled` runs the result, with this version of wasmcore and on processors like this one.
     """
     from wasmcore.cli.precompiled import compile_file
 
-    return compile_file(file, output, backend, options)
+    return compile_file(file, output, backend, options, enable)
 
 
-@main.group()
+@main.group(cls=_Group, no_args_is_help=False)
 def cache() -> None:
     """Show and tidy the cache of compiled code.
 
@@ -94,7 +125,7 @@ def cache_list() -> int:
     """List what is in it, the least recently used first."""
     from wasmcore.cli.cache import show_entries
 
-    return show_entries(sys.stdout)
+    return show_entries()
 
 
 @cache.command(name="size")
@@ -123,38 +154,44 @@ def cache_prune(size: str | None) -> int:
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, type=_FILE)
-def validate(files: tuple[str, ...]) -> int:
+@_enable
+@click.argument("files", nargs=-1, required=True)
+def validate(files: tuple[str, ...], enable: tuple[str, ...]) -> int:
     """Check modules, compiling nothing."""
+    from wasmcore.cli.run import enabled_features
+
+    features = enabled_features(enable)
     say_if_plain()
-    return max([exit_code(partial(_validate, file)) for file in files])
+    return max([exit_code(partial(_validate, file, features)) for file in files])
 
 
-def _validate(file: str) -> int:
+def _validate(file: str, features: frozenset[str]) -> int:
     from wasmcore.binary import decode
     from wasmcore.validation import validate as validate_module
 
     data = read_module(file)
     with naming(file):
-        validate_module(decode(data))
+        validate_module(decode(data, features), features)
     return 0
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-@click.argument("file", type=_FILE)
-def inspect(file: str, as_json: bool) -> int:
+@_enable
+@click.argument("file")
+def inspect(file: str, as_json: bool, enable: tuple[str, ...]) -> int:
     """Show what a module is made of."""
     from wasmcore.cli.inspect import inspect
 
-    return inspect(file, as_json)
+    return inspect(file, as_json, enable)
 
 
 @main.command()
 @click.option("--backend", metavar="NAME", help="Compile with this backend.")
 @click.option("--function", metavar="NAME", help="Only this function, by name or number.")
-@click.argument("file", type=_FILE)
-def objdump(file: str, backend: str | None, function: str | None) -> int:
+@_enable
+@click.argument("file")
+def objdump(file: str, backend: str | None, function: str | None, enable: tuple[str, ...]) -> int:
     """Show the machine code of a module beside what it was made from."""
     try:
         import capstone  # noqa: F401
@@ -163,36 +200,32 @@ def objdump(file: str, backend: str | None, function: str | None) -> int:
         return FAILED
     from wasmcore.cli.objdump import objdump
 
-    return objdump(file, backend, function)
+    return objdump(file, backend, function, enable)
 
 
 @main.command()
 @click.option("--backend", metavar="NAME", help="Compile with this backend.")
-@click.option("--enable", metavar="FEATURE", multiple=True, help="Enable a feature that is no part of WebAssembly 3.0, such as threads.")
+@_enable
 @click.option("--disable", metavar="FEATURE", multiple=True, help="Do without a feature, such as multi_memory.")
 @click.option("--verbose", is_flag=True, help="Show each failure, with its line.")
-@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.argument("files", nargs=-1, required=True)
 def wast(backend: str | None, enable: tuple[str, ...], disable: tuple[str, ...], verbose: bool, files: tuple[str, ...]) -> int:
     """Run scripts of the official test suite.
 
     Writes one line per file, then what passed and failed by feature; the exit code is 0 if everything passed.
     """
     from wasmcore.cli.wast import wast
-    from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES
 
-    unknown = [name for name in enable + disable if name not in FEATURES]
-    if unknown:
-        raise click.BadParameter(f"no feature {', '.join(unknown)}; there are {', '.join(FEATURES)}")
-    return wast(files, backend, DEFAULT_FEATURES.union(enable).difference(disable), verbose)
+    return wast(files, backend, enable, disable, verbose)
 
 
 @main.command()
-@click.option("-o", "--output", metavar="OUT", type=_FILE, help="Write to this file; `-` is standard output.")
-@click.argument("file", type=_FILE)
+@click.option("-o", "--output", metavar="OUT", help="Write to this file; `-` is standard output.")
+@click.argument("file")
 def wat2wasm(file: str, output: str | None) -> int:
     """Turn text into a binary module, beside FILE unless told otherwise.
 
-    FILE `-` is standard input. The module is not validated.
+    What was read from standard input goes to standard output. The module is not validated.
     """
     from wasmcore.cli.text import to_wasm
 
@@ -201,13 +234,13 @@ def wat2wasm(file: str, output: str | None) -> int:
 
 
 @main.command()
-@click.option("-o", "--output", metavar="OUT", type=_FILE, help="Write to this file instead of standard output.")
+@click.option("-o", "--output", metavar="OUT", help="Write to this file instead of standard output, which is `-`.")
 @click.option("--fold", is_flag=True, help="Write operands inside of the instructions that take them.")
-@click.argument("file", type=_FILE)
+@click.argument("file")
 def wasm2wat(file: str, output: str | None, fold: bool) -> int:
     """Turn a module into text.
 
-    FILE `-` is standard input. wat2wasm turns the text into the same module again.
+    wat2wasm turns the text into the same module again.
     """
     from wasmcore.cli.text import to_text
 
@@ -219,4 +252,4 @@ def backends() -> int:
     """List backends, targets and host modules, and plugins that can not be used."""
     from wasmcore.cli.plugins import show_plugins
 
-    return show_plugins(sys.stdout)
+    return show_plugins()

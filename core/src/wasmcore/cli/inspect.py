@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TextIO
 
 from wasmcore.binary import ModuleInfo, decode
 from wasmcore.binary.module_info import (
@@ -21,7 +20,9 @@ from wasmcore.binary.module_info import (
     SubType,
 )
 from wasmcore.binary.sections import SECTION_NAMES, sections
-from wasmcore.cli.report import naming, read_module
+from wasmcore.cli.output import standard_output
+from wasmcore.cli.report import naming, read_module, source_name, visible
+from wasmcore.cli.run import enabled_features
 from wasmcore.cli.tables import show_table
 from wasmcore.types import FuncType, value_type_name
 
@@ -37,25 +38,33 @@ class Part(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
-def inspect(file: str, as_json: bool) -> int:
+def inspect(file: str, as_json: bool, enable: Sequence[str]) -> int:
     """Describe one module on standard output."""
+    features = enabled_features(enable)
     data = read_module(file)
     with naming(file):
-        info = decode(data)
+        info = decode(data, features)
     parts = describe(info)
-    if as_json:
-        import json
+    with standard_output() as output:
+        (_write_json if as_json else _write_tables)(output, source_name(file), info, parts)
+    return 0
 
-        tables = {part.title.lower(): [dict(zip(part.heads, row, strict=True)) for row in part.rows] for part in parts}
-        summary = {"file": file, "size": len(data), "name": info.names.module, "start": info.start}
-        print(json.dumps({**summary, **tables}, indent=2))
-        return 0
+
+def _write_json(output: TextIO, file: str, info: ModuleInfo, parts: Sequence[Part]) -> None:
+    import json
+
+    tables = {part.title.lower(): [dict(zip(part.heads, row, strict=True)) for row in part.rows] for part in parts}
+    summary = {"file": file, "size": len(info.data), "name": info.names.module, "start": info.start}
+    print(json.dumps({**summary, **tables}, indent=2), file=output)
+
+
+def _write_tables(output: TextIO, file: str, info: ModuleInfo, parts: Sequence[Part]) -> None:
     name = f" ({info.names.module})" if info.names.module else ""
     start = "" if info.start is None else f", starts with {_function(info, info.start)}"
-    print(f"{file}{name}: {len(data)} bytes, {info.function_count} functions ({info.imported_functions} imported){start}\n")
+    summary = f"{file}{name}: {len(info.data)} bytes, {info.function_count} functions ({info.imported_functions} imported){start}"
+    print(f"{visible(summary)}\n", file=output)
     for part in parts:
-        show_table(sys.stdout, part.title, part.heads, part.rows)
-    return 0
+        show_table(output, part.title, part.heads, part.rows)
 
 
 def describe(info: ModuleInfo) -> list[Part]:

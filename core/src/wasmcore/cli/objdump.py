@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from struct import iter_unpack
 from typing import TYPE_CHECKING, Any, Final
 
 import capstone
 
-import wasmcore
 from wasmcore.binary import decode
-from wasmcore.cli.report import UsageError, naming, read_module
+from wasmcore.cli.output import standard_output
+from wasmcore.cli.report import UsageError, naming, read_module, visible
+from wasmcore.cli.run import enabled_features, make_engine
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.compile.module_code import stream_groups
-from wasmcore.errors import TrapKind
+from wasmcore.errors import PluginError, TrapKind
 from wasmcore.plugin.code import IN_INLINED
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.runtime.instances.plan import plan
@@ -39,26 +40,26 @@ Lines = list[tuple[int, str]]
 """Index of a stream word, and the text that belongs there."""
 
 
-def objdump(file: str, backend: str | None, function: str | None) -> int:
+def objdump(file: str, backend: str | None, function: str | None, enable: Sequence[str]) -> int:
     """Write the listing of one or all functions of a module."""
+    engine = make_engine(backend, features=enabled_features(enable))
+    if engine.target.name not in DISASSEMBLERS:
+        raise PluginError(f"objdump knows no disassembler for {engine.target.name}")
     data = read_module(file)
-    with naming(file):
-        info = decode(data)
-        validate(info)
-        engine = wasmcore.Engine(backend or "auto")
-        if engine.target.name not in DISASSEMBLERS:
-            raise UsageError(f"objdump knows no disassembler for {engine.target.name}")
+    with naming(file), standard_output() as output:
+        info = decode(data, engine.features)
+        validate(info, engine.features)
         units = compile_units(engine, info)
         for index in chosen(info, function):
             for line in listing(engine, info, next(unit for unit in units if index in functions_of(unit)), index):
-                print(line)
+                print(line, file=output)
     return 0
 
 
 def compile_units(engine: Engine, info: ModuleInfo) -> list[CompileUnit]:
     """What the backend is given when the engine compiles the module."""
     environment = plan(info, [True] * len(info.memories))
-    writer = StreamWriter(info)
+    writer = StreamWriter(info, engine.features)
     first, count = info.imported_functions, info.function_count - info.imported_functions
     groups: list[tuple[bytes, ...]]
     if engine.lazy:
@@ -97,7 +98,7 @@ def listing(engine: Engine, info: ModuleInfo, unit: CompileUnit, index: int) -> 
     own: Lines = make_listing(unit._replace(streams=unit.streams[wanted : wanted + 1])) if make_listing else []
     starts = [word for word, _ in records]
     columns = [_grouped(lines, starts) for lines in (records, own, _disassembled(compiled, code, engine.target.name))]
-    name = info.function_name(index)
+    name = visible(info.function_name(index) or "")
     yield f"function {index}{f' {name}' if name else ''}: {info.extern_type(0, index)}, {code.size} bytes"
     for start in [-1, *starts]:
         for cells in zip_longest(*(column.get(start, ()) for column in columns), fillvalue=""):

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import TextIO
 
 from wasmcore import _registry as registry
+from wasmcore.cli.output import standard_output
 from wasmcore.cli.tables import show_table
 from wasmcore.errors import PluginError
 from wasmcore.plugin.code import CONTRACT
 
 
-def show_plugins(output: TextIO) -> int:
+def show_plugins() -> int:
     """Write what is installed; 1 if nothing can compile for this machine."""
+    with standard_output() as output:
+        return _show_plugins(output)
+
+
+def _show_plugins(output: TextIO) -> int:
     from wasmcore._build import COMPILED
 
     build = "compiled" if COMPILED else "plain Python, compiles about 50 times slower"

@@ -12,13 +12,26 @@ import wasmcore
 from wasmcore._source import PRECOMPILED, to_binary
 from wasmcore._typing import Any, Final
 from wasmcore.cli.options import RunRequest
-from wasmcore.cli.report import UsageError, naming, say_if_plain
-from wasmcore.errors import Exit, WasmcoreError
+from wasmcore.cli.report import UsageError, naming, read_input, say_if_plain, source_name
+from wasmcore.errors import Exit, PluginError
+from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES
 from wasmcore.types import F32, F64, I32, I64, FuncType, value_type_name
 
 
-def _integer(text: str) -> int:
-    return int(text, 0)
+def _i32(text: str) -> int:
+    return _integer(text, 32)
+
+
+def _i64(text: str) -> int:
+    return _integer(text, 64)
+
+
+def _integer(text: str, bits: int) -> int:
+    """A signed or unsigned number of so many bits; ValueError for anything else."""
+    number = int(text, 0)
+    if not -(1 << bits - 1) <= number < 1 << bits:
+        raise ValueError
+    return number
 
 
 _LARGE: Final = 1 << 20
@@ -26,28 +39,30 @@ _LARGE: Final = 1 << 20
 _kept: Final[list[object]] = []
 """The last instance: the process ends with the program, and takes less time to do so than the instance would on its own."""
 
-_READERS: Final[dict[int, Callable[[str], int | float]]] = {I32: _integer, I64: _integer, F32: float, F64: float}
+_READERS: Final[dict[int, Callable[[str], int | float]]] = {I32: _i32, I64: _i64, F32: float, F64: float}
 
 
 def run(request: RunRequest) -> int:
     """Run what is asked for; the exit code of the program."""
     content = _Content(request.file)
+    host_options = _host_options(request)
+    features = enabled_features(request.enable)
     try:
-        engine = make_engine(request.backend, request.option)
-    except WasmcoreError:
-        to_binary(content.get(), request.file)  # what is wrong with the file comes first
+        engine = make_engine(request.backend, request.option, features)
+    except PluginError:
+        to_binary(content.get(), source_name(request.file))  # what is wrong with the file comes first
         raise
     from wasmcore import _instance as _instance  # takes as long as is left of reading a big file
 
     data = content.get()
     if not data.startswith(PRECOMPILED):
-        data = to_binary(data, request.file)
+        data = to_binary(data, source_name(request.file))
     say_if_plain()
     with naming(request.file):
         module = _module(request, data, engine)
         function, arguments = _function(request, module)
         try:
-            instance = wasmcore.Instance(module, host_options=_host_options(request))
+            instance = wasmcore.Instance(module, host_options=host_options)
             _kept[:] = [instance]
             if request.invoke is not None and "_initialize" in instance.exports:
                 instance.exports["_initialize"]()
@@ -56,8 +71,12 @@ def run(request: RunRequest) -> int:
             result = instance.exports[function](*arguments)
         except Exit as ended:
             return ended.code & 0xFF
-    for value in result if isinstance(result, tuple) else () if result is None else (result,):
-        print(value)
+    if result is not None:
+        from wasmcore.cli.output import standard_output
+
+        with standard_output() as output:
+            for value in result if isinstance(result, tuple) else (result,):
+                print(value, file=output)
     return 0
 
 
@@ -73,8 +92,7 @@ class _Content:
 
     def _prepare(self) -> None:
         try:
-            with open(self._file, "rb", buffering=0) as stream:
-                self._data = stream.readall()
+            self._data = read_input(self._file)
             if len(self._data) >= _LARGE:
                 from wasmcore.compile.saved_code import prepare
 
@@ -92,28 +110,57 @@ class _Content:
         return self._data
 
 
-def make_engine(backend: str | None, options: Sequence[str], lazy: bool | None = None) -> wasmcore.Engine:
-    """The engine that a command line asks for, by the name of a backend and its options as `NAME=VALUE`."""
+def enabled_features(enable: Sequence[str], disable: Sequence[str] = ()) -> frozenset[str]:
+    """The default features with those of `--enable` and without those of `--disable`; UsageError for what is none."""
+    for name in (*enable, *disable):
+        if name not in FEATURES:
+            from wasmcore.cli.suggestions import no_such
+
+            raise UsageError(no_such("feature", name, FEATURES))
+    return DEFAULT_FEATURES.union(enable).difference(disable)
+
+
+def make_engine(
+    backend: str | None,
+    options: Sequence[str] = (),
+    features: frozenset[str] = DEFAULT_FEATURES,
+    lazy: bool | None = None,
+    cache: bool = True,
+) -> wasmcore.Engine:
+    """The engine that a command line asks for: the name of a backend and its options as `NAME=VALUE`, the rest as `Engine` has it."""
     named = {}
     for text in options:
-        name, equals, value = text.partition("=")
+        option, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--option takes NAME=VALUE, such as level=O3, not {text!r}")
-        named[name] = value
+        named[option] = value
     try:
-        return wasmcore.Engine(backend or "auto", lazy=lazy, options=named, progress=_progress())
+        name = "auto" if backend is None else backend
+        return wasmcore.Engine(name, lazy=lazy, options=named, features=features, progress=_progress(), cache=cache)
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from None
+    except PluginError as error:
+        if backend is None or _is_installed(backend):
+            raise
+        raise UsageError(str(error)) from None
+
+
+def _is_installed(backend: str) -> bool:
+    """Whether there is a backend of this name, and be it one that can not be used."""
+    from wasmcore import _registry as registry
+
+    found = registry.listing()
+    return backend in found.provided[registry.BACKEND] or backend in [problem.plugin for problem in found.problems]
 
 
 def _module(request: RunRequest, data: bytes, engine: wasmcore.Engine) -> wasmcore.Module:
     """The module in the content of a file: WebAssembly or, if that is allowed, machine code."""
     if data.startswith(PRECOMPILED):
-        if request.backend or request.option:
-            raise UsageError(f"{request.file} is compiled already, so --backend and --option have no effect")
+        if request.backend or request.option or request.enable:
+            raise UsageError(f"{source_name(request.file)} is compiled already, so --backend, --option and --enable have no effect")
         from wasmcore.cli.precompiled import load_precompiled
 
-        return load_precompiled(request.file, data, request.allow_precompiled)
+        return load_precompiled(source_name(request.file), data, request.allow_precompiled)
     return wasmcore.Module(data, engine=engine)
 
 
@@ -121,7 +168,7 @@ def _host_options(request: RunRequest) -> dict[str, dict[str, Any]]:
     arguments = request.arguments if request.invoke is None else ()
     options = {
         "args": [request.file, *arguments],
-        "env": dict(map(_variable, request.env)),
+        "env": dict([variable for text in request.env for variable in _variable(text)]),
         "dirs": dict(map(_directory, request.dir)),
     }
     return {"wasi": options}
@@ -131,11 +178,17 @@ def _function(request: RunRequest, module: wasmcore.Module) -> tuple[str, list[i
     """The exported function to call, and its arguments."""
     functions = {export.name: export.type for export in module.exports if isinstance(export.type, FuncType)}
     name = "_start" if request.invoke is None else request.invoke
+    choice = f"--invoke can call: {', '.join(functions)}" if functions else "it exports no function at all"
     if name not in functions:
-        choice = f"--invoke can call: {', '.join(functions)}" if functions else "it exports no function at all"
+        if request.invoke is None and "--invoke" in request.arguments:
+            choice += "; what is behind the file belongs to the program, so --invoke goes before it"
         lack = "it is no program (it exports no _start)" if request.invoke is None else f"it exports no function {name!r}"
-        raise UsageError(f"{request.file}: {lack}; {choice}")
-    return name, [] if request.invoke is None else _arguments(request, functions[name])
+        raise UsageError(f"{source_name(request.file)}: {lack}; {choice}")
+    if request.invoke is not None:
+        return name, _arguments(request, functions[name])
+    if functions[name].params:
+        raise UsageError(f"{source_name(request.file)}: it is no program (its _start takes arguments); {choice}")
+    return name, []
 
 
 def _arguments(request: RunRequest, function: FuncType) -> list[int | float]:
@@ -151,18 +204,23 @@ def _arguments(request: RunRequest, function: FuncType) -> list[int | float]:
         try:
             values.append(reader(text))
         except ValueError:
-            raise UsageError(f"{text!r} is no {value_type_name(wanted)}") from None
+            raise UsageError(f"{request.invoke} takes {function}, and {text!r} is no {value_type_name(wanted)}") from None
     return values
 
 
-def _variable(text: str) -> tuple[str, str]:
+def _variable(text: str) -> list[tuple[str, str]]:
+    """Name and value of `NAME=VALUE`, or of the variable `NAME` of this process, if there is one."""
     name, equals, value = text.partition("=")
-    return name, value if equals else os.environ.get(name, "")
+    if not name:
+        raise UsageError(f"--env takes NAME=VALUE or NAME, not {text!r}")
+    return [(name, value)] if equals else [(name, os.environ[name])] if name in os.environ else []
 
 
 def _directory(text: str) -> tuple[str, str]:
     """Guest name and host path of `HOST::GUEST` or `HOST`."""
     host, colons, guest = text.partition("::")
+    if not os.path.isdir(host):
+        raise UsageError(f"--dir takes HOST::GUEST or HOST, and there is no directory {host!r}")
     return (guest if colons else host), host
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from wasmcore.cli.report import visible
+
 
 def show_table(output: TextIO, title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table; nothing where there are no rows."""
-    texts = [[str(cell) for cell in row] for row in rows]
+    texts = [[visible(str(cell)) for cell in row] for row in rows]
     if not texts:
         return
     if output.isatty():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 
 from wasmcore import _registry
 from wasmcore._build import COMPILED
-from wasmcore._typing import TYPE_CHECKING, Final
+from wasmcore._choices import choices
+from wasmcore._features import features_of
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import PluginError
-from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES
+from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.runtime.execution.stubs import machine
 from wasmcore.runtime.objects.memory import can_be_guarded
 
@@ -18,7 +21,6 @@ WORTH_CACHING_PLAIN: Final = 1 << 13
 """The same in the plain-Python build, which is about 50 times slower."""
 
 if TYPE_CHECKING:
-    import os
     from concurrent.futures import Executor
 
     from wasmcore.compile.cache import Cache
@@ -37,13 +39,17 @@ class Engine:
         checks every access in code.
     signals: let faults become traps, where the system allows; False compiles code that needs no signal handlers, but checks
         everything itself, which is slower. `WASMCORE_SIGNALS=0` in the environment does that for all engines.
-    features: names of the WebAssembly features that modules may use (`wasmcore.FEATURES`); all of 3.0 unless told otherwise. What a
-        backend does not implement is a CompileError once it is compiled.
+    features: names of the WebAssembly features that modules may use (`wasmcore.FEATURES`); all of 3.0 unless told otherwise. Names with a
+        sign change that: `features="+threads"`, `features=["+threads", "-simd"]`. What a backend does not implement is a CompileError
+        once it is compiled.
     progress: called as `progress(done, total)` while a whole module is compiled, counting functions.
     cache: keep compiled code on disk for the next process: in the user's cache folder, unless `WASMCORE_CACHE=0` is in the environment;
         or in this folder; False for not at all.
     executor: a `concurrent.futures.Executor` that compiles parts of whole modules, in processes or threads that have the same wasmcore and
         backend. None leaves large modules of backends that take their time to processes of its own.
+
+    An engine can be pickled, as part of a module, too: all but `progress` and `executor` arrive. Copies are the engine itself.
+    TypeError and ValueError for arguments that are wrong, PluginError for a backend that is not there or can not be used here.
     """
 
     def __init__(
@@ -54,19 +60,23 @@ class Engine:
         options: Mapping[str, str] | None = None,
         guard: bool | None = None,
         signals: bool = True,
-        features: Iterable[str] = DEFAULT_FEATURES,
+        features: str | Iterable[str] = DEFAULT_FEATURES,
         progress: Callable[[int, int], None] | None = None,
         cache: bool | str | os.PathLike[str] = True,
         executor: Executor | None = None,
     ) -> None:
+        _check("a backend", backend, isinstance(backend, str), "a name, such as 'singlepass'")
+        _check("lazy", lazy, lazy is None or isinstance(lazy, bool), "True, False or None")
+        _check("options", options, options is None or isinstance(options, Mapping), "a mapping of names to values: {'level': 'O3'}")
+        _check("guard", guard, guard is None or isinstance(guard, bool), "True, False or None")
+        _check("progress", progress, progress is None or callable(progress), "a function")
+        _check("cache", cache, isinstance(cache, (bool, str, os.PathLike)), "True, False or a folder")
+        _check("executor", executor, executor is None or hasattr(executor, "submit"), "a concurrent.futures.Executor")
         if guard and not signals:
             raise ValueError("memories can not be guarded without signals")
         self.guard = guard if signals else False
         self._signals = signals
-        self.features = frozenset(features)
-        unknown = self.features.difference(FEATURES)
-        if unknown:
-            raise ValueError(f"no such feature: {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
+        self.features = features_of(features)
         self.progress = progress
         self.executor = executor
         self._caching = cache
@@ -104,15 +114,41 @@ class Engine:
                 self._cache = cache.Cache(self._caching)
         return self._cache
 
+    def __reduce__(self) -> tuple[object, tuple[str, dict[str, Any]]]:
+        arguments = {
+            "lazy": self.lazy,
+            "options": dict(self.options),
+            "guard": self.guard,
+            "signals": self._signals,
+            "features": self.features,
+            "cache": self._caching,
+        }
+        return _again, (self.backend.name, arguments)
+
+    def __copy__(self) -> Engine:
+        return self
+
+    def __deepcopy__(self, _copied: object) -> Engine:
+        return self
+
     def __repr__(self) -> str:
         return f"<wasmcore.Engine {self.backend.name} for {self.target.name}>"
+
+
+def _again(backend: str, arguments: dict[str, Any]) -> Engine:
+    return Engine(backend, **arguments)
+
+
+def _check(name: str, value: object, right: bool, wanted: str) -> None:
+    """TypeError for an argument that would fail later, or far from here."""
+    if not right:
+        raise TypeError(f"{name} is {wanted}, not {type(value).__name__}")
 
 
 def _checked_options(backend: Backend, options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     for name, value in options.items():
         if name not in backend.options:
-            known = ", ".join(backend.options) or "none"
-            raise TypeError(f"backend {backend.name!r} has no option {name!r}; there are: {known}")
+            raise TypeError(f"backend {backend.name!r} has no option {name!r}; {choices(name, backend.options)}")
         if value not in backend.options[name]:
             raise ValueError(f"option {name!r} of backend {backend.name!r} is {' or '.join(backend.options[name])}, not {value!r}")
     return tuple(sorted((name, value) for name, value in options.items() if value != backend.options[name][0]))

@@ -39,6 +39,8 @@ class HostInterface(NamedTuple):
     - `wrong_count(self: object, given: int) -> None`: raises the TypeError of a call with so many arguments too few or too many.
     - `wrong_argument(self: object, number: int, value: object) -> None`: raises the TypeError or OverflowError of an argument (counted
       from 0) that is not of its type.
+    - `number(kind: int, value: object) -> int`: the bits, as an unsigned int, of an object that is given for an i32, i64 or v128 (kind is
+      the packed value type) and can not be an index; or raises.
     - `box_reference(kind: int, value: int) -> object` and `unbox_reference(kind: int, value: object, store: int) -> int`: references,
       where kind is the packed value type and store the address of the store record the reference goes to; value 0 (`None`) never
       gets there.

@@ -6,7 +6,6 @@ gives the bits of f32 as i32.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -42,7 +41,7 @@ def read(variable: Global) -> Result:
     value_type = variable.type.value
     if value_type > V128:
         return value_type, variable.value
-    return value_type, int.from_bytes(ctypes.string_at(variable.address, width(value_type) // 8), "little")
+    return value_type, int.from_bytes(variable._bytes()[: width(value_type) // 8], "little")
 
 
 def _bits_argument(constant: Constant) -> Any:

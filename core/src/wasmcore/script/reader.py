@@ -162,7 +162,13 @@ def _thread(reader: TextReader, line: int) -> Command:
         shared.append(reader.identifier() or "")
         reader.right()
         reader.right()
-    return Thread(line, name, tuple(shared), _all(reader, _command))
+    return Thread(line, name, tuple(shared), _all(reader, _thread_command))
+
+
+def _thread_command(reader: TextReader) -> Command:
+    if reader.peek_form() == "thread":
+        raise reader.error("a thread within a thread")
+    return _command(reader)
 
 
 def _wait(reader: TextReader, line: int) -> Command:
@@ -244,7 +250,7 @@ def _pattern(reader: TextReader) -> Pattern:
     elif keyword == "v128.const":
         pattern = _vector(reader)
     elif keyword == "either":
-        pattern = Either(_all(reader, _pattern))
+        pattern = Either(_all(reader, _alternative))
     elif keyword.startswith("ref."):
         pattern = _reference(reader, keyword[len("ref.") :])
     else:
@@ -252,6 +258,13 @@ def _pattern(reader: TextReader) -> Pattern:
         raise reader.unexpected("a constant")
     reader.right()
     return pattern
+
+
+def _alternative(reader: TextReader) -> Pattern:
+    """One of several patterns, no alternatives itself: text may be nested deeper than Python can call."""
+    if reader.peek_form() == "either":
+        raise reader.error("either within either")
+    return _pattern(reader)
 
 
 def _float(reader: TextReader, value_type: ValueType, bits: int) -> Number | NanPattern:

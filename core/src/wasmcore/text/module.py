@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from wasmcore._formats import COMPONENT
 from wasmcore._native import BytesWriter, i64
 from wasmcore.errors import TextError
 from wasmcore.text.encoding import write_bytes, write_name_entry, write_section, write_unsigned, write_vector_section
@@ -586,6 +587,8 @@ def wat2wasm(source: str | bytes) -> bytes:
     """
     reader = TextReader(source)
     form = reader.peek_form()
+    if form == "component":
+        raise reader.error(COMPONENT)
     if form != "module":
         return reader.module_fields()
     module = reader.module()

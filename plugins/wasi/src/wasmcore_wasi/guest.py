@@ -43,7 +43,10 @@ class Guest:
         self.memory = memory
         """The guest's memory, as long as it is now."""
         self.arguments = _strings("args", args)
-        self.environment = _strings("env", (f"{key}={value}" for key, value in (env or {}).items()))
+        self.environment = _variables(env or {})
+        for option, function in (("clock", clock), ("random", random)):
+            if not callable(function):
+                raise TypeError(f"{option} must be a function, not {type(function).__name__}")
         self.clock = clock
         self.random = random
         self.files = DescriptorTable()
@@ -53,7 +56,7 @@ class Guest:
             ("stderr", stderr, ~right.FD_READ),
         ):
             self.files.add(_stream(name, stream, rights))
-        for path, host in (dirs or {}).items():
+        for path, host in _items("dirs", dirs or {}, "guest paths to host paths", "{'/data': 'data'}"):
             self.files.add(_preopen(path, host))
 
     def now(self, clock: int) -> int:
@@ -72,22 +75,47 @@ class Guest:
             raise Failure(FAULT)
 
 
+def _items(option: str, given: object, wanted: str, example: str) -> Iterable[tuple[Any, Any]]:
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{option} must be a mapping of {wanted}, such as {example}, not {type(given).__name__}")
+    return given.items()
+
+
+def _variables(env: object) -> tuple[bytes, ...]:
+    """`KEY=value` strings as the guest gets them."""
+    strings = []
+    for name, value in _items("env", env, "names to values", "{'HOME': '/'}"):
+        for each in (name, value):
+            if not isinstance(each, str):
+                raise TypeError(f"env must have strings as names and values, not {type(each).__name__}: {name!r}: {value!r}")
+        if not name or "=" in name:
+            raise ValueError(f"env has a name that is empty or has a '=': {name!r}")
+        strings.append(f"{name}={value}")
+    return _strings("env", strings)
+
+
 def _strings(option: str, strings: Iterable[str]) -> tuple[bytes, ...]:
     """Strings as the guest gets them, each with a NUL at its end."""
-    if isinstance(strings, (str, bytes)):
-        raise TypeError(f"{option} must be a sequence of strings, not a string")
-    encoded = tuple(string.encode("utf-8", "surrogateescape") + b"\0" for string in strings)
-    for string in encoded:
-        if string.index(b"\0") != len(string) - 1:
-            raise ValueError(f"{option} has a string with a NUL character: {string[:-1]!r}")
-    return encoded
+    if isinstance(strings, (str, bytes, Mapping)) or not isinstance(strings, Iterable):
+        raise TypeError(f"{option} must be a sequence of strings, not {type(strings).__name__}")
+    encoded = []
+    for number, string in enumerate(strings):
+        if not isinstance(string, str):
+            raise TypeError(f"{option} must be a sequence of strings, but item {number} is {type(string).__name__}: {string!r}")
+        if "\0" in string:
+            raise ValueError(f"{option} has a string with a NUL character: {string!r}")
+        encoded.append(string.encode("utf-8", "surrogateescape") + b"\0")
+    return tuple(encoded)
 
 
 def _stream(name: str, stream: Any, rights: int) -> Descriptor:
-    if not isinstance(stream, int):
-        if isinstance(stream, TextIOBase) or not (hasattr(stream, "read") or hasattr(stream, "write")):
-            raise TypeError(f"{name} must be a file descriptor or a binary file object, not {type(stream).__name__}")
+    if not isinstance(stream, int) or isinstance(stream, bool):
+        if isinstance(stream, TextIOBase) or not hasattr(stream, "read" if name == "stdin" else "write"):
+            advice = "; a text stream has a binary one as its `buffer`" if hasattr(stream, "buffer") else ""
+            raise TypeError(f"{name} must be a file descriptor or a binary file object, not {type(stream).__name__}{advice}")
         return FileObject(stream, right.STREAM & rights)
+    if stream < 0:
+        raise ValueError(f"{name} must be a file descriptor, not {stream}")
     try:
         filetype = filetype_of(os.fstat(stream).st_mode)
     except OSError:  # the process was started with this stream closed: the program learns it when it uses the stream
@@ -97,6 +125,8 @@ def _stream(name: str, stream: Any, rights: int) -> Descriptor:
 
 
 def _preopen(path: str, host: str | os.PathLike[str]) -> Descriptor:
+    if not isinstance(path, str) or not isinstance(host, (str, os.PathLike)):
+        raise TypeError(f"dirs must have paths on both sides, not {path!r}: {host!r}")
     if "\0" in path:
         raise ValueError(f"dirs has a guest path with a NUL character: {path!r}")
     opened = os.open(host, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -118,9 +118,19 @@ class ValueWriter(StubWriter):
     def _routine_i32(self) -> None:
         """rax = the int in rdi; edx = 1 with an exception set, else 0."""
         a = self.a
-        failed, check, in_range, overflow = a.label(), a.label(), a.label(), a.label()
-        a.sub_imm(RSP, 8)
+        failed, check, in_range, overflow, leave = (a.label() for _ in range(5))
+        a.push(RBX)
+        a.sub_imm(RSP, 16)
+        a.mov_imm(RSI, I32)
+        a.call(self.routine("number", self._routine_number))
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, failed)
+        a.mov(RBX, RAX)
+        a.mov(RDI, RAX)
         self.call("PyLong_AsLongLong")
+        a.store(RSP, 0, RAX)
+        self.decref(RBX)
+        a.load(RAX, RSP, 0)
         a.cmp_imm(RAX, -1)
         a.jump_if(EQUAL, check)
         a.bind(in_range)
@@ -130,7 +140,9 @@ class ValueWriter(StubWriter):
         a.reg_reg(0x3B, 1, RCX, RDX)
         a.jump_if(ABOVE_EQUAL, overflow)
         a.zero(RDX)
-        a.add_imm(RSP, 8)
+        a.bind(leave)
+        a.add_imm(RSP, 16)
+        a.pop(RBX)
         a.ret()
         a.bind(check)
         self.call("PyErr_Occurred")
@@ -142,7 +154,26 @@ class ValueWriter(StubWriter):
         self.raise_error("PyExc_OverflowError", b"int does not fit i32")
         a.bind(failed)
         a.mov_imm(RDX, 1)
-        a.add_imm(RSP, 8)
+        a.jump(leave)
+
+    def _routine_number(self) -> None:
+        """rax = a new reference to the int that the object in rdi is as a value of type rsi; 0 with an exception set."""
+        a = self.a
+        leave = a.label()
+        a.push(RBX)
+        a.sub_imm(RSP, 16)
+        a.mov(RBX, RDI)
+        a.store(RSP, 0, RSI)
+        self.call("PyNumber_Index")
+        a.test(RAX, RAX)
+        a.jump_if(NOT_EQUAL, leave)
+        self.call("PyErr_Clear")
+        a.load(RDX, RSP, 0)
+        a.mov(RCX, RBX)
+        self.callback("number", b"kO")
+        a.bind(leave)
+        a.add_imm(RSP, 16)
+        a.pop(RBX)
         a.ret()
 
     def _routine_i64(self) -> None:
@@ -151,7 +182,8 @@ class ValueWriter(StubWriter):
         failed, big, good, bad, leave = (a.label() for _ in range(5))
         a.push(RBX)
         a.sub_imm(RSP, 16)
-        self.call("PyNumber_Index")
+        a.mov_imm(RSI, I64)
+        a.call(self.routine("number", self._routine_number))
         a.test(RAX, RAX)
         a.jump_if(EQUAL, failed)
         a.mov(RBX, RAX)
@@ -265,7 +297,7 @@ class ValueWriter(StubWriter):
         self.later(write)
 
     def _unbox_vector(self, vector: int, failed: int) -> None:
-        """16 bytes, or an int below 2**128."""
+        """16 bytes, or an int below 2**128; the fast path takes an exact `bytes`."""
         a = self.a
         slow, done = a.label(), a.label()
         self.jump_if_type_differs(RDI, "PyBytes_Type", slow)
@@ -293,7 +325,8 @@ class ValueWriter(StubWriter):
         a.push(RBX)
         a.sub_imm(RSP, 16)
         a.store(RSP, 0, RSI)
-        self.call("PyNumber_Index")
+        a.mov_imm(RSI, V128)
+        a.call(self.routine("number", self._routine_number))
         a.test(RAX, RAX)
         a.jump_if(EQUAL, failed)
         a.mov(RBX, RAX)

@@ -46,7 +46,7 @@ _new_builtin: Final = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.POINTER(MethodD
 class BuiltinOwner(Protocol):
     """The `__self__` of a builtin; keeps what the builtin needs alive."""
 
-    trampoline: Any
+    _trampoline: Any
     """Set by `Machine.builtin`."""
 
 
@@ -131,6 +131,7 @@ class Machine:
             "compile": lambda context, number: self.compile_function(context, number),
             "wrong_count": _wrong_count,
             "wrong_argument": self._wrong_argument,
+            "number": lambda kind, value: int.from_bytes(self.pack_value(kind, value), "little"),
             "box_reference": lambda kind, bits: self.box_reference(kind, bits),
             "unbox_reference": lambda kind, value, store: self.unbox_reference(kind, value, store),
         }
@@ -156,7 +157,7 @@ class Machine:
 
     def _wrong_argument(self, owner: BuiltinOwner, number: int, value: Any) -> None:
         """The callback `wrong_argument`; exceptions of the value's own conversion come out as they are."""
-        trampoline: Trampoline = owner.trampoline
+        trampoline: Trampoline = owner._trampoline
         value_type = trampoline.type.params[number]
         try:
             self.pack_value(value_type, value)
@@ -254,7 +255,7 @@ class Machine:
                 batch = _TrampolineBatch(self.target)
                 self._batches.append(batch)
             trampoline = Trampoline(batch, funcref, entry, name, text, func_type)
-        owner.trampoline = trampoline
+        owner._trampoline = trampoline
         return _new_builtin(trampoline.method, owner, None)
 
 
@@ -272,7 +273,7 @@ def _check_counts(func_type: FuncType) -> None:
 
 def _wrong_count(owner: BuiltinOwner, given: int) -> None:
     """The callback `wrong_count`."""
-    trampoline: Trampoline = owner.trampoline
+    trampoline: Trampoline = owner._trampoline
     wanted = len(trampoline.type.params)
     raise TypeError(f"{trampoline.name}() takes {wanted} argument{'' if wanted == 1 else 's'} ({given} given)")
 
@@ -284,7 +285,7 @@ def _not_set(*arguments: Any) -> Any:
 class _SelfTest:
     """Owner of the code of the self-test, and of its builtin."""
 
-    trampoline: Any = None
+    _trampoline: Any = None
 
     def trap_kind(self, offset: int) -> TrapKind | None:
         return TrapKind.UNREACHABLE

@@ -48,9 +48,12 @@ class _Ranges:
             insort(self._starts, start)
 
     def remove(self, start: int) -> None:
+        """Of one that was not added, or not wholly, since that was broken off: nothing, or the rest."""
         with self._lock:
-            del self._starts[bisect_left(self._starts, start)]
-            del self._found[start]
+            at = bisect_left(self._starts, start)
+            if self._starts[at : at + 1] == [start]:
+                del self._starts[at]
+            self._found.pop(start, None)
 
     def find(self, address: int) -> tuple[int, Any] | None:
         """(start, what) of the range an address is in."""

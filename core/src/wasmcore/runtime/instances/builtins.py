@@ -27,7 +27,7 @@ _MASK: Final = 0xFFFFFFFFFFFFFFFF
 
 def _memory_grow(context: int, memory: int, pages: int) -> int:
     try:
-        return contexts[context].memories[memory].grow(pages & _MASK)
+        return contexts[context].memories[memory]._space.grow_pages(pages & _MASK)
     except MemoryError:
         return -1
 
@@ -43,22 +43,22 @@ def _data_drop(context: int, segment: int) -> None:
 
 def _table_grow(context: int, table: int, elements: int, value: int) -> int:
     try:
-        return contexts[context].tables[table].grow_bits(elements & _MASK, value & _MASK)
+        return contexts[context].tables[table]._space.grow(elements & _MASK, value & _MASK)
     except MemoryError:
         return -1
 
 
 def _table_fill(context: int, table: int, at: int, value: int, elements: int) -> None:
-    target = contexts[context].tables[table]
-    if (at & _MASK) + (elements & _MASK) > len(target):
+    target = contexts[context].tables[table]._space
+    if (at & _MASK) + (elements & _MASK) > target.length:
         raise Trap(TrapKind.TABLE_OUT_OF_BOUNDS)
-    target.fill_bits(at, value & _MASK, elements)
+    target.fill(at, value & _MASK, elements)
 
 
 def _table_copy(context: int, to_table: int, from_table: int, to: int, start: int, elements: int) -> None:
     state = contexts[context]
-    target, source = state.tables[to_table], state.tables[from_table]
-    if (to & _MASK) + (elements & _MASK) > len(target) or (start & _MASK) + (elements & _MASK) > len(source):
+    target, source = state.tables[to_table]._space, state.tables[from_table]._space
+    if (to & _MASK) + (elements & _MASK) > target.length or (start & _MASK) + (elements & _MASK) > source.length:
         raise Trap(TrapKind.TABLE_OUT_OF_BOUNDS)
     target.copy_from(source, to, start, elements)
 
@@ -70,7 +70,7 @@ def _table_init(context: int, table: int, segment: int, to: int, start: int, ele
 
 def _table_function(context: int, table: int, wanted: int, index: int) -> int:
     state = contexts[context]
-    reference = state.tables[table].bits_at(index & _MASK)
+    reference = state.tables[table]._space.bits_at(index & _MASK)
     if reference is None:
         raise Trap(TrapKind.UNDEFINED_ELEMENT)
     if reference == 0:
@@ -131,7 +131,7 @@ def _unbox_reference(value_type: int, value: Any, store: int) -> int:
     if function is not None:
         group = group_of(store)
         if group is not None:
-            group.join(function.owner.group)
+            group.join(function._group)
     return references.to_bits(value_type, value)
 
 

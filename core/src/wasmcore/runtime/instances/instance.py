@@ -16,12 +16,12 @@ from wasmcore.runtime.instances.constant import evaluate
 from wasmcore.runtime.instances.plan import shares_references
 from wasmcore.runtime.instances.segments import Segments
 from wasmcore.runtime.objects import references
-from wasmcore.runtime.objects.func import ExportedFunction
-from wasmcore.runtime.objects.global_ import Global
+from wasmcore.runtime.objects.func import ExportedFunction, exported_function
+from wasmcore.runtime.objects.global_ import Global, new_global
 from wasmcore.runtime.objects.group import Group
 from wasmcore.runtime.objects.memory import Memory
-from wasmcore.runtime.objects.table import Table
-from wasmcore.runtime.objects.tag import Tag
+from wasmcore.runtime.objects.table import MAXIMUM_ELEMENTS, Table, new_table
+from wasmcore.runtime.objects.tag import Tag, new_tag
 from wasmcore.types import NULLABLE_REFERENCE, TagType
 
 if TYPE_CHECKING:
@@ -107,12 +107,12 @@ class InstanceState:
         """Make one group of all through which functions may be called."""
         for function in self.imported:
             if isinstance(function, ExportedFunction):
-                self.group = self.group.join(function.owner.group)
+                self.group = self.group.join(function._group)
         for table in self.tables:
-            self.group = table.join(self.group)
+            self.group = table._space.join(self.group)
         for cell in self.globals:
             if cell.type.value & 7 >= NULLABLE_REFERENCE:
-                self.group = cell.join(self.group)
+                self.group = cell._join(self.group)
 
     def _write_head(self) -> None:
         values = {
@@ -131,7 +131,7 @@ class InstanceState:
         position = self.address + environment.context_size
         for index, function in enumerate(self.imported):
             if isinstance(function, ExportedFunction):
-                imports[index] = function.funcref
+                imports[index] = function._funcref
                 continue
             type_index = self.info.function_type_index(index)
             func_type = self.code.types.function(self.info.function_type(type_index))
@@ -145,16 +145,20 @@ class InstanceState:
 
     def _define_spaces(self) -> None:
         environment = self.code.environment
-        for table in self.info.tables[len(self.tables) :]:
-            self.tables.append(Table.of_type(self.code.types.table(table.type)))
-            self.tables[-1].join(self.group)
+        defined = self.info.tables[len(self.tables) :]
+        elements = sum([table.type.limits.minimum for table in defined])
+        if elements > MAXIMUM_ELEMENTS:
+            raise MemoryError(f"the tables of this module have {elements} elements: the limit is {MAXIMUM_ELEMENTS}")
+        for table in defined:
+            self.tables.append(new_table(self.code.types.table(table.type)))
+            self.tables[-1]._space.join(self.group)
         for type_index in self.info.tags[len(self.tags) :]:
             function = self.code.types.function(self.info.function_type(type_index))
-            self.tags.append(Tag.of_type(TagType(function), self.code.types.ids[type_index]))
+            self.tags.append(new_tag(TagType(function), self.code.types.ids[type_index]))
         for table_object, table_plan in zip(self.tables, environment.tables):
-            table_object.attach(self, self.address + table_plan.offset)
+            table_object._space.attach(self, self.address + table_plan.offset)
         for memory_object, memory_plan in zip(self.memories, environment.memories):
-            memory_object.attach(self, self.address + memory_plan.offset)
+            memory_object._space.attach(self, self.address + memory_plan.offset)
 
     def _define_globals(self) -> None:
         """Imported constants are copied, imported variables reached through the address of their cell."""
@@ -164,23 +168,24 @@ class InstanceState:
             if number >= imported:
                 assert item.init is not None
                 ctypes.memmove(address, self.evaluate(item.init).to_bytes(16, "little"), 16)
-                self.globals.append(Global.at(address, self.code.types.variable(item.type), self._block))
+                self.globals.append(new_global(address, self.code.types.variable(item.type), self._block))
                 if item.type.value & 7 >= NULLABLE_REFERENCE:
-                    self.globals[-1].join(self.group)
+                    self.globals[-1]._join(self.group)
             elif place.indirect:
-                ctypes.c_uint64.from_address(address).value = self.globals[number].address
+                ctypes.c_uint64.from_address(address).value = self.globals[number]._address
             else:
-                ctypes.memmove(address, self.globals[number].address, 16)
+                ctypes.memmove(address, self.globals[number]._address, 16)
         for number, table in enumerate(self.info.tables):
-            if table.init is not None:
-                self.tables[number].fill_bits(0, self.evaluate(table.init), len(self.tables[number]))
+            bits = 0 if table.init is None else self.evaluate(table.init)
+            if bits:
+                self.tables[number]._space.fill(0, bits, self.tables[number]._space.length)
 
     def evaluate(self, expression: ConstantExpression) -> int:
         """The bits of a constant expression of the module."""
         return evaluate(expression, self._global_bits, self.funcref)
 
     def _global_bits(self, index: int) -> int:
-        return int.from_bytes(ctypes.string_at(self.globals[index].address, 16), "little")
+        return int.from_bytes(ctypes.string_at(self.globals[index]._address, 16), "little")
 
     def funcref(self, index: int) -> int:
         """Address of the funcref record of a function."""
@@ -202,13 +207,13 @@ class InstanceState:
         if index < len(self.imported):
             imported = self.imported[index]
             if isinstance(imported, ExportedFunction):
-                return imported.owner.function_at(imported.index)
+                return imported._owner.function_at(imported._index)
         found = self._functions.get(index)
         if found is None:
             func_type = self.code.types.function(self.info.function_type(self.info.function_type_index(index)))
             name = self.info.function_name(index) or f"func[{index}]"
-            owner = ExportedFunction(self, index, func_type, self.funcref(index), name)
-            found = self.machine.builtin(owner, name, str(func_type), func_type, owner.funcref, self.release_gil)
+            owner = exported_function(self, index, func_type, self.funcref(index), name)
+            found = self.machine.builtin(owner, name, str(func_type), func_type, owner._funcref, self.release_gil)
             self._functions[index] = found
         return found
 

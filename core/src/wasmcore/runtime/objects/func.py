@@ -3,91 +3,136 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import CodeType
 
 from wasmcore import _registry
-from wasmcore._typing import Any
+from wasmcore._typing import Any, Final
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, ContextBlock, write_host_function
 from wasmcore.runtime.execution.stubs import machine
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.group import Group
-from wasmcore.runtime.objects.type_ids import type_id
-from wasmcore.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, FuncType, ValueType, value_type_name
+from wasmcore.runtime.objects.references import FunctionObject
+from wasmcore.runtime.objects.type_ids import type_id, value_types
+from wasmcore.types import FuncType, ValueType, value_type_name
 
-_TYPES = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "v128": V128, "funcref": FUNCREF, "externref": EXTERNREF}
-
-
-def value_types(names: Sequence[ValueType | str]) -> tuple[ValueType, ...]:
-    """Value types of their names; ValueError for one that does not exist."""
-    types = []
-    for name in names:
-        found = _TYPES.get(name) if isinstance(name, str) else name
-        if found is None:
-            raise ValueError(f"{name!r} is no value type; there are {', '.join(_TYPES)}")
-        types.append(found)
-    return tuple(types)
+_ASYNC: Final = 0x80 | 0x200
+"""`co_flags` of coroutine functions and asynchronous generators."""
 
 
-class ExportedFunction:
-    """What stands behind the builtin of a WebAssembly function, as its `__self__`."""
+def refuse_async(function: Any, what: str) -> None:
+    """TypeError, beginning with `what`, for a callable whose result would have to be awaited: WebAssembly has no way to wait for it."""
+    while isinstance(function, partial):
+        function = function.func
+    for called in (function, type(function).__call__):
+        code = getattr(getattr(called, "__func__", called), "__code__", None)
+        if isinstance(code, CodeType) and code.co_flags & _ASYNC:
+            raise TypeError(f"{what} is an async function, which WebAssembly can not await: give one that returns its result")
 
-    __slots__ = ("__weakref__", "funcref", "index", "name", "owner", "trampoline", "type")
 
-    def __init__(self, owner: Any, index: int, func_type: FuncType, funcref: int, name: str) -> None:
-        self.owner = owner
-        self.index = index
-        self.type = func_type
-        self.funcref = funcref
-        self.name = name
-        self.trampoline: Any = None
+class ExportedFunction(FunctionObject):
+    """What stands behind the builtin of a WebAssembly function, as its `__self__`. Only instances make it (`exported_function`)."""
+
+    __slots__ = ("__weakref__", "_funcref", "_index", "_name", "_owner", "_trampoline", "_type")
+    _funcref: int
+    _index: int
+    _name: str
+    _owner: Any
+    _trampoline: Any
+    _type: FuncType
+
+    def __new__(cls) -> ExportedFunction:
+        raise TypeError("functions are exported by instances, and not made; see wasmcore.Func")
 
     @property
-    def type_id(self) -> int:
-        """The id of its type."""
-        return references.funcref_type_id(self.funcref)
+    def type(self) -> FuncType:
+        """Parameters and results."""
+        return self._type
+
+    @property
+    def name(self) -> str:
+        """Its name in the module, else a text with its index."""
+        return self._name
+
+    @property
+    def _group(self) -> Group:
+        group: Group = self._owner.group
+        return group
 
     def __repr__(self) -> str:
         return f"<wasmcore function {self.name} {self.type}>"
 
 
-class Func:
+def exported_function(owner: Any, index: int, func_type: FuncType, funcref: int, name: str) -> ExportedFunction:
+    """A function of an instance: its index, its process type, and its funcref record, which the owner keeps."""
+    function = object.__new__(ExportedFunction)
+    function._owner = owner
+    function._index = index
+    function._type = func_type
+    function._funcref = funcref
+    function._name = name
+    return function
+
+
+class Func(FunctionObject):
     """A Python function with a WebAssembly type: `Func(["i32", "i32"], ["i32"], operator.add)`.
 
     Any callable can be given as an import and takes the type asked for; a `Func` is checked against it, and can also be put in a
     table or passed as a funcref.
     """
 
+    __slots__ = ("__weakref__", "_block", "_function", "_group", "_type")
+    _group: Group
+
     def __init__(self, params: Sequence[ValueType | str], results: Sequence[ValueType | str], function: Callable[..., Any]) -> None:
+        self._made_once("_type")
         if not callable(function):
-            raise TypeError(f"a callable expected, got {type(function).__name__}")
-        self.type = FuncType(value_types(params), value_types(results))
-        self.function = function
+            raise TypeError(f"a callable is expected as function, not {type(function).__name__}")
+        refuse_async(function, repr(function))
+        func_type = FuncType(value_types(params), value_types(results))
+        self._function = function
         self._block: ContextBlock | None = None
-        self.group = Group()
+        self._group = Group()
+        self._type = func_type
+
+    @property
+    def type(self) -> FuncType:
+        """Parameters and results."""
+        return self._type
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The Python function."""
+        return self._function
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.function(*arguments)
+        return self._function(*arguments)
 
     def function_at(self, index: int) -> Any:
         """Itself, to whoever finds a reference to it."""
         return self
 
     @property
-    def owner(self) -> Func:
+    def _owner(self) -> Func:
         """Itself: its funcref record belongs to nobody else."""
         return self
 
     @property
-    def funcref(self) -> int:
+    def _funcref(self) -> int:
         """Address of a funcref record for it, in a group of its own until it is linked."""
         if self._block is None:
-            self._block = ContextBlock(HOST_CONTEXT_SIZE + FUNCREF_SIZE, self.group)
-            number = references.register_owner(self)
-            write_host_function(
-                self._block.address, machine(_registry.host_target()), self.type, type_id(self.type), self.function, number, 0
-            )
-            self._block.adopt(self._block.address)
+            block = self._context_block()
+            if self._block is None:  # no other thread was faster
+                self._block = block
         return self._block.address + HOST_CONTEXT_SIZE
+
+    def _context_block(self) -> ContextBlock:
+        block = ContextBlock(HOST_CONTEXT_SIZE + FUNCREF_SIZE, self._group)
+        number = references.register_owner(self)
+        write_host_function(block.address, machine(_registry.host_target()), self._type, type_id(self._type), self._function, number, 0)
+        block.adopt(block.address)
+        return block
 
     def __repr__(self) -> str:
         params = " ".join(map(value_type_name, self.type.params))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import ctypes
-from weakref import WeakKeyDictionary
+from operator import index
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.execution import traps
+from wasmcore.runtime.objects.space import Mapping, Space
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.resources import Resource
+from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import Limits, MemoryType
 
 if TYPE_CHECKING:
-    from wasmcore.runtime.instances.instance import InstanceState
+    from typing_extensions import Buffer
 
 GUARDED_RESERVATION: Final = (8 << 30) + (1 << 16)
 """A 32-bit address plus a 32-bit offset plus the widest access ends inside (bytes)."""
-MAXIMUM_PAGES: Final = 65536
-"""Of a 32-bit memory with pages of 64 KiB."""
+USUAL_RESERVATION: Final = 64 << 30
+"""A 64-bit memory that may become larger than this has address space for so much, or for its minimum (bytes)."""
+_NATIVE_FORMATS: Final = frozenset("cBb?hHiIlLqQnNfde")
+"""What `memoryview.cast` takes."""
 
 
 def can_be_guarded(memory_type: MemoryType, wanted: bool | None = None) -> bool:
@@ -26,152 +29,172 @@ def can_be_guarded(memory_type: MemoryType, wanted: bool | None = None) -> bool:
     return possible and wanted is not False
 
 
-class _Mapping(Resource):
-    """Address space that is given back when nothing refers to it any more."""
+class _GuardedMapping(Mapping):
+    """Address space in which a fault is an access beyond the end of a memory."""
 
-    __slots__ = ("address", "size")
+    __slots__ = ()
 
-    def __init__(self, size: int) -> None:
-        self.address = platform.reserve(size)
-        self.size = size
-        super().__init__()
-        traps.add_reservation(self.address, size)
+    def __init__(self) -> None:
+        super().__init__(GUARDED_RESERVATION, GUARDED_RESERVATION)
+        traps.add_reservation(self.address, self.size)
 
     def _free(self) -> None:
         traps.remove_reservation(self.address)
-        platform.release(self.address, self.size)
+        super()._free()
 
 
-class Memory:
+class MemorySpace(Space):
+    """What the runtime uses of a memory: its bytes."""
+
+    __slots__ = ("guarded", "largest", "shift")
+
+    def __init__(self, memory_type: MemoryType, guarded: bool | None) -> None:
+        self.shift = memory_type.page_size_log2
+        self.largest = _largest_size(memory_type) << self.shift
+        """Bytes it may have."""
+        self.guarded = can_be_guarded(memory_type, guarded)
+        """Whether code that uses it may leave the checks to the hardware."""
+        if guarded and not self.guarded:
+            raise ValueError("this memory can not be guarded: it has 64-bit addresses, small pages, or signals are switched off")
+        length = memory_type.limits.minimum << self.shift
+        mapping = self._mapping(length, guarded is True)
+        super().__init__(mapping, mapping.address, 1, length, min(self.largest, mapping.size))
+
+    def _mapping(self, length: int, must_be_guarded: bool) -> Mapping:
+        if self.guarded:
+            try:
+                return _GuardedMapping()
+            except MemoryError:
+                if must_be_guarded:
+                    raise
+                self.guarded = False
+        return Mapping(max(length, min(self.largest, USUAL_RESERVATION)), length)
+
+    def grow_pages(self, pages: int) -> int:
+        """`grow`, in pages."""
+        return self.grow(pages << self.shift) >> self.shift
+
+    def _refusal(self, before: int, elements: int) -> str:
+        text = f"a memory of {before >> self.shift} pages can not grow by {elements >> self.shift}"
+        if before + elements > self.largest:
+            return f"{text}: its maximum is {self.largest >> self.shift}"
+        if before + elements > self.capacity:
+            return f"{text}: the system gave it address space for {self.capacity >> self.shift}"
+        return text
+
+    def write(self, to: int, source: bytes | memoryview) -> None:
+        """Copy bytes in; the caller has checked the bounds."""
+        self.bytes[to : to + len(source)] = source
+
+
+class Memory(Unique):
     """A linear memory: `Memory(minimum=1, maximum=10)`, in pages of 64 KiB.
 
     `view()`, `memoryview(memory)` (Python 3.12 and later) and `numpy.asarray(memory)` give its bytes without a copy. A view keeps
-    the bytes alive, and covers the length the memory had when it was made.
+    the bytes alive, and covers the length the memory had when it was made. Memories do not move when they grow, so a view stays true.
+
+    ValueError for impossible limits, MemoryError where the system has no address space for the minimum.
     """
 
-    def __init__(self, minimum: int, maximum: int | None = None, *, guarded: bool | None = None) -> None:
-        self._setup(MemoryType(Limits(minimum, maximum)), guarded)
+    __slots__ = ("__weakref__", "_space", "_type", "_view")
+    _instead = ": read() its bytes and write() them into another one"
 
-    @classmethod
-    def of_type(cls, memory_type: MemoryType, *, guarded: bool | None = None) -> Memory:
-        """A memory of this type."""
-        memory = cls.__new__(cls)
-        memory._setup(memory_type, guarded)
-        return memory
+    def __init__(self, minimum: int, maximum: int | None = None, *, guarded: bool | None = None) -> None:
+        memory_type = MemoryType(Limits(index(minimum), None if maximum is None else index(maximum)))
+        if not 0 <= minimum <= _largest_size(memory_type):
+            raise ValueError(f"memory limits {memory_type.limits} are not within 0..{_largest_size(MemoryType(Limits(0)))} pages")
+        self._setup(memory_type, guarded)
 
     def _setup(self, memory_type: MemoryType, guarded: bool | None) -> None:
-        limits = memory_type.limits
-        largest = min((MAXIMUM_PAGES << 16) >> memory_type.page_size_log2, 0xFFFFFFFF)  # an i32 holds the size
-        if not 0 <= limits.minimum <= largest or (limits.maximum is not None and not limits.minimum <= limits.maximum):
-            raise ValueError(f"memory limits {limits} are not within 0..{largest} pages")
-        self._declared_maximum = limits.maximum
-        self._shift = memory_type.page_size_log2
-        self._index64 = limits.index64
-        self._shared = limits.shared
-        self._mirrors: WeakKeyDictionary[InstanceState, list[int]] = WeakKeyDictionary()
-        self._largest = largest if limits.maximum is None else min(limits.maximum, largest)
-        self._length = limits.minimum << self._shift
-        self._left: list[_Mapping] = []
-        """Where it was before it moved, as long as code of another thread may still look there."""
-        self.guarded: bool
-        self._map(guarded)
-
-    def _map(self, guarded: bool | None) -> None:
-        self.guarded = can_be_guarded(self.type, guarded)
-        if guarded and not self.guarded:
-            raise ValueError("this memory can not be guarded: it has 64-bit addresses, small pages, or signals are switched off")
-        if self.guarded:
-            try:
-                self._mapping = _Mapping(GUARDED_RESERVATION)
-            except MemoryError:
-                if guarded:
-                    raise
-                self.guarded = False
-        if not self.guarded:
-            self._mapping = _Mapping(_pages(self._length))
-        platform.make_writable(self._mapping.address, _pages(self._length))
+        self._made_once("_space")
+        space = MemorySpace(memory_type, guarded)
+        self._type = memory_type
+        self._view = memoryview(bytearray())
+        self._space = space
 
     @property
     def type(self) -> MemoryType:
         """Its type, the minimum being the present size."""
-        return MemoryType(Limits(self.size, self._declared_maximum, self._shared, self._index64), self._shift)
+        return self._type._replace(limits=self._type.limits._replace(minimum=self.size))
 
     @property
     def size(self) -> int:
         """Its size in pages."""
-        return self._length >> self._shift
+        return self._space.length >> self._space.shift
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the hardware checks accesses, where the code that makes them was compiled for that."""
+        return self._space.guarded
 
     def __len__(self) -> int:
-        return self._length
+        return self._space.length
 
     def grow(self, pages: int) -> int:
         """Make it larger by so many pages and return the size before; MemoryError where its maximum or the system forbids."""
-        before = self.size
-        if pages < 0 or before + pages > self._largest:
-            raise MemoryError(f"a memory of {before} pages can not grow by {pages}: its maximum is {self._largest}")
-        length = self._length + (pages << self._shift)
-        if self.guarded:
-            start = _pages(self._length)
-            platform.make_writable(self._mapping.address + start, _pages(length) - start)
-        else:
-            self._move(length)
-        self._length = length
-        for addresses in self._mirrors.values():
-            for address in addresses:
-                self._publish(address)
-        return before
-
-    def _move(self, length: int) -> None:
-        mapping = _Mapping(_pages(length))
-        platform.make_writable(mapping.address, mapping.size)
-        ctypes.memmove(mapping.address, self._mapping.address, self._length)
-        if any(state.group.store.busy_elsewhere for state in self._mirrors):
-            self._left.append(self._mapping)
-        else:
-            self._left.clear()
-        self._mapping = mapping
-
-    def attach(self, state: InstanceState, address: int) -> None:
-        """Keep {base, length} at this address of an instance's context true."""
-        self._mirrors.setdefault(state, []).append(address)
-        self._publish(address)
-
-    def _publish(self, address: int) -> None:
-        pair = (ctypes.c_uint64 * 2).from_address(address)
-        pair[0] = self._mapping.address
-        pair[1] = self._length
+        if index(pages) < 0:
+            raise ValueError(f"a memory can not shrink: grow({pages})")
+        return self._space.grow_pages(index(pages))
 
     def view(self) -> memoryview:
         """Its bytes as they are now: writable, one dimension, format `B`."""
-        array: Any = (ctypes.c_ubyte * self._length).from_address(self._mapping.address)
-        array.mapping = self._mapping
-        return memoryview(array).cast("B")
+        length = self._space.length
+        view = self._view
+        if len(view) != length:
+            array: Any = (ctypes.c_ubyte * length).from_address(self._space.address)
+            array._owner = self._space.owner
+            view = self._view = memoryview(array).cast("B")
+        return view[:]
 
     def __buffer__(self, flags: int) -> memoryview:
         return self.view()
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
-        return {"version": 3, "typestr": "|u1", "shape": (self._length,), "data": self.view()}
+        return {"version": 3, "typestr": "|u1", "shape": (self._space.length,), "data": self.view()}
 
     def read(self, offset: int, size: int) -> bytes:
         """Copy bytes out; IndexError beyond the end."""
-        self._check(offset, size)
-        return ctypes.string_at(self._mapping.address + offset, size)
+        start, end = index(offset), index(offset) + index(size)
+        if not 0 <= start <= end <= self._space.length:
+            raise self._outside(start, end)
+        return self._space.bytes[start:end].tobytes()
 
-    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
-        """Copy bytes in; IndexError beyond the end."""
-        size = len(data) if isinstance(data, bytes) else memoryview(data).nbytes
-        self._check(offset, size)
-        ctypes.memmove(self._mapping.address + offset, bytes(data), size)
+    def write(self, offset: int, data: Buffer) -> None:
+        """Copy the bytes of an object with the buffer protocol in; IndexError beyond the end."""
+        source = data if type(data) is bytes else _bytes_of(data)
+        start, end = index(offset), index(offset) + len(source)
+        if not 0 <= start <= end <= self._space.length:
+            raise self._outside(start, end)
+        self._space.bytes[start:end] = source
 
-    def _check(self, offset: int, size: int) -> None:
-        if offset < 0 or size < 0 or offset + size > self._length:
-            raise IndexError(f"bytes {offset}..{offset + size} are outside of a memory of {self._length} bytes")
+    def _outside(self, start: int, end: int) -> IndexError:
+        return IndexError(f"bytes {start}..{end} are outside of a memory of {self._space.length} bytes")
 
     def __repr__(self) -> str:
         return f"<wasmcore.Memory of {self.size} pages>"
 
 
-def _pages(size: int) -> int:
-    return platform.round_up(max(size, 1))
+def new_memory(memory_type: MemoryType, guarded: bool | None) -> Memory:
+    """A memory of a type that a module declares; MemoryError if the system can not give its minimum."""
+    memory = Memory.__new__(Memory)
+    memory._setup(memory_type, guarded)
+    return memory
+
+
+def _largest_size(memory_type: MemoryType) -> int:
+    """Pages it may have: what it declares, what addresses can reach, and no more than a number of pages can say."""
+    limits, bits = memory_type.limits, 64 if memory_type.limits.index64 else 32
+    largest = min(1 << bits >> memory_type.page_size_log2, (1 << bits) - 1)
+    return largest if limits.maximum is None else min(limits.maximum, largest)
+
+
+def _bytes_of(data: Buffer) -> memoryview:
+    """What the buffer protocol says an object has, as one dimension of bytes in C order."""
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"bytes or another object with the buffer protocol expected, got {type(data).__name__}") from None
+    if view.nbytes and view.c_contiguous and view.format in _NATIVE_FORMATS:
+        return view.cast("B")
+    return memoryview(view.tobytes())

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ctypes
 from itertools import count
+from types import BuiltinFunctionType
 from weakref import WeakValueDictionary
 
-from wasmcore._typing import Any, Final, Protocol, cast
+from wasmcore._typing import Any, Final, Protocol
 from wasmcore.plugin.layout import FUNCREF
 from wasmcore.runtime.objects.type_ids import abstract_heap_type, id_matches
+from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import HEAP_CONCRETE, HEAP_EXTERN, HEAP_FUNC, HEAP_NOEXTERN, HEAP_NOFUNC, REFERENCE, ValueType, value_type_name
 
 
@@ -23,16 +25,26 @@ class FunctionOwner(Protocol):
         """The callable of a function index of this owner."""
 
 
-class FunctionObject(Protocol):
-    """What stands behind a callable of ours as its `__self__`, or is one."""
+class FunctionObject(Unique):
+    """Base of what stands behind a callable of ours as its `__self__`, or is one."""
+
+    __slots__ = ()
+    _instead = ": functions can not change, so use the same"
 
     @property
-    def funcref(self) -> int:
+    def _funcref(self) -> int:
         """Address of its funcref record."""
+        raise NotImplementedError
 
     @property
-    def owner(self) -> Any:
-        """What the record belongs to; has a `group`."""
+    def _owner(self) -> Any:
+        """What the record belongs to."""
+        raise NotImplementedError
+
+    @property
+    def _group(self) -> Any:
+        """The group of its owner."""
+        raise NotImplementedError
 
 
 owners: Final[WeakValueDictionary[int, Any]] = WeakValueDictionary()
@@ -52,10 +64,8 @@ def register_owner(owner: FunctionOwner) -> int:
 
 def function_object(value: Any) -> FunctionObject | None:
     """What knows the funcref record of a callable of ours, None for other objects."""
-    for candidate in (getattr(value, "__self__", None), value):
-        if isinstance(getattr(candidate, "funcref", None), int):
-            return cast(FunctionObject, candidate)
-    return None
+    candidate = value.__self__ if type(value) is BuiltinFunctionType else value
+    return candidate if isinstance(candidate, FunctionObject) else None
 
 
 def to_bits(value_type: ValueType, value: Any) -> int:
@@ -70,10 +80,10 @@ def to_bits(value_type: ValueType, value: Any) -> int:
     if abstract_heap_type(heap) == HEAP_FUNC:
         function = function_object(value)
         if function is not None:
-            address = function.funcref
+            address = function._funcref
             if heap >= HEAP_CONCRETE and not id_matches(funcref_type_id(address), heap - HEAP_CONCRETE):
                 raise TypeError(f"{value!r} has another type than the function reference that is expected")
-            function.owner.group.keep(function.owner)
+            function._group.keep(function._owner)
             return address
         raise TypeError(f"a function reference is expected: an exported function or wasmcore.Func, got {type(value).__name__}")
     raise TypeError(f"a Python {type(value).__name__} can not be a {value_type_name(value_type)}")

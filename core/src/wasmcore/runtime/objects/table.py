@@ -3,128 +3,144 @@
 from __future__ import annotations
 
 import ctypes
-from weakref import WeakKeyDictionary
+from operator import index
 
-from wasmcore._typing import TYPE_CHECKING, Any, Final
+from wasmcore._typing import Any, Final
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.group import Group
-from wasmcore.types import FUNCREF, Limits, TableType, ValueType, value_type_name
-
-if TYPE_CHECKING:
-    from wasmcore.runtime.instances.instance import InstanceState
+from wasmcore.runtime.objects.space import Mapping, Space
+from wasmcore.runtime.objects.type_ids import reference_type
+from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.resources import Unique
+from wasmcore.types import FUNCREF, REFERENCE, Limits, TableType, ValueType, value_type_name
 
 MAXIMUM_ELEMENTS: Final = 10_000_000
+"""Of a table, and of all that an instance defines when it is made."""
+_CELL: Final = 8
+"""Bytes of an element."""
+_SMALL: Final = 1 << 12
+"""Bytes that a table may have at most to be allocated whole on Python's heap: cheaper than pages of its own."""
 
 
-class Table:
-    """A table: `Table(minimum=1, maximum=10, element=FUNCREF)`, a sequence of functions, other objects (externref), or None."""
+class TableSpace(Space):
+    """What the runtime uses of a table: its cells, as the bits of references."""
 
-    def __init__(self, minimum: int, maximum: int | None = None, *, element: ValueType = FUNCREF, initial: Any = None) -> None:
-        self._setup(TableType(element, Limits(minimum, maximum)))
-        if initial is not None:
-            self.fill_bits(0, self._bits(initial), minimum)
+    __slots__ = ("_group", "cells", "largest")
 
-    @classmethod
-    def of_type(cls, table_type: TableType) -> Table:
-        """A table of this type, full of null."""
-        table = cls.__new__(cls)
-        table._setup(table_type)
-        return table
-
-    def _setup(self, table_type: TableType) -> None:
-        limits = table_type.limits
-        if not 0 <= limits.minimum <= MAXIMUM_ELEMENTS or (limits.maximum is not None and limits.minimum > limits.maximum):
-            raise ValueError(f"table limits {limits} are not within 0..{MAXIMUM_ELEMENTS} elements")
-        self.element = table_type.element
-        self._declared_maximum = limits.maximum
-        self._index64 = limits.index64
-        self._cells: Any = (ctypes.c_uint64 * limits.minimum)()
-        self._left: list[Any] = []
-        """Where it was before it moved, as long as code of another thread may still look there."""
-        self._mirrors: WeakKeyDictionary[InstanceState, list[int]] = WeakKeyDictionary()
+    def __init__(self, limits: Limits) -> None:
+        if limits.minimum > MAXIMUM_ELEMENTS:
+            raise MemoryError(f"a table of {limits.minimum} elements: the limit is {MAXIMUM_ELEMENTS}")
+        self.largest = MAXIMUM_ELEMENTS if limits.maximum is None else min(limits.maximum, MAXIMUM_ELEMENTS)
+        """Elements it may have."""
         self._group: Group | None = None
-
-    @property
-    def type(self) -> TableType:
-        """Its type, the minimum being the present size."""
-        return TableType(self.element, Limits(len(self._cells), self._declared_maximum, index64=self._index64))
-
-    def __len__(self) -> int:
-        return len(self._cells)
-
-    def __getitem__(self, index: int) -> Any:
-        return references.from_bits(self.element, self._cells[self._checked(index)])
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        self._cells[self._checked(index)] = self._bits(value)
-
-    def _bits(self, value: Any) -> int:
-        function = references.function_object(value)
-        if function is not None:
-            self.join(function.owner.group)
-        return references.to_bits(self.element, value)
-
-    def _checked(self, index: int) -> int:
-        if not 0 <= index < len(self._cells):
-            raise IndexError(f"index {index} is outside of a table of {len(self._cells)} elements")
-        return index
-
-    def grow(self, elements: int, value: Any = None) -> int:
-        """Make it larger by so many elements and return the size before; MemoryError where its maximum forbids."""
-        return self.grow_bits(elements, self._bits(value))
-
-    def grow_bits(self, elements: int, bits: int) -> int:
-        """`grow` with the bits of a reference."""
-        before = len(self._cells)
-        largest = MAXIMUM_ELEMENTS if self._declared_maximum is None else min(self._declared_maximum, MAXIMUM_ELEMENTS)
-        if elements < 0 or before + elements > largest:
-            raise MemoryError(f"a table of {before} elements can not grow by {elements}: its maximum is {largest}")
-        cells = (ctypes.c_uint64 * (before + elements))()
-        ctypes.memmove(cells, self._cells, before * 8)
-        if any(state.group.store.busy_elsewhere for state in self._mirrors):
-            self._left.append(self._cells)
+        size = self.largest * _CELL
+        if size <= _SMALL:
+            array = (ctypes.c_uint64 * max(self.largest, 1))()
+            super().__init__(array, ctypes.addressof(array), _CELL, limits.minimum, self.largest)
         else:
-            self._left.clear()
-        self._cells = cells
-        self.fill_bits(before, bits, elements)
-        for addresses in self._mirrors.values():
-            for address in addresses:
-                self._publish(address)
-        return before
+            mapping = Mapping(size, limits.minimum * _CELL)
+            super().__init__(mapping, mapping.address, _CELL, limits.minimum, min(size, mapping.size) // _CELL)
+        self.cells = self.bytes.cast("Q") if self.capacity else memoryview(b"").cast("Q")
+        """All it may become, as `bytes`."""
 
-    def bits_at(self, index: int) -> int | None:
+    def _refusal(self, before: int, elements: int) -> str:
+        text = f"a table of {before} elements can not grow by {elements}"
+        if before + elements > self.largest:
+            return f"{text}: its maximum is {self.largest}"
+        if before + elements > self.capacity:
+            return f"{text}: the system gave it address space for {self.capacity}"
+        return text
+
+    def bits_at(self, place: int) -> int | None:
         """The bits of the reference at an index, None beyond the end."""
-        return int(self._cells[index]) if index < len(self._cells) else None
+        return self.cells[place] if place < self.length else None
 
-    def fill_bits(self, index: int, bits: int, elements: int) -> None:
+    def fill(self, start: int, bits: int, elements: int) -> None:
         """Set elements to the bits of a reference; the caller has checked the bounds."""
-        if bits:
-            self._cells[index : index + elements] = [bits] * elements
-        else:
-            ctypes.memset(ctypes.addressof(self._cells) + index * 8, 0, elements * 8)
+        platform.at_once(platform.filling(self.address + start * _CELL, bits, elements))
 
-    def write_bits(self, index: int, bits: ctypes.Array[ctypes.c_uint64], start: int, elements: int) -> None:
-        """Copy bits of references in; the caller has checked the bounds."""
-        ctypes.memmove(ctypes.addressof(self._cells) + index * 8, ctypes.addressof(bits) + start * 8, elements * 8)
+    def write(self, to: int, address: int, elements: int) -> None:
+        """Copy the bits of references from an address; the caller has checked the bounds."""
+        platform.copy(self.address + to * _CELL, address, elements * _CELL)
 
-    def copy_from(self, source: Table, to: int, start: int, elements: int) -> None:
+    def copy_from(self, source: TableSpace, to: int, start: int, elements: int) -> None:
         """Copy elements of a table, which may be this one; the caller has checked the bounds."""
-        self.write_bits(to, source._cells, start, elements)
+        self.write(to, source.address + start * _CELL, elements)
 
     def join(self, group: Group) -> Group:
         """Become part of a group, which merges with the one it is in; the group of both."""
         self._group = group if self._group is None else self._group.join(group)
         return self._group
 
-    def attach(self, state: InstanceState, address: int) -> None:
-        """Keep {base, length} at this address of an instance's context true."""
-        self._mirrors.setdefault(state, []).append(address)
-        self._publish(address)
 
-    def _publish(self, address: int) -> None:
-        pair = (ctypes.c_uint64 * 2).from_address(address)
-        pair[0] = ctypes.addressof(self._cells)
-        pair[1] = len(self._cells)
+class Table(Unique):
+    """A table: `Table(minimum=1, maximum=10, element="funcref")`, a sequence of functions, other objects ("externref"), or None.
+
+    ValueError for impossible limits, MemoryError for more elements than there may be (ten million) or than there is memory for.
+    """
+
+    __slots__ = ("__weakref__", "_space", "_type")
+    _instead = ": make another Table and set its elements"
+
+    def __init__(
+        self, minimum: int, maximum: int | None = None, *, element: ValueType | str = FUNCREF, initial: Any = None
+    ) -> None:
+        limits = Limits(index(minimum), None if maximum is None else index(maximum))
+        if limits.minimum < 0 or (limits.maximum is not None and limits.minimum > limits.maximum):
+            raise ValueError(f"table limits {limits} are not within 0..{MAXIMUM_ELEMENTS} elements")
+        self._setup(TableType(reference_type(element), limits))
+        if initial is not None or (limits.minimum and self._type.element & 7 == REFERENCE):
+            self._space.fill(0, self._bits(initial), limits.minimum)
+
+    def _setup(self, table_type: TableType) -> None:
+        self._made_once("_space")
+        space = TableSpace(table_type.limits)
+        self._type = table_type
+        self._space = space
+
+    @property
+    def type(self) -> TableType:
+        """Its type, the minimum being the present size."""
+        return self._type._replace(limits=self._type.limits._replace(minimum=self._space.length))
+
+    @property
+    def element(self) -> ValueType:
+        """The type of its elements."""
+        return self._type.element
+
+    def __len__(self) -> int:
+        return self._space.length
+
+    def __getitem__(self, place: int) -> Any:
+        return references.from_bits(self._type.element, self._space.cells[self._checked(place)])
+
+    def __setitem__(self, place: int, value: Any) -> None:
+        self._space.cells[self._checked(place)] = self._bits(value)
+
+    def _bits(self, value: Any) -> int:
+        function = references.function_object(value)
+        if function is not None:
+            self._space.join(function._group)
+        return references.to_bits(self._type.element, value)
+
+    def _checked(self, place: int) -> int:
+        number = index(place)
+        if not 0 <= number < self._space.length:
+            raise IndexError(f"index {number} is outside of a table of {self._space.length} elements")
+        return number
+
+    def grow(self, elements: int, value: Any = None) -> int:
+        """Make it larger by so many elements and return the size before; MemoryError where its maximum or the system forbids."""
+        if index(elements) < 0:
+            raise ValueError(f"a table can not shrink: grow({elements})")
+        return self._space.grow(index(elements), self._bits(value))
 
     def __repr__(self) -> str:
         return f"<wasmcore.Table of {len(self)} {value_type_name(self.element)}>"
+
+
+def new_table(table_type: TableType) -> Table:
+    """A table of this process type, full of null; MemoryError if there is no memory for its minimum."""
+    table = Table.__new__(Table)
+    table._setup(table_type)
+    return table

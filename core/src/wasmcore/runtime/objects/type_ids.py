@@ -6,22 +6,31 @@ process type refers to it by type id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.canonical import canonical_types
 from wasmcore.binary.module_info import ArrayType, StructType, SubType
 from wasmcore.runtime.system.locks import Lock
 from wasmcore.types import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
     HEAP_ARRAY,
+    HEAP_BOTTOM,
     HEAP_CONCRETE,
     HEAP_FUNC,
     HEAP_STRUCT,
+    I32,
+    I64,
     NULLABLE_REFERENCE,
     REFERENCE,
+    V128,
     FuncType,
     GlobalType,
     TableType,
+    value_type_name,
 )
 from wasmcore.validation.subtyping import ABSTRACT_MATCHES
 
@@ -38,7 +47,40 @@ _supertypes: Final[dict[int, int]] = {}
 _abstract: Final[dict[int, int]] = {}
 """Heap type above a type id, where that is not `func`."""
 _of_plain: Final[dict[FuncType, int]] = {}
+_ids: Final[set[int]] = set()
+"""All there are."""
+_BY_NAME: Final = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "v128": V128, "funcref": FUNCREF, "externref": EXTERNREF}
 _lock: Final = Lock()
+
+
+def value_type(given: ValueType | str) -> ValueType:
+    """The process type that a name, or a number that is one, stands for; ValueError for any other."""
+    found = _BY_NAME.get(given) if isinstance(given, str) else given
+    if type(found) is not int or not _is_value_type(found):
+        raise ValueError(f"{given!r} is no value type; there are {', '.join(_BY_NAME)}")
+    return found
+
+
+def value_types(given: Sequence[ValueType | str]) -> tuple[ValueType, ...]:
+    """`value_type` of each; TypeError if they are no sequence."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"value types are given as a sequence, such as ['i32', 'f64'], not as {given!r}")
+    return tuple(map(value_type, given))
+
+
+def reference_type(given: ValueType | str) -> ValueType:
+    """`value_type` for what has to be a reference."""
+    found = value_type(given)
+    if found < NULLABLE_REFERENCE:
+        raise ValueError(f"{value_type_name(found)} is no type of references; there are funcref and externref")
+    return found
+
+
+def _is_value_type(number: int) -> bool:
+    heap_type = number >> 3
+    if number & 7 < NULLABLE_REFERENCE:
+        return I32 <= number <= V128
+    return 0 <= heap_type < HEAP_BOTTOM or heap_type - HEAP_CONCRETE in _ids
 
 
 def type_id(func_type: FuncType) -> int:
@@ -57,6 +99,7 @@ def module_type_ids(info: ModuleInfo) -> tuple[int, ...]:
 def _enter(types: tuple[SubType, ...]) -> tuple[int, ...]:
     with _lock:
         ids = tuple([number + 1 for number in canonical_types(types, _numbers)])
+        _ids.update(ids)
         for number, item in zip(ids, types):
             if item.supertypes:
                 _supertypes[number] = ids[item.supertypes[0]]

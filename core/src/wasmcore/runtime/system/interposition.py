@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from wasmcore._typing import Any, Final
 from wasmcore.runtime.system import platform
@@ -77,7 +77,7 @@ class Interposition:
     def renew(self) -> None:
         """Look at the loaded objects, if they are not what they were."""
         generation = _generation()
-        if generation != self._generation:
+        if generation is None or generation != self._generation:
             for slot, name, read_only in _slots(tuple(self._functions)):
                 self._write(slot, self._functions[name], read_only)
             self._generation = generation
@@ -94,27 +94,40 @@ class Interposition:
             platform.protect(page, platform.PAGE_SIZE, platform.READ_ONLY)
 
 
-def _generation() -> tuple[int, int]:
-    """How many objects have ever been loaded and unloaded."""
+def _visit_loaded(visit: Callable[[Any], int]) -> None:
+    """Call it with each loaded object, none of which can be unloaded meanwhile, until it returns 1. What a handler of a signal raises there
+    comes out; `ctypes` would drop it."""
+    errors: list[BaseException] = []
+
+    def guarded(pointer: Any, size: int, data: object) -> int:
+        try:
+            return visit(pointer.contents)
+        except BaseException as error:
+            errors.append(error)
+            return 1
+
+    _iterate(_Visitor(guarded), None)
+    if errors:
+        raise errors[0]
+
+
+def _generation() -> tuple[int, int] | None:
+    """How many objects have ever been loaded and unloaded; None if that could not be seen."""
     found = []
 
-    def visit(pointer: Any, size: int, data: object) -> int:
-        found.append((int(pointer.contents.added), int(pointer.contents.removed)))
+    def visit(loaded: Any) -> int:
+        found.append((int(loaded.added), int(loaded.removed)))
         return 1
 
-    _iterate(_Visitor(visit), None)
-    return found[0]
+    _visit_loaded(visit)
+    return found[0] if found else None
 
 
 def _slots(names: tuple[bytes, ...]) -> list[tuple[int, bytes, bool]]:
-    """Address, name of the function and whether it is in read-only memory, of all slots for these functions.
-
-    The objects can not be unloaded while they are visited.
-    """
+    """Address, name of the function and whether it is in read-only memory, of all slots for these functions."""
     found: list[tuple[int, bytes, bool]] = []
 
-    def visit(pointer: Any, size: int, data: object) -> int:
-        loaded = pointer.contents
+    def visit(loaded: Any) -> int:
         segments = [loaded.segments[number] for number in range(loaded.count)]
         read_only = [range(loaded.base + s.address, loaded.base + s.address + s.size) for s in segments if s.type == _PT_GNU_RELRO]
         for segment in segments:
@@ -123,7 +136,7 @@ def _slots(names: tuple[bytes, ...]) -> list[tuple[int, bytes, bool]]:
                     found.append((slot, name, any(slot in each for each in read_only)))
         return 0
 
-    _iterate(_Visitor(visit), None)
+    _visit_loaded(visit)
     return found
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
+from collections.abc import Callable, Iterable
+from itertools import chain, repeat
 
-from wasmcore._typing import Final
+from wasmcore._typing import Any, Final
 
 PAGE_SIZE: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -35,15 +38,20 @@ _ATTRIBUTES_SIZE: Final = 64
 _library: Final = ctypes.PyDLL(None, use_errno=True)
 _address = ctypes.c_size_t
 
-_mmap = _library.mmap
+_mmap: Any = _library.mmap
 _mmap.restype = _address
 _mmap.argtypes = [_address, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
-_mprotect = _library.mprotect
+_mprotect: Any = _library.mprotect
 _mprotect.argtypes = [_address, ctypes.c_size_t, ctypes.c_int]
 _munmap = _library.munmap
 _munmap.argtypes = [_address, ctypes.c_size_t]
 _madvise = _library.madvise
 _madvise.argtypes = [_address, ctypes.c_size_t, ctypes.c_int]
+_memmove = _library.memmove
+_memmove.restype = None
+_memmove.argtypes = [_address, _address, ctypes.c_size_t]
+_view = ctypes.PYFUNCTYPE(ctypes.py_object, _address, ctypes.c_ssize_t, ctypes.c_int)(("PyMemoryView_FromMemory", ctypes.pythonapi))
+_WRITABLE_VIEW: Final = 0x200
 
 
 def round_up(size: int) -> int:
@@ -54,6 +62,24 @@ def round_up(size: int) -> int:
 def reserve(size: int) -> int:
     """Address of so many bytes of address space that nothing may touch yet; MemoryError if there is none."""
     return _map(size, NO_ACCESS, _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE)
+
+
+def reserve_most(wanted: int, needed: int) -> tuple[int, int]:
+    """Reserve so many bytes or, where the system refuses that, half of what it would give, but what is needed at least; address and
+    size. MemoryError if there is not even that."""
+    size = wanted
+    while True:
+        try:
+            address = reserve(size)
+        except MemoryError:
+            if size <= needed:
+                raise
+            size = max(round_up(size // 2), needed)
+            continue
+        if size in (wanted, needed):
+            return address, size
+        release(address, size)
+        wanted = size = max(round_up(size // 2), needed)
 
 
 def allocate(size: int) -> int:
@@ -72,7 +98,7 @@ def protect(address: int, size: int, protection: int) -> None:
     """Change what may be done with whole pages; MemoryError if the system has no memory for them, else OSError."""
     if size and _mprotect(address, size, protection):
         error = ctypes.get_errno()
-        if error == 12:
+        if error == errno.ENOMEM:
             raise MemoryError(f"no memory for {size} bytes: {os.strerror(error)}")
         raise OSError(error, os.strerror(error))
 
@@ -80,6 +106,38 @@ def protect(address: int, size: int, protection: int) -> None:
 def make_writable(address: int, size: int) -> None:
     """Let whole pages of reserved address space be read and written; MemoryError if the system has no memory for them."""
     protect(address, size, READ_WRITE)
+
+
+def making_writable(address: int, size: int) -> Iterable[int]:
+    """`make_writable` as a step for `at_once`."""
+    return map(_mprotect, (address,), (size,), (READ_WRITE,))
+
+
+def copy(to: int, source: int, size: int) -> None:
+    """Copy bytes, which may overlap. Unlike `ctypes.memmove` it keeps the interpreter lock."""
+    _memmove(to, source, size)
+
+
+def filling(address: int, word: int, words: int) -> Iterable[None]:
+    """Fill with a word of 8 bytes over and over, as a step for `at_once`: writes it once, then copies what is there already."""
+    if not words:
+        return ()
+    first = map(setattr, (ctypes.c_uint64.from_address(address),), ("value",), (word,))
+    there = [8 << doubling for doubling in range((words - 1).bit_length())]
+    sizes = [min(size, 8 * words - size) for size in there]
+    return chain(first, map(_memmove, [address + size for size in there], repeat(address), sizes))
+
+
+def at_once(*steps: Iterable[Any]) -> bool:
+    """Take steps with nothing in between: no other thread, no signal handler, no exception that one raises. Each step is an iterator
+    of the C API, as `map` of a function written in C. Whether all went well: a value that is true, an error, ends it."""
+    return not any(chain.from_iterable(steps))
+
+
+def bytes_at(address: int, size: int) -> memoryview:
+    """The bytes at an address. Nothing keeps them alive: not for others than those who do."""
+    view: memoryview = _view(address, size, _WRITABLE_VIEW)
+    return view
 
 
 def discard(address: int, size: int) -> None:
@@ -93,6 +151,37 @@ def release(address: int, size: int) -> None:
     if _munmap(address, size):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+class Refusal:
+    """For tests: inside of its `with` block the system refuses the n-th request for memory or address space, where 0 is none of them."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.requests = 0
+        """How many there were."""
+
+    def __enter__(self) -> Refusal:
+        self._functions = _mmap, _mprotect
+        self._replace(self._counted(_mmap, _FAILED), self._counted(_mprotect, -1))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._replace(*self._functions)
+
+    def _replace(self, mmap: Callable[..., Any], mprotect: Callable[..., Any]) -> None:
+        global _mmap, _mprotect
+        _mmap, _mprotect = mmap, mprotect
+
+    def _counted(self, function: Callable[..., Any], refused: int) -> Callable[..., Any]:
+        def call(*arguments: int) -> Any:
+            self.requests += 1
+            if self.requests == self.number:
+                ctypes.set_errno(errno.ENOMEM)
+                return refused
+            return function(*arguments)
+
+        return call
 
 
 def signals_enabled() -> bool:

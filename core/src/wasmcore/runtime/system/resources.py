@@ -12,13 +12,34 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from wasmcore._typing import Final
+from wasmcore._typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typing import NoReturn, SupportsIndex
 
 _waiting: Final[list[Resource]] = []
 _collection: Final = {"phase": "stop"}
 
 
-class Resource:
+class Unique:
+    """Base of what stands for something outside of Python's heap: a second object would not be a second one of that. It is made once, and
+    can not be copied or pickled."""
+
+    __slots__ = ()
+    _instead = ""
+    """What to do instead of copying it, for the error message."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        kind = type(self)
+        raise TypeError(f"a {kind.__module__.partition('.')[0]}.{kind.__name__} can not be copied or pickled{kind._instead}")
+
+    def _made_once(self, attribute: str) -> None:
+        """For `__init__`: TypeError if it was called before, since others rely on what it made."""
+        if hasattr(self, attribute):
+            raise TypeError(f"this {type(self).__name__} is there already: make another one")
+
+
+class Resource(Unique):
     """Base of what has something to free. `__init__` is called once that is there, so that a failure before frees nothing."""
 
     __slots__ = ("__weakref__", "_freed")

@@ -1,0 +1,109 @@
+"""Elements in address space of their own: they never move, and every context that has their {base, length} is told when they become more.
+
+Rules for all of memories and tables:
+
+- Address space is reserved for what they may become; more elements are more of its pages made writable. Where it ends, growing is refused.
+- Nothing beyond the length can be touched, but for the rest of a page where accesses are checked.
+- Growing is one step: before it nothing has changed, behind it everything has. It needs no lock, since no Python code runs within, nor
+  another thread; who finds that somebody was faster begins anew.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable
+from itertools import repeat
+from operator import attrgetter, is_not
+from weakref import ref
+
+from wasmcore._typing import TYPE_CHECKING, Final
+from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.resources import Resource
+
+if TYPE_CHECKING:
+    from wasmcore.runtime.instances.instance import InstanceState
+
+_edition_of: Final = attrgetter("_edition")
+
+
+class Mapping(Resource):
+    """Reserved address space, given back when nothing refers to it any more."""
+
+    __slots__ = ("address", "size")
+
+    def __init__(self, wanted: int, needed: int) -> None:
+        """Of so many bytes, or as many as the system gives, but those that are needed at least; MemoryError otherwise."""
+        self.address, self.size = platform.reserve_most(platform.round_up(max(wanted, 1)), platform.round_up(max(needed, 1)))
+        super().__init__()
+
+    def _free(self) -> None:
+        platform.release(self.address, self.size)
+
+
+class Space:
+    """Elements of `width` bytes at an address, in memory that `owner` keeps.
+
+    In a `Mapping` their pages become writable when they are needed; memory of another owner is writable from the start, and zero.
+    """
+
+    __slots__ = ("__weakref__", "_edition", "_mirrors", "_width", "address", "bytes", "capacity", "length", "owner")
+
+    def __init__(self, owner: object, address: int, width: int, length: int, capacity: int) -> None:
+        if isinstance(owner, Mapping):
+            platform.make_writable(address, platform.round_up(length * width))
+        self.owner = owner
+        self.address = address
+        self.length = length
+        """Number of elements."""
+        self.capacity = capacity
+        """Number of elements there is address space for."""
+        self.bytes = platform.bytes_at(address, capacity * width)
+        """All it may become. Only the elements may be touched, and only while the owner is kept alive."""
+        self._width = width
+        self._mirrors: dict[ref[InstanceState], list[ctypes.c_uint64]] = {}
+        """Where contexts have the length."""
+        self._edition = object()
+        """Another one whenever length or mirrors have changed."""
+
+    def attach(self, state: InstanceState, address: int) -> None:
+        """Keep {base, length} at this address of an instance's context true as long as the instance is there."""
+        base, mirror = ctypes.c_uint64.from_address(address), ctypes.c_uint64.from_address(address + 8)
+        base.value = self.address
+        self._mirrors.setdefault(ref(state, self._mirrors.pop), []).append(mirror)
+        self._edition = object()
+        mirror.value = self.length
+
+    def grow(self, elements: int, word: int = 0) -> int:
+        """Make it so many elements longer, filled with a word of 8 bytes; the length before. A MemoryError leaves everything as it was."""
+        while True:
+            edition = self._edition
+            before = self.length
+            after = before + elements
+            if not before <= after <= self.capacity:
+                raise MemoryError(self._refusal(before, elements))
+            if self._become(before, after, edition, word):
+                return before
+            if self._edition is edition:
+                raise MemoryError(f"{self._refusal(before, elements)}: the system has no memory for it")
+
+    def _become(self, before: int, after: int, edition: object, word: int) -> bool:
+        """Have another length and say so everywhere, at once, unless somebody else was faster or the system refuses."""
+        told = [(state, mirrors) for found, mirrors in list(self._mirrors.items()) if (state := found()) is not None]
+        lengths = [mirror for _, mirrors in told for mirror in mirrors]
+        return platform.at_once(
+            map(is_not, map(_edition_of, (self,)), (edition,)),
+            self._making_writable(before * self._width, after * self._width),
+            platform.filling(self.address + before * self._width, word, after - before) if word else (),
+            map(setattr, lengths, repeat("value"), repeat(after)),
+            map(setattr, repeat(self), ("length", "_edition"), (after, object())),
+        )
+
+    def _making_writable(self, start: int, end: int) -> Iterable[int]:
+        first, last = platform.round_up(start), platform.round_up(end)
+        if first == last or not isinstance(self.owner, Mapping):
+            return ()
+        return platform.making_writable(self.address + first, last - first)
+
+    def _refusal(self, before: int, elements: int) -> str:
+        """Which growth is impossible, for an error message."""
+        return f"{before} elements can not become {elements} more, there is space for {self.capacity}"
