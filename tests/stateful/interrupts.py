@@ -47,7 +47,7 @@ def interrupted_link(world: World, at: int, imports: int) -> None:
     """An instance that imports everything, perhaps not made."""
     if world.depth:
         raise NothingToDo
-    make, model, _ = new_instance(world, ONLY_LINKS, 0, imports, False)
+    make, model, _ = new_instance(world, ONLY_LINKS, 0, imports, {})
     made: list[wasmcore.Instance] = []
     if not interrupted(lambda: made.append(make()), at):
         world.hold("instances", made.pop(), model)

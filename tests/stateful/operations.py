@@ -47,6 +47,7 @@ TABLE_LIMITS = ((2, 6), (0, 4), (1, None))
 GROWTH = (1, 0, 2, 70000)
 ELEMENTS = (1, 0, 3, 1000, 20_000_000)
 INDICES = (0, 1, 2, 5, 1000)
+THREADS: tuple[dict[str, bool], ...] = ({}, {"release_gil": True}, {"release_gil": True, "wait": False})
 PLACES = 9
 
 
@@ -57,12 +58,13 @@ def place(model: MemoryModel, number: int) -> int:
     return (0, 1, 5, max(size - 1, 0), size, PAGE - 1, PAGE, size + PAGE - 1, 0x7FFFFFFF, far)[number]
 
 
-@operation(guest=len(GUESTS) - 1, engine=len(ENGINES) - 1, imports=7, release_gil=1)
-def instance(world: World, guest: int, engine: int, imports: int, release_gil: int) -> None:
+@operation(guest=len(GUESTS) - 1, engine=len(ENGINES) - 1, imports=7, threads=len(THREADS) - 1)
+def instance(world: World, guest: int, engine: int, imports: int, threads: int) -> None:
     """An instance, its imports taken from what there is, directly or by a `Linker`."""
-    world.may_be_busy |= bool(release_gil)
+    options = THREADS[threads]
+    world.may_be_busy |= not options.get("wait", True)
     made: list[wasmcore.Instance] = []
-    make, model, module = new_instance(world, guest, engine, imports, bool(release_gil))
+    make, model, module = new_instance(world, guest, engine, imports, options)
     world.agree(lambda: made.append(make()), model.initialize)
     for found in made:
         assert list(found.exports) == [item.name for item in module.exports] and len(found.exports) == len(module.exports)
@@ -70,7 +72,7 @@ def instance(world: World, guest: int, engine: int, imports: int, release_gil: i
 
 
 def new_instance(
-    world: World, guest: int, engine: int, imports: int, release_gil: bool
+    world: World, guest: int, engine: int, imports: int, options: dict[str, bool]
 ) -> tuple[Callable[[], wasmcore.Instance], GuestModel, wasmcore.Module]:
     """What makes an instance, its model before it is initialized, and the module."""
     shape, module = world.module(guest, engine)
@@ -78,16 +80,16 @@ def new_instance(
     model = GuestModel(shape, {name: found.model for name, found in chosen.items()})
     host = wasmcore.Func(["i64"], ["i64"], world.host) if imports & 1 else world.host
     values = {"host": host, **{name: found.object for name, found in chosen.items()}}
-    return lambda: _instantiate(module, values, imports, release_gil), model, module
+    return lambda: _instantiate(module, values, imports, options), model, module
 
 
-def _instantiate(module: wasmcore.Module, values: dict[str, Any], imports: int, release_gil: bool) -> Any:
+def _instantiate(module: wasmcore.Module, values: dict[str, Any], imports: int, options: dict[str, bool]) -> Any:
     if not imports & 2:
-        return wasmcore.Instance(module, {"env": values}, release_gil=release_gil)
+        return wasmcore.Instance(module, {"env": values}, **options)
     linker = wasmcore.Linker()
     for name, value in values.items():
         linker.define("env", name, value)
-    return linker.instantiate(module, name="linked", release_gil=release_gil)
+    return linker.instantiate(module, name="linked", **options)
 
 
 POOL_OF_IMPORT = {

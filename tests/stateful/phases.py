@@ -174,7 +174,7 @@ def threads() -> Callable[[], object]:
 
     def round_() -> None:
         for of_instance in exports:
-            running = [threading.Thread(target=of_instance.add, args=(1,)) for _ in range(1 if of_instance is exports[1] else 4)]
+            running = [threading.Thread(target=of_instance.add, args=(1,)) for _ in range(4)]
             for thread in running:
                 thread.start()
             for thread in running:

@@ -108,7 +108,7 @@ class World:
         self.depth = 0
         """How many host functions are active."""
         self.may_be_busy = False
-        """Whether some instance lets go of the interpreter lock, so that another thread may be inside of its group."""
+        """Whether some instance does not wait for its turn where another thread is inside of its group."""
         self.worker: Any = None
         self._level = 0
 
