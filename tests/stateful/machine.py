@@ -47,15 +47,15 @@ class Trials:
     def run(self, program: list[Step]) -> None:
         """WrongProgram if it goes wrong, or went wrong before. No others are tried when it is time to stop looking for smaller ones."""
         key = json.dumps(program)
-        if key in self._wrong:
-            raise self._wrong[key]
-        if self._wrong and monotonic() > self._first + SHRINKING:
-            return
-        report = self._children.run(program)
-        if not report.passed:
+        if key not in self._wrong:
+            if self._wrong and monotonic() > self._first + SHRINKING:
+                return
+            report = self._children.run(program)
+            if report.passed:
+                return
             self._first = self._first or monotonic()
             self._wrong[key] = WrongProgram(program, report)
-            raise self._wrong[key]
+        raise self._wrong[key]
 
 
 def _arguments(name: str, inner: st.SearchStrategy[Step]) -> dict[str, st.SearchStrategy[Any]]:
@@ -119,6 +119,7 @@ def check(children: Children, examples: int, seed: int | None = None, without: C
             derandomize=seed is None,
             database=None,
             print_blob=False,
+            report_multiple_bugs=False,
             phases=(Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),
         ),
