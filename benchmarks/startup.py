@@ -33,7 +33,7 @@ COMPILE = {
 }
 WASMCORE_COMPILE = (
     "import wasmcore; module = wasmcore.Module(data, engine=wasmcore.Engine({backend!r}, lazy=False)); "
-    "module.code(tuple(True for _ in module.info.memories))"
+    "module._code(tuple(True for _ in module.info.memories))"
 )
 
 

@@ -15,7 +15,7 @@ CORE = ROOT / "core/src"
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/src/*/__init__.py"))
 
 LAYERS = [
-    {"errors", "types", "stream", "opcodes", "_native", "_named_tuple", "_typing", "_build", "_choices", "_features", "_formats"},
+    {"errors", "types", "stream", "opcodes", "proposals", "_native", "_named_tuple", "_typing", "_build", "_choices", "_features", "_formats"},
     {"binary"},
     {"validation"},
     {"text"},

@@ -8,7 +8,7 @@ import pytest
 from module_samples import ATOMICS, COMPILED, SAMPLES, binary, module
 
 from wasmcore.binary import ModuleInfo, decode
-from wasmcore.errors import CompileError, DecodeError, ValidationError
+from wasmcore.errors import CompileError, NotCompiledError, ValidationError
 from wasmcore.opcodes import FEATURES, OPCODES
 from wasmcore.plugin.unit import Environment
 from wasmcore.runtime.instances.plan import plan
@@ -299,8 +299,8 @@ def test_what_is_not_compiled(body: str, name: str | None) -> None:
     if name is None:
         assert isinstance(caught.value, ValidationError)
         return
-    assert not isinstance(caught.value, (DecodeError, ValidationError))
-    assert caught.value.message == f"{name} is not compiled yet"
+    assert isinstance(caught.value, NotCompiledError)
+    assert (OPCODES[caught.value.opcode].name, caught.value.function) == (name, 0)
     offset = caught.value.offset
     assert offset is not None
     binaries = {opcode.name: opcode.binary for opcode in OPCODES.values()}

@@ -38,7 +38,7 @@ def check(data: bytes, backend: str) -> None:
         assert error.offset is None or 0 <= error.offset <= len(data)
         assert str(error)
         return
-    module.code(tuple(True for _ in module.info.memories))
+    module._code(tuple(True for _ in module.info.memories))
 
 
 def check_many(extent: settings, backend: str) -> None:

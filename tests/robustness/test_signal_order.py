@@ -108,8 +108,10 @@ say("right")
     assert run(script, backend) == "right"
 
 
-def test_a_crash_after_a_trap_still_has_its_report(backend: str) -> None:
-    script = PRELUDE + "e = make(); faulthandler.enable(); trap_all(e); say('before'); ctypes.string_at(8)"
+@pytest.mark.parametrize("between", ["pass", "subprocess.run(['true'])", "os.waitpid(os.fork() or os._exit(0), 0)"])
+def test_a_crash_after_a_trap_still_has_its_report(between: str, backend: str) -> None:
+    """Children that reset their handlers do not reset the chain of their parent."""
+    script = PRELUDE + f"e = make(); faulthandler.enable(); trap_all(e); {between}; trap_all(e); say('before'); ctypes.string_at(8)"
     done = subprocess.run([sys.executable, "-c", script, backend], capture_output=True, text=True, timeout=100)
     assert done.returncode == -signal.SIGSEGV
     assert done.stdout.strip() == "before"

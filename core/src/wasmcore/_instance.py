@@ -68,7 +68,7 @@ class Instance(Unique):
         linked = _linked(module, _Provided(imports, host_options, link))
         engine = module.engine
         linked.memories += [new_memory(memory.type, engine.guard) for memory in module.info.memories[len(linked.memories) :]]
-        code = module.code(tuple([memory.guarded and engine.signals for memory in linked.memories]))
+        code = module._code(tuple([memory._space.guarded and engine.signals for memory in linked.memories]))
         self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil, wait)
         self.exports = exports_of(self._state)
         link.complete(self._state)
@@ -177,27 +177,29 @@ def _add(linked: Linked, item: Import, types: ProcessTypes, value: Any) -> None:
         _match(item, behind.type, id_matches(references.funcref_type_id(behind._funcref), types.ids[item.type_index]))
         linked.functions.append(behind)
     elif item.kind == KIND_FUNCTION and isinstance(value, Func):
-        _match(item, value.type, id_matches(type_id(value.type), types.ids[item.type_index]))
-        linked.functions.append(value.function)
+        _match(item, value._type, id_matches(type_id(value._type), types.ids[item.type_index]))
+        linked.functions.append(value._function)
     elif item.kind == KIND_FUNCTION and callable(value):
         refuse_async(value, f"import {item.module}.{item.name}")
         linked.functions.append(value)
     elif item.kind == KIND_TABLE and isinstance(value, Table):
         assert isinstance(item.type, TableType)
-        same_element = value.element == types.value(item.type.element)
-        _match(item, value.type, same_element and value.type.limits.matches(item.type.limits))
+        table_type = value._present_type()
+        same_element = table_type.element == types.value(item.type.element)
+        _match(item, table_type, same_element and table_type.limits.matches(item.type.limits))
         linked.tables.append(value)
     elif item.kind == KIND_MEMORY and isinstance(value, Memory):
         assert isinstance(item.type, MemoryType)
-        same_pages = value.type.page_size_log2 == item.type.page_size_log2
-        _match(item, value.type, same_pages and value.type.limits.matches(item.type.limits))
+        memory_type = value._present_type()
+        same_pages = memory_type.page_size_log2 == item.type.page_size_log2
+        _match(item, memory_type, same_pages and memory_type.limits.matches(item.type.limits))
         linked.memories.append(value)
     elif item.kind == KIND_GLOBAL and isinstance(value, Global):
         assert isinstance(item.type, GlobalType)
-        _match(item, value.type, _global_matches(value.type, types.variable(item.type)))
+        _match(item, value._type, _global_matches(value._type, types.variable(item.type)))
         linked.globals.append(value)
     elif item.kind == KIND_TAG and isinstance(value, Tag):
-        _match(item, value.type, value._type_id == types.ids[item.type_index])
+        _match(item, value._type, value._type_id == types.ids[item.type_index])
         linked.tags.append(value)
     elif item.kind == KIND_GLOBAL and isinstance(item.type, GlobalType) and not item.type.mutable and _is_number(value):
         linked.globals.append(_constant(item, item.type, value))

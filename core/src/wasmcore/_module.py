@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from wasmcore._source import Source
+    from wasmcore.binary.module_info import ModuleInfo
     from wasmcore.compile.cache import Cache
     from wasmcore.compile.saved_code import ModuleDigest, SavedCode
     from wasmcore.plugin.unit import Environment
@@ -70,20 +71,18 @@ class Module:
             validate_module(self.info, engine.features)
         else:
             validate_declarations(self.info, engine.features)
-            self.code(guarded)
+            self._code(guarded)
 
     def _decode(self, data: bytes, engine: Engine, cache_for: Callable[[int], Cache | None]) -> None:
-        self.engine = engine
+        self._engine = engine
         self._cache = cache_for(len(data))
         self._digest: ModuleDigest | None = None
         if self._cache is not None:
             from wasmcore.compile.saved_code import digest_of
 
             self._digest = digest_of(data)
-        self.info = decode(data, engine.features)
-        """What the module says: sections, index spaces, names."""
-        self.types = ProcessTypes(self.info)
-        """Its types as those of the process, for linking."""
+        self._info = decode(data, engine.features)
+        self._types = ProcessTypes(self._info)
         self._codes: dict[tuple[bool, ...], ModuleCode] = {}
         self._known: dict[tuple[bool, ...], tuple[Environment, SavedCode | None]] = {}
         self._lock = Lock()
@@ -109,6 +108,21 @@ class Module:
         return found
 
     @property
+    def engine(self) -> Engine:
+        """How it is compiled."""
+        return self._engine
+
+    @property
+    def info(self) -> ModuleInfo:
+        """What it says: sections, index spaces, names."""
+        return self._info
+
+    @property
+    def types(self) -> ProcessTypes:
+        """Its types as those of the process, for linking."""
+        return self._types
+
+    @property
     def name(self) -> str | None:
         """Its name in the name section."""
         return self.info.names.module
@@ -127,7 +141,7 @@ class Module:
         """The payloads of all custom sections of a name."""
         return [self.info.data[section.start : section.end] for section in self.info.custom_sections if section.name == name]
 
-    def code(self, guarded: tuple[bool, ...]) -> ModuleCode:
+    def _code(self, guarded: tuple[bool, ...]) -> ModuleCode:
         """Its machine code for memories that are guarded or not."""
         with self._lock:
             found = self._codes.get(guarded)
@@ -153,7 +167,7 @@ class Module:
         from wasmcore.compile.saved_code import made_for
 
         data = self.info.data
-        code = self.code(self._usual_guards())
+        code = self._code(self._usual_guards())
         wanted = made_for(self.engine, code.environment, sha256(data).digest(), code.signals, __version__, b"")
         return write_artifact(Artifact(wanted._replace(lazy=False), tuple(code.all_units(self.engine.progress)), True, data))
 

@@ -52,7 +52,7 @@ def read_source(source: Source) -> bytes:
 def bytes_of(data: Any, what: str) -> bytes:
     """The content of an object with the buffer protocol; TypeError that begins with `what` for any other."""
     try:
-        return data if isinstance(data, bytes) else bytes(memoryview(data))
+        return data if type(data) is bytes else bytes(memoryview(data))
     except TypeError:
         advice = "; give what it reads, opened with 'rb': file.read()" if hasattr(data, "read") else ""
         raise TypeError(f"{what} bytes, not as {type(data).__name__}{advice}") from None

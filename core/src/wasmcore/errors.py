@@ -70,6 +70,18 @@ class ValidationError(CompileError):
     """The module is well-formed but breaks a rule of the type system (invalid, in the specification's word)."""
 
 
+class NotCompiledError(CompileError):
+    """A valid function has an instruction that the backend does not compile yet: the code of it, and the index of the function."""
+
+    def __init__(self, opcode: int, function: int, offset: int | None = None, message: str = "") -> None:
+        super().__init__(message or f"instruction {opcode:#x} of function {function} is not compiled yet", offset)
+        self.opcode = opcode
+        self.function = function
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return type(self), (self.opcode, self.function, self.offset, self.message)
+
+
 class ArtifactError(WasmcoreError):
     """Precompiled code can not be used: it is damaged, or made for something else."""
 

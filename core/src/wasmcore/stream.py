@@ -121,7 +121,7 @@ RECORDS: Final = {
     "memory.init": "immediate: segment; flags: memory",
     "memory.size, memory.grow, memory.fill": "immediate: memory",
     "data.drop, elem.drop": "immediate: segment",
-    "loads and stores": "flags: memory index, lane; value: offset, where addresses have 64 bits as a signed word. Atomic ones likewise",
+    "loads and stores": "flags: memory index, lane; value: offset, a signed word (modulo 2**64). Atomic ones likewise",
     "i32.const, i64.const, f32.const, f64.const": "value: the constant, floats as their bits (f32 zero-extended)",
     "v128.const, i8x16.shuffle": "two extension words: the 16 bytes",
     "extract_lane, replace_lane": "immediate: lane",

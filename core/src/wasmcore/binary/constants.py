@@ -7,6 +7,7 @@ from wasmcore.binary.reader import NO_I32_CONST, Reader
 from wasmcore.binary.segments import I32_CONST, ConstantExpression, Immediate
 from wasmcore.errors import DecodeError, ValidationError
 from wasmcore.opcodes import OPCODES, PREFIX_ENDS, PREFIXES, Immediates
+from wasmcore.proposals import illegal_opcode, not_enabled
 
 _END: Final = 0x0B
 
@@ -34,18 +35,21 @@ def read_constant_expression(reader: Reader) -> ConstantExpression:
         if at >= reader.end:
             raise DecodeError("END opcode expected" if operations else "unexpected end", at)
         code = int(reader.byte())
+        prefix = 0
         if code in PREFIXES:
             prefix = code
             code = PREFIXES[prefix] + int(reader.u32())
             if code >= PREFIX_ENDS[prefix]:
-                raise DecodeError(f"illegal opcode {prefix:02x} {code - PREFIXES[prefix]:02x}", at)
+                raise DecodeError(illegal_opcode(prefix, code - PREFIXES[prefix], reader.features), at)
         if code == _END:
             return ConstantExpression(start, reader.position, tuple(operations))
         if code not in OPCODES:
-            raise DecodeError(f"illegal opcode {reader.data[at]:02x}", at)
+            raise DecodeError(illegal_opcode(prefix or code, code - PREFIXES[prefix] if prefix else -1, reader.features), at)
         opcode = OPCODES[code]
-        if _FEATURE_OF.get(opcode.name) not in reader.features:
-            raise ValidationError(f"constant expression required, found {opcode.name}", at)
+        feature = _FEATURE_OF.get(opcode.name)
+        if feature not in reader.features:
+            why = "" if feature is None else f": {not_enabled(feature)}"
+            raise ValidationError(f"constant expression required, found {opcode.name}{why}", at)
         operations.append((code, _immediate(reader, opcode.immediates)))
 
 

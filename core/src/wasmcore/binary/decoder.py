@@ -54,7 +54,7 @@ def decode(data: bytes | bytearray | memoryview, features: frozenset[str] = DEFA
 
     The result refers to `data` (a copy, unless it is `bytes`); code and data are not copied, and code is left to `wasmcore.validation`.
     """
-    return _Decoder(data if isinstance(data, bytes) else bytes(memoryview(data)), features).module()
+    return _Decoder(data if type(data) is bytes else bytes(memoryview(data)), features).module()
 
 
 @final

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wasmcore._native import i64
 from wasmcore._typing import Final, final
 from wasmcore.errors import DecodeError, ValidationError
+from wasmcore.proposals import not_enabled
 
 _HEAP_TYPES: Final = {
     0x70: 0,  # func
@@ -179,7 +180,7 @@ class Reader:
     def require(self, feature: str, what: str, offset: i64) -> None:
         """Refuse what belongs to a feature that is not enabled."""
         if feature not in self.features:
-            raise DecodeError(f"{what}: feature {feature} is not enabled", offset)
+            raise DecodeError(f"{what}: {not_enabled(feature)}", offset)
 
     def value_type(self) -> i64:
         """A value type (packed)."""

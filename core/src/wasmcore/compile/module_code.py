@@ -11,11 +11,12 @@ from weakref import ref
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.compile.fixed_tables import with_fixed_tables
-from wasmcore.errors import ArtifactError, CompileWarning
+from wasmcore.errors import ArtifactError, CompileWarning, NotCompiledError
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
 from wasmcore.runtime.execution.loader import LoadedCode
+from wasmcore.runtime.execution.stacks import with_room
 from wasmcore.runtime.system.locks import Lock
 from wasmcore.types import FuncType
 
@@ -114,11 +115,22 @@ class ModuleCode:
         """Compile the n-th defined function, if it is not yet, and let all instances call its code; its address."""
         with self._lock:
             if not self._compiled[number]:
-                compiled = self._compile((self._writer.stream(self._first + number),))
+                try:
+                    compiled = with_room(self._compile_one, self._first + number)
+                except NotCompiledError as error:
+                    raise self._explained(error) from None
                 self._load(compiled)
                 if self._saved is not None:
                     self._saved.add(compiled)
             return self.entries[number]
+
+    def _compile_one(self, index: int) -> CompiledCode:
+        """Compile one function by itself."""
+        # Whoever waits for this may be interrupted and compile something else before it has ended, with a writer of its own.
+        writer, self._made_writer = self._writer, None
+        stream = writer.stream(index)
+        self._made_writer = writer
+        return self._backend.compile(self._unit((stream,)))
 
     def load_saved(self, machine: Machine) -> None:
         """Load what the cache has of the module, with lazy stubs for what it has not."""
@@ -174,21 +186,35 @@ class ModuleCode:
 
         done = 0
         with closing(compile_units(self._units(), self._backend, self._executor, self._code_size())) as results:
-            for unit in results:
-                for note in unit.notes:
-                    warnings.warn(note, CompileWarning, stacklevel=2)
-                yield unit
-                done += len(unit.functions) // _FUNCTION_SIZE
-                if progress is not None:
-                    progress(done, self._defined)
+            try:
+                for unit in results:
+                    for note in unit.notes:
+                        warnings.warn(note, CompileWarning, stacklevel=2)
+                    yield unit
+                    done += len(unit.functions) // _FUNCTION_SIZE
+                    if progress is not None:
+                        progress(done, self._defined)
+            except NotCompiledError as error:
+                raise self._explained(error) from None
+
+    def _explained(self, error: NotCompiledError) -> NotCompiledError:
+        """The same with a message that names what has to be known to do something about it."""
+        from wasmcore.proposals import needs
+
+        name = self.function_name(error.function)
+        where = f"function {error.function}" + (f" (${name})" if name is not None else "")
+        message = f"{where}: {needs(error.opcode)}, which the {self._backend.name} backend does not compile yet"
+        return NotCompiledError(error.opcode, error.function, error.offset, message)
 
     def _units(self) -> Iterator[CompileUnit]:
+        writer = self._writer
+        groups = stream_groups(writer, self._first, self._defined, self._backend.unit_size)
         if self._backend.lazy:
-            yield from map(self._unit, stream_groups(self._writer, self._first, self._defined, self._backend.unit_size))
+            yield from map(self._unit, groups)
             return
         # Which tables never change is known when all functions have been read.
-        groups = list(stream_groups(self._writer, self._first, self._defined, self._backend.unit_size))
-        self._whole_environment = with_fixed_tables(self.environment, self.info, self._writer.written_tables)
+        groups = iter(list(groups))
+        self._whole_environment = with_fixed_tables(self.environment, self.info, writer.written_tables)
         yield from map(self._unit, groups)
 
     def _code_size(self) -> int:
@@ -199,9 +225,6 @@ class ModuleCode:
     def _unit(self, streams: tuple[bytes, ...]) -> CompileUnit:
         environment = self._whole_environment or self.environment
         return CompileUnit(environment, streams, self._target.name, self._features, False, self.signals, self._options)
-
-    def _compile(self, streams: tuple[bytes, ...]) -> CompiledCode:
-        return self._backend.compile(self._unit(streams))
 
     def _load(self, compiled: CompiledCode) -> None:
         loaded = LoadedCode(compiled, self)
@@ -253,7 +276,7 @@ class ModuleCode:
             next(self._units(), None)
         together = self._compiled_with(index)
         streams = tuple([self._writer.stream(function) for function in together])
-        compiled = self._backend.compile(self._unit(streams)._replace(address_map=True, wanted=together.index(index)))
+        compiled = with_room(self._backend.compile, self._unit(streams)._replace(address_map=True, wanted=together.index(index)))
         start, size = next((row.offset, row.size) for row in compiled.function_table() if row.function == index)
         places = [(at - start, word) for at, word in iter_unpack("<II", compiled.address_map) if 0 <= at - start < size]
         return [at for at, _ in places], [word for _, word in places], list(iter_unpack("<III", compiled.inlined))

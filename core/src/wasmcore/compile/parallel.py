@@ -10,6 +10,7 @@ from itertools import islice
 
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import PluginError
+from wasmcore.runtime.execution.stacks import with_room
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -33,7 +34,8 @@ def compile_units(units: Iterator[CompileUnit], backend: Backend, executor: Exec
     # Backends that are so fast that they like to compile lazily are done before a process has started.
     workers = 1 if backend.lazy or size < WORTH_PROCESSES else _processors()
     if workers < 2:
-        yield from map(backend.compile, units)
+        for unit in units:
+            yield with_room(backend.compile, unit)
         return
     from wasmcore.compile.worker_pool import WorkerPool
 
@@ -91,7 +93,7 @@ class _Elsewhere:
                 return _checked(unit, future.result())
             except (BrokenExecutor, CancelledError) as error:
                 self._give_up(error)
-        return self._backend.compile(unit)
+        return with_room(self._backend.compile, unit)
 
     def _give_up(self, error: BaseException) -> None:
         if self._executor is not None:
@@ -107,7 +109,7 @@ def compile_unit(backend: str, version: str, unit: CompileUnit) -> CompiledCode:
     found = _registry.backend(backend)
     if found.version != version:
         raise PluginError(f"a worker has backend {backend!r} {found.version}, this process {version}")
-    return found.compile(unit)
+    return with_room(found.compile, unit)
 
 
 def _checked(unit: CompileUnit, compiled: CompiledCode) -> CompiledCode:

@@ -37,7 +37,7 @@ class Backend(Protocol):
     """Whether functions had better be compiled when they are first called, unless the user says otherwise."""
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
-        """Compile the functions of a unit; raises `wasmcore.CompileError`."""
+        """Compile the functions of a unit; raises `wasmcore.CompileError`, for what it does not compile yet `errors.NotCompiledError`."""
 
 
 class ListingBackend(Backend, Protocol):

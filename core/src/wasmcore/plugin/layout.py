@@ -102,6 +102,7 @@ PROCESS_FIELDS: Final = (
     Field("ticker_wakes", _u32, "the word that the ticker sleeps on (a futex)"),
     Field("ticker_stop", _u32, "1 to end the ticker"),
     Field("ticker_scans", _u32, "odd while the ticker looks at stores"),
+    Field("pid", _u32, "the process whose signal actions these are: a child of `vfork` that resets its own has this memory, too"),
 )
 """The process record, one per process; behind it the code regions {start, size}, the chained signal actions and the given ones. Each
 entry and each return from a host call look at `handlers_changed` and `ticker_asleep` as one u64, and call the callback `attend` if that is

@@ -86,9 +86,11 @@ class Target(Protocol):
           `process.ticker_scans` is odd. When it finds no store that is not withdrawn for a second, it sets `ticker_asleep`, looks once
           more a tick later and then waits for another value of `ticker_wakes`.
         - `installing_NAME` for each of `INSTALLERS`: does for a signal of a fault what this function promises, but leaves `signal_handler`
-          on top if it is: the action becomes the given and the chained one, and what is returned is the one given before. Otherwise, and
-          for all other signals, calls the function; and sets `process.handlers_changed` if the signal is one of a fault. Callable on
-          any thread and in signal handlers.
+          on top if it is and the process is `process.pid`: the action becomes the given and the chained one, and what is returned is the
+          one given before. Otherwise, and for all other signals, calls the function; and sets `process.handlers_changed` if the signal is
+          one of a fault. Callable on any thread and in signal handlers.
+        - `visit_object`: a callback for `dl_iterate_phdr`, whose data is an array of u64: how many objects have been visited, for how many
+          there is room, and of those 5 each: base, address and number of the program headers, objects ever loaded and unloaded.
         """
 
     def lazy_stubs(self, count: int, lazy: int, address: int) -> bytes:

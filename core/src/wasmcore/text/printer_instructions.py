@@ -10,6 +10,7 @@ from wasmcore.binary.module_info import StructType
 from wasmcore.binary.reader import Reader, signed, unsigned_rest
 from wasmcore.errors import DecodeError
 from wasmcore.opcodes import CODES_END, FEATURES, OPCODES, PREFIXES, Immediates
+from wasmcore.proposals import illegal_opcode
 from wasmcore.text.printer_literals import f32_text, f64_text
 from wasmcore.types import FuncType
 
@@ -224,7 +225,7 @@ class InstructionReader:
                     value, position = signed(data, position, 32)
                 text = f"i32.const {value}"
             elif kind == _ILLEGAL:
-                raise DecodeError(f"illegal opcode {data[int(self.at)]:02x}", int(self.at))
+                raise DecodeError(illegal_opcode(data[int(self.at)], -1, _ALL_FEATURES), int(self.at))
             else:
                 self.reader.position = position
                 self.pop_count = _POPS[code]
@@ -250,7 +251,7 @@ class InstructionReader:
         number = self.reader.u32()
         code = PREFIXES[prefix] + number
         if number >= 0x200 or code >= CODES_END or not _NAMES[code]:
-            raise DecodeError(f"illegal opcode {prefix:02x} {number:02x}", int(self.at))
+            raise DecodeError(illegal_opcode(prefix, number, _ALL_FEATURES), int(self.at))
         return code, self.reader.position
 
     # Immediates

@@ -47,7 +47,7 @@ def source_bytes(source: str | bytes) -> bytes:
             before = source[: error.start].encode()
             raise source_error(before + b"?", len(before), "malformed UTF-8 encoding") from None
     else:
-        data = source if isinstance(source, bytes) else bytes(memoryview(source))
+        data = source if type(source) is bytes else bytes(memoryview(source))
         try:
             data.decode()
         except UnicodeDecodeError as error:

@@ -84,7 +84,7 @@ class BodyValidator(Exceptions):
             else:
                 self.walk(end)
             self.finish()
-            self.check_compiled()
+            self.check_compiled(index)
         except IndexError:  # an immediate beyond the end of the data
             raise self.truncated() from None
 
@@ -492,7 +492,7 @@ class BodyValidator(Exceptions):
         elif kind == _PREFIX:
             self.prefixed(code)
         elif kind == _ILLEGAL:
-            self.refuse(code)
+            self.refuse(code, -1)
         elif code < 0x10:
             self.control(code)
         elif code == 0x10:
@@ -566,7 +566,7 @@ class BodyValidator(Exceptions):
         end: i64 = PREFIX_ENDS[prefix]
         code = first + number
         if code >= end:
-            raise DecodeError(f"illegal opcode {prefix:02x} {number:02x}", self.at)
+            self.refuse(prefix, number)
         signature = self.signatures[code]
         kind = signature >> 24
         if kind <= 9:
@@ -577,7 +577,7 @@ class BodyValidator(Exceptions):
             elif prefix == _ATOMIC_PREFIX:
                 self.check_atomic(code, signature)
         elif kind == _ILLEGAL:
-            self.refuse(code)
+            self.refuse(prefix, number)
         elif 0x108 <= code <= 0x111:
             self.bulk(code)
         elif 0x113 <= code <= 0x116:

@@ -7,6 +7,7 @@ from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.module_info import IDENTITY_RUNS
 from wasmcore.binary.reader import Reader
 from wasmcore.errors import DecodeError
+from wasmcore.proposals import not_enabled
 from wasmcore.types import FuncType, value_types_text
 from wasmcore.validation.operands import Operands
 
@@ -249,7 +250,7 @@ class Control(Operands):
     def check_multi_value(self, param_count: i64, result_count: i64) -> None:
         """Refuse blocks with parameters or several results where the feature is not enabled."""
         if (param_count or result_count > 1) and "multi_value" not in self.features:
-            raise self.invalid("invalid result arity: feature multi_value is not enabled")
+            raise self.invalid(f"invalid result arity: {not_enabled('multi_value')}")
 
     def enter_record(self, kind: i64, params: i64, param_count: i64, results: i64, result_count: i64) -> None:
         """Open a block that is in the stream."""

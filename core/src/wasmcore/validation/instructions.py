@@ -6,9 +6,10 @@ from wasmcore._native import i64, read_i32_le, read_i64_le, vec, write_i64_le
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.reader import unsigned_rest
 from wasmcore.errors import DecodeError
+from wasmcore.proposals import illegal_opcode
 from wasmcore.validation.control import RESULT_COUNT, RESULTS, Control
 from wasmcore.validation.declared import declared_functions
-from wasmcore.validation.signatures import missing_feature, packed_signatures
+from wasmcore.validation.signatures import packed_signatures
 
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ModuleInfo
@@ -563,9 +564,6 @@ class Instructions(Control):
         if self.live:
             self.record(_ATOMIC_FENCE, 0, 0)
 
-    def refuse(self, code: i64) -> None:
-        """Raise for an opcode that does not exist or is not enabled."""
-        feature = missing_feature(int(code), self.features)
-        if feature is not None:
-            raise DecodeError(f"illegal opcode {self.data[self.at]:02x}: feature {feature} is not enabled", self.at)
-        raise DecodeError(f"illegal opcode {self.data[self.at]:02x}", self.at)
+    def refuse(self, byte: i64, number: i64) -> None:
+        """Raise for an opcode that does not exist or is not enabled; the number behind a prefix is -1 where there is none."""
+        raise DecodeError(illegal_opcode(byte, number, self.features), self.at)

@@ -8,6 +8,7 @@ from wasmcore.binary.module_info import KIND_GLOBAL, KIND_TABLE
 from wasmcore.binary.segments import ACTIVE, PASSIVE, ROW
 from wasmcore.errors import ValidationError
 from wasmcore.opcodes import DEFAULT_FEATURES
+from wasmcore.proposals import not_enabled
 from wasmcore.types import I32, I64, REFERENCE, value_types_text
 from wasmcore.validation.constant_rules import ConstantRules
 from wasmcore.validation.subtyping import TypeRelations
@@ -80,7 +81,7 @@ class _ModuleRules:
         """Limits of memories, and their number."""
         memories = self.module.memories
         if len(memories) > 1 and "multi_memory" not in self.features:
-            raise ValidationError("multiple memories: feature multi_memory is not enabled", memories[1].offset)
+            raise ValidationError(f"multiple memories: {not_enabled('multi_memory')}", memories[1].offset)
         for memory in memories:
             limits = memory.type.limits
             page_size = memory.type.page_size_log2
@@ -97,7 +98,7 @@ class _ModuleRules:
         """Limits and initial values of tables."""
         tables = self.module.tables
         if len(tables) > 1 and "reference_types" not in self.features:
-            raise ValidationError("multiple tables: feature reference_types is not enabled", tables[1].offset)
+            raise ValidationError(f"multiple tables: {not_enabled('reference_types')}", tables[1].offset)
         imported = self.module.imported(KIND_TABLE)
         imported_globals = self.module.imported(KIND_GLOBAL)
         index = 0

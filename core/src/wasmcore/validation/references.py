@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from wasmcore._native import i64
 from wasmcore._typing import TYPE_CHECKING, Final
-from wasmcore.errors import CompileError, DecodeError
-from wasmcore.opcodes import OPCODES
+from wasmcore.errors import DecodeError, NotCompiledError
 from wasmcore.validation.control import KIND, LOOP, RESULT_COUNT, RESULTS
 from wasmcore.validation.instructions import Instructions
 
@@ -48,10 +47,10 @@ class References(Instructions):
             self.uncompiled = code
             self.uncompiled_at = self.at
 
-    def check_compiled(self) -> None:
-        """Refuse to give a stream with such an instruction; the body is valid."""
+    def check_compiled(self, index: i64) -> None:
+        """Refuse to give a stream of a function with such an instruction; the body is valid."""
         if self.uncompiled >= 0:
-            raise CompileError(f"{OPCODES[int(self.uncompiled)].name} is not compiled yet", self.uncompiled_at)
+            raise NotCompiledError(self.uncompiled, index, self.uncompiled_at)
 
     # Helpers
 

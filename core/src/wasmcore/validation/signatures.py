@@ -41,9 +41,3 @@ def packed_signatures(features: frozenset[str]) -> tuple[int, ...]:
             packed |= (I32 if value_type == ADDRESS else value_type) << (4 + 4 * place)
         table[opcode.code] = packed | (opcode.results[0] if opcode.results else 0)
     return tuple(table)
-
-
-def missing_feature(code: int, features: frozenset[str]) -> str | None:
-    """The feature an existing opcode would need, where it is not enabled; `Immediates` of special opcodes do not matter here."""
-    opcode = OPCODES.get(code)
-    return None if opcode is None or opcode.feature in features else opcode.feature

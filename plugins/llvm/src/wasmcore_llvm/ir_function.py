@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from wasmcore.errors import CompileError, TrapKind
-from wasmcore.opcodes import OPCODES
+from wasmcore.errors import NotCompiledError, TrapKind
 from wasmcore.plugin.layout import STORE
 from wasmcore.stream import (
     CLASS_F32,
@@ -181,7 +180,7 @@ class Function(VectorFloats, Atomics, Loops):
             else:
                 method = _METHODS.get(code)
                 if method is None:
-                    raise CompileError(f"llvm does not implement {_what(code)} yet (function {self.function})")
+                    raise NotCompiledError(code, self.function)
                 method(self, flags, immediate, value)
 
     def end_block(self) -> None:
@@ -354,9 +353,3 @@ _METHODS: Final[dict[int, _Method]] = {
     0x110: lambda f, flags, immediate, value: f.table_size(immediate),
     0x111: lambda f, flags, immediate, value: f.table_fill(immediate),
 }
-
-
-def _what(code: int) -> str:
-    """The name of an instruction that is not implemented."""
-    opcode = OPCODES.get(code)
-    return opcode.name if opcode else f"instruction {code:#x}"

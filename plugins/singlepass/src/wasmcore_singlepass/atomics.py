@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from typing import Final
 
 # The stream's format (`wasmcore.stream`).
-_EXTENDED: Final = 0x80000000
 _MEMORY_INDEX_MASK: Final = 0x3FF
 
 _FENCE: Final = 0x603
@@ -35,12 +34,9 @@ _UNALIGNED_ATOMIC: Final = 14
 class Atomics(Wide):
     """Instructions behind the prefix 0xFE, but for those that wait and wake."""
 
-    def atomic(self, word: i64, code: i64, flags: i64, value: i64) -> None:
+    def atomic(self, code: i64, flags: i64, offset: i64) -> None:
         """Compile one record."""
         memory = flags & _MEMORY_INDEX_MASK
-        offset = value
-        if word & _EXTENDED == 0:
-            offset &= 0xFFFFFFFF
         if code == _FENCE:
             self.emit(m.FENCE, 0, 0, 0, 0, 0)
         elif code < _FIRST_LOAD or code > _LAST:

@@ -123,9 +123,9 @@ class Compiler(References):
                 if code >= 0x41:
                     self.push(CONSTANT, value, code - 0x40)
                 elif code <= 0x35:
-                    self.load(code - 0x28, flags & _MEMORY_MASK, value if word & _EXTENDED else value & 0xFFFFFFFF)
+                    self.load(code - 0x28, flags & _MEMORY_MASK, value)
                 elif code <= 0x3E:
-                    self.store(code - 0x36, flags & _MEMORY_MASK, value if word & _EXTENDED else value & 0xFFFFFFFF)
+                    self.store(code - 0x36, flags & _MEMORY_MASK, value)
                 elif code == 0x3F:
                     self.memory_size(word >> 32)
                 else:
@@ -178,7 +178,7 @@ class Compiler(References):
         elif code == _TABLE_FUNCTION:
             self.table_function(word >> 32, flags)
         elif code >= 0x600:
-            self.atomic(word, code, flags, value)
+            self.atomic(code, flags, value)
         else:
             raise Unsupported(code, (self.position >> 3) - 1)
 

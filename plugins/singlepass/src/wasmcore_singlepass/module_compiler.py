@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasmcore.errors import CompileError
+from wasmcore.errors import NotCompiledError
 from wasmcore.plugin.code import CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore_singlepass.accesses import GLOBAL_INDIRECT, MEMORY_GUARDED, MEMORY_INDEX64
@@ -43,7 +43,7 @@ class ModuleCompiler:
             return self._compiler.compile_unit(unit.streams, unit.address_map)
         except Unsupported as error:
             function = int.from_bytes(self._compiler.stream[:8], "little")
-            raise CompileError(f"singlepass does not implement {_what(error.code)} yet (function {function})") from None
+            raise NotCompiledError(error.code, function) from None
 
     def compile(self, unit: CompileUnit, version: str) -> CompiledCode:
         """All functions of a unit, one behind the other."""
@@ -114,11 +114,3 @@ def _mask(registers: Iterable[int]) -> int:
     for register in registers:
         result |= 1 << register
     return result
-
-
-def _what(code: int) -> str:
-    """The name of an instruction that is not implemented."""
-    from wasmcore.opcodes import OPCODES
-
-    opcode = OPCODES.get(code)
-    return opcode.name if opcode else f"instruction {code:#x}"

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Final
 
 # The stream's format (`wasmcore.stream`).
-_EXTENDED: Final = 0x80000000
 _MEMORY_INDEX_MASK: Final = 0x3FF
 _LANE_SHIFT: Final = 10
 
@@ -74,7 +73,7 @@ class Vectors(Variables):
         elif shape == _UNARY:
             self.vector_unary(instruction, number, 5)
         elif shape == _LOAD or shape == _STORE or shape == _LOAD_LANE or shape == _STORE_LANE:
-            self.vector_access(shape, number, flags, value if word & _EXTENDED else value & 0xFFFFFFFF)
+            self.vector_access(shape, number, flags, value)
         elif shape == _CONSTANT:
             self.link[self.top] = self.second_word()
             self.push(CONSTANT, value, 5)

@@ -93,6 +93,7 @@ class ProcessWriter(SignalWriter, TickerWriter):
             "installing_sigaction": self.installing_sigaction,
             "installing_signal": partial(self.installing_signal, "signal"),
             "installing_bsd_signal": partial(self.installing_signal, "bsd_signal"),
+            "visit_object": self.visit_object,
         }
         for name, piece in pieces.items():
             a.align(16)

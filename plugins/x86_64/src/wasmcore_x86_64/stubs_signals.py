@@ -16,6 +16,8 @@ from wasmcore_x86_64.assembler import (
     DIGIT_SHR,
     EQUAL,
     GREATER,
+    INDIRECT,
+    MOVZX16,
     NOT_EQUAL,
     R8,
     R9,
@@ -63,6 +65,11 @@ _NEW_ACTION: Final = 32
 """Where the copy of a new action is in the frame, behind the action of the kernel."""
 _INSTALLING_FRAME: Final = _NEW_ACTION + GIVEN_ACTION_SIZE + 8
 _SIGNAL_FRAME: Final = 2 * GIVEN_ACTION_SIZE + 8
+
+# Offsets in `struct dl_phdr_info`.
+_PROGRAM_HEADERS: Final = 24
+"""Their number, 16 bits."""
+_VISITED: Final = (0, 16, _PROGRAM_HEADERS, 32, 40)
 
 RED_ZONE: Final = 128
 _PASSED: Final = 32
@@ -222,6 +229,11 @@ class SignalWriter(StubWriter):
         a.sub_imm(RSP, _INSTALLING_FRAME)
         for register, argument in ((RBX, RCX), (R12, RSI), (R13, RDX)):
             a.mov(register, argument)
+        a.mov_imm(RAX, _SYS_GETPID)
+        a.syscall()
+        a.mov_imm64(RCX, self.host.process)
+        a.reg_mem(CMP_STORED, 0, RAX, RCX, PROCESS["pid"])
+        a.jump_if(NOT_EQUAL, theirs)
         a.mov(RDI, RBX)
         a.zero(RSI)
         a.mov(RDX, RSP)
@@ -309,4 +321,24 @@ class SignalWriter(StubWriter):
         a.load(RAX, RSP, GIVEN_ACTION_SIZE)
         a.bind(failed)
         a.add_imm(RSP, _SIGNAL_FRAME)
+        a.ret()
+
+    def visit_object(self) -> None:
+        """(`struct dl_phdr_info` rdi, its size, data rdx); under a lock of the dynamic linker's, so nothing is called."""
+        a = self.a
+        full = a.label()
+        a.load(RCX, RDX, 0)
+        a.reg_mem(INDIRECT, 1, 0, RDX, 0)
+        a.reg_mem(CMP, 1, RCX, RDX, 8)
+        a.jump_if(ABOVE_EQUAL, full)
+        a.imul_imm(1, RCX, RCX, 8 * len(_VISITED))
+        a.reg_reg(ADD, 1, RDX, RCX)
+        for number, field in enumerate(_VISITED):
+            if field == _PROGRAM_HEADERS:
+                a.reg_mem(MOVZX16, 0, RAX, RDI, field)
+            else:
+                a.load(RAX, RDI, field)
+            a.store(RDX, 16 + 8 * number, RAX)
+        a.bind(full)
+        a.zero(RAX)
         a.ret()

@@ -151,7 +151,7 @@ class Machine:
         process.set_stubs(labels["unwind"], labels["thread_exit"])
         process.attend = self._attend
         self._ticker = Ticker(labels["ticker"])
-        installers = Interposition({name: labels[f"installing_{name}"] for name in INSTALLERS})
+        installers = Interposition({name: labels[f"installing_{name}"] for name in INSTALLERS}, labels["visit_object"])
         self._signals = SignalHandlers(FaultHandler(labels["signal_handler"], process.signal_actions), self._more_handlers, installers)
         self._signals_work: bool | None = None
 

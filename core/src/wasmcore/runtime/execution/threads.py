@@ -51,6 +51,7 @@ class Process:
         self._record = ProcessRecord.from_address(self.address)
         self._record.threads = self.threads
         self._record.thread_count = 1
+        self._record.pid = os.getpid()
         self._exit_key: int | None = None
         self.attend: Callable[[], None] = lambda: None
         """The callback of this name, which the machine sets."""
@@ -120,6 +121,7 @@ class Process:
 
     def _after_fork(self) -> None:
         """Only the thread that forked is left."""
+        self._record.pid = os.getpid()
         kept = getattr(self._current, "address", 0)
         for address in range(self.threads + THREAD_SIZE, self.threads + THREAD_SIZE * self._record.thread_count, THREAD_SIZE):
             if address != kept:

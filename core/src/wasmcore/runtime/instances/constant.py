@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import CompileError
-from wasmcore.opcodes import OPCODES
+from wasmcore.proposals import needs
 
 if TYPE_CHECKING:
     from wasmcore.binary.module_info import ConstantExpression
@@ -55,5 +55,5 @@ def evaluate(expression: ConstantExpression, global_bits: Callable[[int], int], 
             assert isinstance(immediate, bytes)
             stack.append(int.from_bytes(immediate, "little"))
         else:
-            raise CompileError(f"constant expressions with {OPCODES[code].name} are not implemented yet", expression.start)
+            raise CompileError(f"constant expression: {needs(code)}, which is not compiled yet", expression.start)
     return stack[-1]

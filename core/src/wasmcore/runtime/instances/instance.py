@@ -20,7 +20,7 @@ from wasmcore.runtime.objects.func import ExportedFunction, exported_function
 from wasmcore.runtime.objects.global_ import Global, new_global
 from wasmcore.runtime.objects.group import Group
 from wasmcore.runtime.objects.memory import Memory
-from wasmcore.runtime.objects.table import MAXIMUM_ELEMENTS, Table, new_table
+from wasmcore.runtime.objects.table import Table, new_tables
 from wasmcore.runtime.objects.tag import Tag, new_tag
 from wasmcore.types import NULLABLE_REFERENCE, TagType
 
@@ -145,13 +145,9 @@ class InstanceState:
 
     def _define_spaces(self) -> None:
         environment = self.code.environment
-        defined = self.info.tables[len(self.tables) :]
-        elements = sum([table.type.limits.minimum for table in defined])
-        if elements > MAXIMUM_ELEMENTS:
-            raise MemoryError(f"the tables of this module have {elements} elements: the limit is {MAXIMUM_ELEMENTS}")
-        for table in defined:
-            self.tables.append(new_table(self.code.types.table(table.type)))
-            self.tables[-1]._space.join(self.group)
+        for table in new_tables([self.code.types.table(table.type) for table in self.info.tables[len(self.tables) :]]):
+            table._space.join(self.group)
+            self.tables.append(table)
         for type_index in self.info.tags[len(self.tags) :]:
             function = self.code.types.function(self.info.function_type(type_index))
             self.tags.append(new_tag(TagType(function), self.code.types.ids[type_index]))

@@ -115,7 +115,10 @@ class Memory(Unique):
     @property
     def type(self) -> MemoryType:
         """Its type, the minimum being the present size."""
-        return self._type._replace(limits=self._type.limits._replace(minimum=self.size))
+        return self._present_type()
+
+    def _present_type(self) -> MemoryType:
+        return self._type._replace(limits=self._type.limits._replace(minimum=self._space.length >> self._space.shift))
 
     @property
     def size(self) -> int:

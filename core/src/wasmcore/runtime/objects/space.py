@@ -46,7 +46,7 @@ class Space:
     In a `Mapping` their pages become writable when they are needed; memory of another owner is writable from the start, and zero.
     """
 
-    __slots__ = ("__weakref__", "_edition", "_mirrors", "_width", "address", "bytes", "capacity", "length", "owner")
+    __slots__ = ("__weakref__", "_edition", "_mirrors", "_touched", "_width", "address", "bytes", "capacity", "length", "owner")
 
     def __init__(self, owner: object, address: int, width: int, length: int, capacity: int) -> None:
         if isinstance(owner, Mapping):
@@ -60,6 +60,8 @@ class Space:
         self.bytes = platform.bytes_at(address, capacity * width)
         """All it may become. Only the elements may be touched, and only while the owner is kept alive."""
         self._width = width
+        self._touched = length
+        """Elements that may be something else than zero, as a filling that failed may leave some behind the length."""
         self._mirrors: dict[ref[InstanceState], list[ctypes.c_uint64]] = {}
         """Where contexts have the length."""
         self._edition = object()
@@ -88,12 +90,14 @@ class Space:
 
     def _become(self, before: int, after: int, edition: object, word: int) -> bool:
         """Have another length and say so everywhere, at once, unless somebody else was faster or the system refuses."""
+        if word:
+            self._touched = max(self._touched, after)
         told = [(state, mirrors) for found, mirrors in list(self._mirrors.items()) if (state := found()) is not None]
         lengths = [mirror for _, mirrors in told for mirror in mirrors]
         return platform.at_once(
             map(is_not, map(_edition_of, (self,)), (edition,)),
             self._making_writable(before * self._width, after * self._width),
-            platform.filling(self.address + before * self._width, word, after - before) if word else (),
+            platform.filling(self.address + before * self._width, word, after - before) if self._touched > before else (),
             map(setattr, lengths, repeat("value"), repeat(after)),
             map(setattr, repeat(self), ("length", "_edition"), (after, object())),
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable, Iterator
 from operator import index
+from weakref import ref
 
 from wasmcore._typing import Any, Final
 from wasmcore.runtime.objects import references
@@ -15,7 +17,7 @@ from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import FUNCREF, REFERENCE, Limits, TableType, ValueType, value_type_name
 
 MAXIMUM_ELEMENTS: Final = 10_000_000
-"""Of a table, and of all that an instance defines when it is made."""
+"""Of all tables that an instance defines, and of one that Python makes."""
 _CELL: Final = 8
 """Bytes of an element."""
 _SMALL: Final = 1 << 12
@@ -25,11 +27,12 @@ _SMALL: Final = 1 << 12
 class TableSpace(Space):
     """What the runtime uses of a table: its cells, as the bits of references."""
 
-    __slots__ = ("_group", "cells", "largest")
+    __slots__ = ("_group", "_together", "cells", "largest")
 
-    def __init__(self, limits: Limits) -> None:
-        if limits.minimum > MAXIMUM_ELEMENTS:
-            raise MemoryError(f"a table of {limits.minimum} elements: the limit is {MAXIMUM_ELEMENTS}")
+    def __init__(self, limits: Limits, together: list[ref[TableSpace]]) -> None:
+        """A space of its own, or one of those that an instance has `together`."""
+        self._together = together
+        self._check_total(limits.minimum)
         self.largest = MAXIMUM_ELEMENTS if limits.maximum is None else min(limits.maximum, MAXIMUM_ELEMENTS)
         """Elements it may have."""
         self._group: Group | None = None
@@ -42,6 +45,17 @@ class TableSpace(Space):
             super().__init__(mapping, mapping.address, _CELL, limits.minimum, min(size, mapping.size) // _CELL)
         self.cells = self.bytes.cast("Q") if self.capacity else memoryview(b"").cast("Q")
         """All it may become, as `bytes`."""
+        together.append(ref(self))
+
+    def _check_total(self, elements: int) -> None:
+        total = sum([space.length for found in self._together if (space := found())]) + elements
+        if total > MAXIMUM_ELEMENTS:
+            raise MemoryError(f"{total} elements in the tables of one instance: the limit is {MAXIMUM_ELEMENTS}")
+
+    def grow(self, elements: int, word: int = 0) -> int:
+        """`Space.grow`, if the instance may have so many more."""
+        self._check_total(elements)
+        return super().grow(elements, word)
 
     def _refusal(self, before: int, elements: int) -> str:
         text = f"a table of {before} elements can not grow by {elements}"
@@ -88,19 +102,22 @@ class Table(Unique):
         limits = Limits(index(minimum), None if maximum is None else index(maximum))
         if limits.minimum < 0 or (limits.maximum is not None and limits.minimum > limits.maximum):
             raise ValueError(f"table limits {limits} are not within 0..{MAXIMUM_ELEMENTS} elements")
-        self._setup(TableType(reference_type(element), limits))
+        self._setup(TableType(reference_type(element), limits), [])
         if initial is not None or (limits.minimum and self._type.element & 7 == REFERENCE):
             self._space.fill(0, self._bits(initial), limits.minimum)
 
-    def _setup(self, table_type: TableType) -> None:
+    def _setup(self, table_type: TableType, together: list[ref[TableSpace]]) -> None:
         self._made_once("_space")
-        space = TableSpace(table_type.limits)
+        space = TableSpace(table_type.limits, together)
         self._type = table_type
         self._space = space
 
     @property
     def type(self) -> TableType:
         """Its type, the minimum being the present size."""
+        return self._present_type()
+
+    def _present_type(self) -> TableType:
         return self._type._replace(limits=self._type.limits._replace(minimum=self._space.length))
 
     @property
@@ -139,8 +156,10 @@ class Table(Unique):
         return f"<wasmcore.Table of {len(self)} {value_type_name(self.element)}>"
 
 
-def new_table(table_type: TableType) -> Table:
-    """A table of this process type, full of null; MemoryError if there is no memory for its minimum."""
-    table = Table.__new__(Table)
-    table._setup(table_type)
-    return table
+def new_tables(table_types: Iterable[TableType]) -> Iterator[Table]:
+    """The tables that an instance defines, of these process types, full of null; MemoryError if there is no memory for them."""
+    together: list[ref[TableSpace]] = []
+    for table_type in table_types:
+        table = Table.__new__(Table)
+        table._setup(table_type, together)
+        yield table

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from wasmcore._typing import Any, Final
 from wasmcore.runtime.system import platform
@@ -29,6 +29,8 @@ _PT_DYNAMIC: Final = 2
 _PT_GNU_RELRO: Final = 0x6474E552
 _SYMBOL_SIZE: Final = 24
 _RELOCATION_SIZE: Final = 24
+_ROOM: Final = 8
+"""For objects that are loaded between two looks."""
 _SLOT_RELOCATIONS: Final = {"x86_64": (6, 7), "aarch64": (1025, 1026), "riscv64": (2, 5)}.get(os.uname().machine, ())
 """R_…_GLOB_DAT (on RISC-V R_RISCV_64) and R_…_JUMP_SLOT: the slot holds the address of the symbol and nothing else."""
 
@@ -48,39 +50,42 @@ class _Segment(ctypes.Structure):
     ]
 
 
-class _LoadedObject(ctypes.Structure):
-    """`struct dl_phdr_info`."""
+class _Loaded(ctypes.Structure):
+    """One object, as the visitor leaves it."""
 
-    _fields_ = [
-        ("base", ctypes.c_uint64),
-        ("name", ctypes.c_char_p),
-        ("segments", ctypes.POINTER(_Segment)),
-        ("count", ctypes.c_uint16),
-        ("added", ctypes.c_uint64),
-        ("removed", ctypes.c_uint64),
-    ]
+    _fields_ = [(name, ctypes.c_uint64) for name in ("base", "segments", "count", "loaded", "unloaded")]
 
 
-_Visitor: Final = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.POINTER(_LoadedObject), ctypes.c_size_t, ctypes.c_void_p)
 _iterate: Final = ctypes.PyDLL(None).dl_iterate_phdr
 
 
 class Interposition:
     """Lets functions stand in for others of the same C type: in what is loaded, and from each `renew` on in what was loaded since."""
 
-    def __init__(self, functions: Mapping[str, int]) -> None:
-        """`functions`: addresses by the name of the function to stand in for."""
+    def __init__(self, functions: Mapping[str, int], visitor: int) -> None:
+        """`functions`: addresses by the name of the function to stand in for; `visitor`: `visit_object` of the target."""
         self._functions = {name.encode(): address for name, address in functions.items()}
+        self._visitor = ctypes.c_void_p(visitor)
         self._generation: tuple[int, int] | None = None
         """How many objects had been loaded and unloaded at the last look."""
 
     def renew(self) -> None:
         """Look at the loaded objects, if they are not what they were."""
-        generation = _generation()
-        if generation is None or generation != self._generation:
-            for slot, name, read_only in _slots(tuple(self._functions)):
-                self._write(slot, self._functions[name], read_only)
+        count, found = self._visit(1)
+        generation = found[0].loaded, found[0].unloaded
+        if generation != self._generation:
+            for loaded in self._visit(count + _ROOM)[1]:
+                for slot, name, read_only in _slots(loaded, tuple(self._functions)):
+                    self._write(slot, self._functions[name], read_only)
             self._generation = generation
+
+    def _visit(self, room: int) -> tuple[int, list[_Loaded]]:
+        """How many objects there are, and so many of them. No Python runs under the lock of the dynamic linker, for whoever waits for that
+        lock may have the interpreter's."""
+        data = (ctypes.c_uint64 * (2 + 5 * room))(0, room)
+        _iterate(self._visitor, data)
+        count = min(data[0], room)
+        return data[0], list((_Loaded * count).from_buffer(data, 16))
 
     def _write(self, slot: int, function: int, read_only: bool) -> None:
         cell = ctypes.c_uint64.from_address(slot)
@@ -94,50 +99,14 @@ class Interposition:
             platform.protect(page, platform.PAGE_SIZE, platform.READ_ONLY)
 
 
-def _visit_loaded(visit: Callable[[Any], int]) -> None:
-    """Call it with each loaded object, none of which can be unloaded meanwhile, until it returns 1. What a handler of a signal raises there
-    comes out; `ctypes` would drop it."""
-    errors: list[BaseException] = []
-
-    def guarded(pointer: Any, size: int, data: object) -> int:
-        try:
-            return visit(pointer.contents)
-        except BaseException as error:
-            errors.append(error)
-            return 1
-
-    _iterate(_Visitor(guarded), None)
-    if errors:
-        raise errors[0]
-
-
-def _generation() -> tuple[int, int] | None:
-    """How many objects have ever been loaded and unloaded; None if that could not be seen."""
-    found = []
-
-    def visit(loaded: Any) -> int:
-        found.append((int(loaded.added), int(loaded.removed)))
-        return 1
-
-    _visit_loaded(visit)
-    return found[0] if found else None
-
-
-def _slots(names: tuple[bytes, ...]) -> list[tuple[int, bytes, bool]]:
-    """Address, name of the function and whether it is in read-only memory, of all slots for these functions."""
-    found: list[tuple[int, bytes, bool]] = []
-
-    def visit(loaded: Any) -> int:
-        segments = [loaded.segments[number] for number in range(loaded.count)]
-        read_only = [range(loaded.base + s.address, loaded.base + s.address + s.size) for s in segments if s.type == _PT_GNU_RELRO]
-        for segment in segments:
-            if segment.type == _PT_DYNAMIC:
-                for slot, name in _object_slots(loaded.base, segment, names):
-                    found.append((slot, name, any(slot in each for each in read_only)))
-        return 0
-
-    _visit_loaded(visit)
-    return found
+def _slots(loaded: _Loaded, names: tuple[bytes, ...]) -> Iterator[tuple[int, bytes, bool]]:
+    """Address, name of the function and whether it is in read-only memory, of an object's slots for these functions."""
+    segments = (_Segment * loaded.count).from_address(loaded.segments)
+    read_only = [range(loaded.base + s.address, loaded.base + s.address + s.size) for s in segments if s.type == _PT_GNU_RELRO]
+    for segment in segments:
+        if segment.type == _PT_DYNAMIC:
+            for slot, name in _object_slots(loaded.base, segment, names):
+                yield slot, name, any(slot in each for each in read_only)
 
 
 def _object_slots(base: int, dynamic: Any, names: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]]:

@@ -6,7 +6,7 @@ import ctypes
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import chain, repeat
 
 from wasmcore._typing import Any, Final
@@ -43,7 +43,7 @@ _mmap.restype = _address
 _mmap.argtypes = [_address, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
 _mprotect: Any = _library.mprotect
 _mprotect.argtypes = [_address, ctypes.c_size_t, ctypes.c_int]
-_munmap = _library.munmap
+_munmap: Any = _library.munmap
 _munmap.argtypes = [_address, ctypes.c_size_t]
 _madvise = _library.madvise
 _madvise.argtypes = [_address, ctypes.c_size_t, ctypes.c_int]
@@ -160,28 +160,38 @@ class Refusal:
         self.number = number
         self.requests = 0
         """How many there were."""
+        self.held: dict[int, int] = {}
+        """Address -> size of what was given and not given back."""
 
     def __enter__(self) -> Refusal:
-        self._functions = _mmap, _mprotect
-        self._replace(self._counted(_mmap, _FAILED), self._counted(_mprotect, -1))
+        global _mmap, _mprotect, _munmap
+        self._system = system = _mmap, _mprotect, _munmap
+
+        def mmap(hint: int, size: int, *how: int) -> Any:
+            address = _FAILED if self._refused() else system[0](hint, size, *how)
+            if address != _FAILED:
+                self.held[address] = size
+            return address
+
+        def mprotect(*arguments: int) -> Any:
+            return -1 if self._refused() else system[1](*arguments)
+
+        def munmap(address: int, size: int) -> Any:
+            self.held.pop(address, None)
+            return system[2](address, size)
+
+        _mmap, _mprotect, _munmap = mmap, mprotect, munmap
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._replace(*self._functions)
+        global _mmap, _mprotect, _munmap
+        _mmap, _mprotect, _munmap = self._system
 
-    def _replace(self, mmap: Callable[..., Any], mprotect: Callable[..., Any]) -> None:
-        global _mmap, _mprotect
-        _mmap, _mprotect = mmap, mprotect
-
-    def _counted(self, function: Callable[..., Any], refused: int) -> Callable[..., Any]:
-        def call(*arguments: int) -> Any:
-            self.requests += 1
-            if self.requests == self.number:
-                ctypes.set_errno(errno.ENOMEM)
-                return refused
-            return function(*arguments)
-
-        return call
+    def _refused(self) -> bool:
+        self.requests += 1
+        if self.requests == self.number:
+            ctypes.set_errno(errno.ENOMEM)
+        return self.requests == self.number
 
 
 def signals_enabled() -> bool:

@@ -1,0 +1,1 @@
+"""C programs from a generator, compiled to WebAssembly and natively; their results are compared."""
