@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from wasmcore.runtime.execution.code_memory import CodeMemory, wasm_code
 from wasmcore.runtime.execution.store import Store
 from wasmcore.runtime.execution.threads import StoreRecord, ThreadRecord, process
 from wasmcore.runtime.system import platform, resources
+from wasmcore.runtime.system.locks import Lock
 
 
 def protection(address: int) -> str:
@@ -301,6 +303,43 @@ thread.join()
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=100, env=os.environ)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_locks_are_free_after_an_exception_wherever_handlers_of_signals_run() -> None:
+    """That is where a Python function begins, and after a call of a builtin."""
+
+    def use(lock: Any) -> None:
+        with lock:
+            len("")
+
+    def interrupt(at: int) -> bool:
+        left = at
+
+        def profile(frame: Any, event: str, argument: object) -> None:
+            nonlocal left
+            left -= event in ("call", "c_return")
+            if not left:
+                raise KeyboardInterrupt
+
+        lock = Lock()
+        sys.setprofile(profile)
+        try:
+            use(lock)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.setprofile(None)
+        taken: list[bool] = []
+        other = threading.Thread(target=lambda: taken.append(lock.acquire(timeout=60)))
+        other.start()
+        other.join()
+        assert taken == [True], f"held after event {at}"
+        return left <= 0
+
+    at = 1
+    while interrupt(at):
+        at += 1
+    assert at > 2
 
 
 def test_ranges_of_code_on_many_threads() -> None:

@@ -5,40 +5,30 @@ from __future__ import annotations
 import ctypes
 import os
 from threading import RLock
-from types import TracebackType
 from weakref import WeakSet
 
-from wasmcore._typing import Final
+from wasmcore._typing import Any, Final
 
-_locks: Final[WeakSet[Lock]] = WeakSet()
+_locks: Final[WeakSet[Any]] = WeakSet()
 
 
-class Lock:
-    """A re-entrant lock for `with`; in a forked child it is free unless the forking thread holds it."""
+def Lock() -> RLock:
+    """A re-entrant lock for `with`; in a forked child it is free unless the forking thread holds it.
 
-    __slots__ = ("__weakref__", "_lock")
-
-    def __init__(self) -> None:
-        self._lock = RLock()
-        _locks.add(self)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        self._lock.release()
-
-    def renew(self) -> None:
-        """Forget a holder that is not the current thread."""
-        if self._lock.acquire(blocking=False):
-            self._lock.release()
-        else:
-            self._lock = RLock()
+    It is one of Python's own: nothing can interrupt it between taking the lock and the `with` that lets it go, as it could in Python code.
+    """
+    lock = RLock()
+    _locks.add(lock)
+    return lock
 
 
 def _after_fork() -> None:
+    """Forget holders that are gone."""
     for lock in list(_locks):
-        lock.renew()
+        if lock.acquire(blocking=False):
+            lock.release()
+        else:
+            lock._at_fork_reinit()
 
 
 os.register_at_fork(after_in_child=_after_fork)
