@@ -14,7 +14,7 @@ import wasmcore
 from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES
 from wasmcore.text.module import TextReader
 
-from ..suite.scripts import find_suite
+from ..suite.place import find_suite
 from .damage import damaged
 from .generator import generate
 
