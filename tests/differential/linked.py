@@ -15,10 +15,9 @@ import wasmtime
 import wasmcore
 from wasmcore.types import F32, F64, I32, I64, V128, ValueType
 
-from . import module_builder
+from . import host, module_builder
 from .observer import Observer
 from .runners import ORACLE, TRAPS, kind_of
-from .smith import host
 from .values import random_value
 
 MODES: Mapping[str, Mapping[str, bool]] = {
@@ -30,7 +29,9 @@ MODES: Mapping[str, Mapping[str, bool]] = {
 """Ways to compile and to run a module that must not differ, as arguments of an engine."""
 STACK = "stack"
 """A trap that comes at another depth in each engine: what comes after it can not be compared."""
-HOST, MODULE = "host", "module"
+MODULE = "module"
+REFUEL = "refuel"
+"""A function of this name is called before each call."""
 KINDS = {
     I32: (module_builder.I32, "i"),
     I64: (module_builder.I64, "q"),
@@ -146,8 +147,8 @@ def _observer(name: str, binary: bytes) -> tuple[Observer, bytes]:
 
 def play(binary: bytes, player: Player, backwards: bool) -> Iterator[Seen]:
     """Instantiate a module, call its functions in one order or the other, and look at what is left of it and of the host."""
-    observed = {HOST: host(), MODULE: binary}
-    player.link(HOST, host())
+    observed = {host.NAME: host.host(), MODULE: binary}
+    player.link(host.NAME, host.host())
     try:
         player.link(MODULE, binary)
     except Trapped as trap:
@@ -158,7 +159,10 @@ def play(binary: bytes, player: Player, backwards: bool) -> Iterator[Seen]:
     if MODULE in observed:
         random = Random(backwards)
         calls = _observer(MODULE, binary)[0].calls
+        refuel = next((view for view in calls if view.function == REFUEL), None)
         for view in reversed(calls) if backwards else calls:
+            if refuel:
+                _result(player, MODULE, refuel.name, ())
             given = tuple(arguments(random, view.parameters))
             yield Seen(f"{view.name} {given}", _result(player, MODULE, view.name, given))
     for name, content in observed.items():

@@ -11,11 +11,11 @@ from wasmcore.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, ExternT
 SHOWN = {
     I32: "(i64.extend_i32_u ({get}))",
     I64: "({get})",
-    F32: "(i64.extend_i32_u (i32.reinterpret_f32 ({get})))",
-    F64: "(i64.reinterpret_f64 ({get}))",
+    F32: "(i64.extend_i32_u (i32.reinterpret_f32 (select ({get}) (f32.const nan) (f32.eq ({get}) ({get})))))",
+    F64: "(i64.reinterpret_f64 (select ({get}) (f64.const nan) (f64.eq ({get}) ({get}))))",
     V128: "(i64x2.extract_lane 0 ({get})) (i64x2.extract_lane 1 ({get}))",
 }
-"""A value as numbers of 64 bits, where something gets it."""
+"""A value as numbers of 64 bits, where something gets it; one NaN stands for all, since the specification leaves their bits open."""
 REFERENCE_SHOWN = "(i64.extend_i32_u (ref.is_null ({get})))"
 MADE = {
     I32: "(i32.wrap_i64 {0})",
@@ -41,8 +41,10 @@ class View(NamedTuple):
     """A function of an observer that calls one of the observed module."""
 
     name: str
+    function: str
+    """The name of that."""
     parameters: tuple[ValueType, ...]
-    """Of the function that it calls; a vector is given as two numbers, a reference as none."""
+    """Of the same; a vector is given as two numbers, a reference as none."""
 
 
 class Observer:
@@ -57,7 +59,7 @@ class Observer:
         self._imports: list[str] = []
         self._fields: list[str] = []
         for number, (name, kind) in enumerate(exports):
-            described = self._add(number, kind)
+            described = self._add(number, name, kind)
             if described:
                 self._imports.append(f'(import "{module}" "{_escaped(name)}" ({described}))')
 
@@ -65,14 +67,14 @@ class Observer:
         """The module."""
         return "\n".join(["(module", *self._imports, *self._fields, ")"])
 
-    def _add(self, number: int, kind: ExternType) -> str:
+    def _add(self, number: int, name: str, kind: ExternType) -> str:
         """Show one export; its type as it is imported, or nothing where nothing can show it."""
         if isinstance(kind, FuncType):
-            return self._add_function(number, kind)
+            return self._add_function(number, name, kind)
         if isinstance(kind, GlobalType):
             self._add_state(f"global {number}", kind.value, f"global.get $e{number}")
-            name = value_type_name(kind.value)
-            return f"global $e{number} {f'(mut {name})' if kind.mutable else name}"
+            value = value_type_name(kind.value)
+            return f"global $e{number} {f'(mut {value})' if kind.mutable else value}"
         if isinstance(kind, TableType):
             index = "i64" if kind.limits.index64 else "i32"
             self._add_state(f"size {number}", I64 if kind.limits.index64 else I32, f"table.size $e{number}")
@@ -90,10 +92,10 @@ class Observer:
         self.states.append(name)
         self._fields.append(f'(func (export "{name}") {_results([value])} {_shown(value, get)})')
 
-    def _add_function(self, number: int, kind: FuncType) -> str:
+    def _add_function(self, number: int, name: str, kind: FuncType) -> str:
         if not set(kind.params) <= MADE.keys():
             return ""
-        self.calls.append(View(f"call {number}", kind.params))
+        self.calls.append(View(f"call {number}", name, kind.params))
         taken = 0
         made = []
         for value in kind.params:

@@ -166,7 +166,7 @@ def run_on_wasmcore(program: Program, backend: str, signals: bool = True) -> Out
     outcome = Outcome()
     module = wasmcore.Module(program.to_bytes(), engine=wasmcore.Engine(backend, signals=signals, features=wasmcore.FEATURES))
     try:
-        exports = wasmcore.Instance(module, {"env": {"log": outcome.host_log}}).exports
+        exports = wasmcore.Instance(module, {"host": {"log": outcome.host_log}}).exports
     except wasmcore.Trap as trap:
         outcome.results.append((Call("start", (), ()), TRAPS[trap.kind.name]))
         return outcome

@@ -11,40 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
-import wasmtime
-
+from .host import importing
 from .wasm_tools import ToolError, wasm_tools
 
 SEED_BYTES = 4096
 UNLUCKY = "not of the correct format"
 """What wasm-smith says of one seed in ten: no module can be made from it."""
-HOST = (
-    ("func", "nothing", "", ""),
-    ("func", "count", "(result i32)", "(global.set $calls (i32.add (global.get $calls) (i32.const 1))) (global.get $calls)"),
-    ("func", "add", "(param i32 i32) (result i32)", "(i32.add (local.get 0) (local.get 1))"),
-    ("func", "swap", "(param i64 f32) (result f32 i64)", "(local.get 1) (local.get 0)"),
-    ("func", "half", "(param f64) (result f64)", "(f64.mul (local.get 0) (f64.const 0.5))"),
-    ("func", "lanes", "(param v128 i64) (result v128)", "(i64x2.add (local.get 0) (i64x2.splat (local.get 1)))"),
-    ("func", "references", "(param funcref externref) (result externref funcref)", "(local.get 1) (local.get 0)"),
-    ("func", "many", "(param i32 i64 f32 f64 i32 i64 f32 f64 i32 i64) (result i64 i32)", "(local.get 9) (local.get 8)"),
-    ("func", "divide", "(param i32 i32) (result i32)", "(i32.div_s (local.get 0) (local.get 1))"),
-    ("memory", "memory", "1 4", ""),
-    ("memory", "memory64", "i64 1 4", ""),
-    ("memory", "empty", "0 2", ""),
-    ("table", "functions", "8 16 funcref", ""),
-    ("table", "objects", "i64 4 12 externref", ""),
-    ("global", "i32", "i32", "(i32.const 7)"),
-    ("global", "i64", "(mut i64)", "(i64.const -5)"),
-    ("global", "f32", "(mut f32)", "(f32.const 1.5)"),
-    ("global", "f64", "f64", "(f64.const -0x1p-40)"),
-    ("global", "v128", "(mut v128)", "(v128.const i32x4 1 -1 0 65536)"),
-    ("global", "function", "(mut funcref)", "(ref.null func)"),
-    ("global", "object", "(mut externref)", "(ref.null extern)"),
-)
-"""What half of the modules may import: kind, name, type and definition of each."""
-REST_OF_HOST = """(global $calls (mut i32) (i32.const 0)) (data (memory 0) (i32.const 8) "wasmcore")
-(elem (table 0) (i32.const 1) func 0 1 2 5 6)"""
-
 ALWAYS = {
     "canonicalize-nans": "true",
     "export-everything": "true",
@@ -78,18 +50,10 @@ THINGS = (("funcs", 12), ("globals", 8), ("memories", 4), ("tables", 4), ("data-
 
 
 @lru_cache
-def host() -> bytes:
-    """The module whose exports are imported."""
-    fields = [f'({kind} (export "{name}") {type_} {definition})' for kind, name, type_, definition in HOST]
-    return bytes(wasmtime.wat2wasm(f"(module {' '.join(fields)} {REST_OF_HOST})"))
-
-
-@lru_cache
 def _importing() -> Path:
-    """A module that imports all of them, in a file that is there until the process ends."""
-    fields = [f'(import "host" "{name}" ({kind} {type_}))' for kind, name, type_, _ in HOST]
+    """A module that imports all that the host has, in a file that is there until the process ends."""
     path = Path(_folder().name, "importing.wasm")
-    path.write_bytes(wasmtime.wat2wasm(f"(module {' '.join(fields)})"))
+    path.write_bytes(importing())
     return path
 
 
