@@ -28,6 +28,7 @@ from tests.differential.wasm_tools import ToolError, wasm_tools
 
 ROOT = Path(__file__).resolve().parents[1]
 FOUND = ROOT / "tests" / "differential" / "found"
+JUDGE = (sys.executable, "-m", "tests.differential.cases")
 BATCH = 50
 BATCH_SECONDS = 600
 MODULE_SECONDS = 60
@@ -56,10 +57,14 @@ class Child(NamedTuple):
 
 def run_child(arguments: tuple[str, ...], seconds: float) -> Child:
     """Run `tests.differential.cases` within bounds."""
-    command = (sys.executable, "-m", "tests.differential.cases", *arguments)
-    environment = {**os.environ, "WASMCORE_CACHE": "0"}
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=_limit_memory
+        (*JUDGE, *arguments),
+        cwd=ROOT,
+        env={**os.environ, "WASMCORE_CACHE": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=_limit_memory,
     )
     try:
         output, _ = process.communicate(timeout=seconds)
@@ -127,13 +132,12 @@ def smaller(source: str, number: int, job: Job, wanted: str) -> bytes:
 
 def _predicate(job: Job, wanted: str, kept: Path) -> str:
     """A shell script that says whether the verdict on a module is of the same kind, and keeps the module if so."""
-    command = shlex.join((sys.executable, "-m", "tests.differential.cases"))
     status = 124 if wanted == NO_END else 128 + signal.Signals[wanted] if wanted in signal.Signals.__members__ else 0
     said = "" if status else f"{kind(wanted)}:"
     return f"""#!/bin/sh
 module=$(realpath "$1")
 cd {shlex.quote(str(ROOT))} && ulimit -d {WRITABLE_BYTES >> 10}
-said=$(timeout {MODULE_SECONDS} {command} "$module" {shlex.join(job)} 2>/dev/null)
+said=$(timeout {MODULE_SECONDS} {shlex.join(JUDGE)} "$module" {shlex.join(job)} 2>/dev/null)
 [ $? = {status} ] || exit 1
 case $said in {shlex.quote(said)}*) cp "$module" {shlex.quote(str(kept))} ;; *) exit 1 ;; esac
 """
