@@ -14,7 +14,7 @@ from random import Random
 from .host import importing
 from .wasm_tools import ToolError, wasm_tools
 
-SEED_BYTES = 4096
+SEED_BYTES = 8192
 UNLUCKY = "not of the correct format"
 """What wasm-smith says of one seed in ten: no module can be made from it."""
 ALWAYS = {
@@ -45,8 +45,15 @@ SOMETIMES = (
     "wide-arithmetic-enabled",
 )
 """Features that a module without imports may do without."""
-THINGS = (("funcs", 12), ("globals", 8), ("memories", 4), ("tables", 4), ("data-segments", 6), ("element-segments", 6))
-"""What a module has several of, and how many at most."""
+THINGS = (
+    ("funcs", 4, 12),
+    ("globals", 2, 8),
+    ("memories", 1, 4),
+    ("tables", 1, 4),
+    ("data-segments", 1, 6),
+    ("element-segments", 1, 6),
+)
+"""What a module has several of: how many it has to have at most, and may have at most."""
 
 
 @lru_cache
@@ -71,10 +78,10 @@ def options(random: Random) -> dict[str, object]:
         chosen["max-imports"] = 0
         for feature in SOMETIMES:
             chosen[feature] = "true" if random.random() < 0.8 else "false"
-    for thing, most in THINGS:
-        chosen[f"min-{thing}"] = random.randrange(2)
-        chosen[f"max-{thing}"] = random.randint(2, most)
-    chosen["max-instructions"] = random.choice((30, 100, 100, 400))
+    for thing, least, most in THINGS:
+        chosen[f"min-{thing}"] = random.randint(0, least)
+        chosen[f"max-{thing}"] = random.randint(least, most)
+    chosen["max-instructions"] = random.choice((50, 100, 300))
     return chosen
 
 
