@@ -101,7 +101,7 @@ class Program:
     def to_bytes(self) -> bytes:
         """The module, with exports to call and to look at everything."""
         builder = ModuleBuilder(types=list(self.types))
-        builder.import_function("env", "log", HOST_LOG)
+        builder.import_function("host", "log", HOST_LOG)
         for index, function in enumerate(self.functions):
             number = builder.function(function.signature, function.locals, function.body.to_bytes())
             if V128 not in function.signature[0] + function.signature[1]:

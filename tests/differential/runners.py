@@ -28,6 +28,7 @@ TRAPS = {
     "INTEGER_DIVIDE_BY_ZERO": "division by zero",
     "BAD_CONVERSION_TO_INTEGER": "conversion",
     "INVALID_CONVERSION_TO_INTEGER": "conversion",
+    "NULL_REFERENCE": "null reference",
     "UNREACHABLE": "unreachable",
 }
 """Names of trap kinds in wasmtime and wasmcore, in one language."""
@@ -124,17 +125,18 @@ def _oracle() -> wasmtime.Engine:
     return wasmtime.Engine(config)
 
 
-_ENGINE = _oracle()
-atexit.register(_ENGINE.close)  # At the end of the interpreter, its own clean-up would find wasmtime gone.
+ORACLE = _oracle()
+"""Wasmtime, with all that wasmcore has."""
+atexit.register(ORACLE.close)  # At the end of the interpreter, its own clean-up would find wasmtime gone.
 
 
 def run_on_wasmtime(program: Program) -> Outcome:
     """The oracle's outcome."""
     outcome = Outcome()
-    store = wasmtime.Store(_ENGINE)
+    store = wasmtime.Store(ORACLE)
     host_type = wasmtime.FuncType([VALUE_TYPES[t]() for t in HOST_LOG[0]], [VALUE_TYPES[t]() for t in HOST_LOG[1]])
     host = wasmtime.Func(store, host_type, outcome.host_log)
-    module = wasmtime.Module(_ENGINE, program.to_bytes())
+    module = wasmtime.Module(ORACLE, program.to_bytes())
     try:
         exports = wasmtime.Instance(store, module, [host]).exports(store)
     except wasmtime.Trap as trap:
@@ -164,7 +166,7 @@ def run_on_wasmcore(program: Program, backend: str, signals: bool = True) -> Out
     outcome = Outcome()
     module = wasmcore.Module(program.to_bytes(), engine=wasmcore.Engine(backend, signals=signals, features=wasmcore.FEATURES))
     try:
-        exports = wasmcore.Instance(module, {"env": {"log": outcome.host_log}}).exports
+        exports = wasmcore.Instance(module, {"host": {"log": outcome.host_log}}).exports
     except wasmcore.Trap as trap:
         outcome.results.append((Call("start", (), ()), TRAPS[trap.kind.name]))
         return outcome
