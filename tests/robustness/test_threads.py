@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -183,6 +184,49 @@ def test_references_go_to_an_instance_that_is_busy(backend: str) -> None:
     table[0] = exports.add
     assert table[0](1, 2) == 3
     thread.join()
+
+
+LINKED = """(module (import "host" "f" (func $f)) (table (export "t") 4 funcref) (type $n (func (result i32)))
+  (func $k (export "k") (result i32) (i32.const 7))
+  (func (export "host") (call $f)) (func (export "same") (param externref) (result externref) (local.get 0))
+  (func (export "call") (param i32) (result i32) (call_indirect (type $n) (local.get 0)))
+  (func (export "count") (param i32) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"""
+
+
+def test_instances_are_linked_while_threads_call_them(backend: str) -> None:
+    """Groups become one, and go, at any moment of the calls of others."""
+    module = wasmcore.Module(LINKED, backend=backend)
+
+    def new() -> Any:
+        return wasmcore.Instance(module, {"host": {"f": lambda: time.sleep(0.0005)}}).exports
+
+    pool = [new() for _ in range(6)]
+    end = time.monotonic() + 2
+
+    def work(seed: int) -> int:
+        choose = random.Random(seed)
+        steps = 0
+        while time.monotonic() < end:
+            one, other, place = choose.choice(pool), choose.choice(pool), choose.randrange(4)
+            action = choose.randrange(7)
+            if action < 2:
+                one.t[place] = other.k
+            elif action == 2 and one.t[place] is not None:
+                assert one.call(place) == 7
+            elif action == 3:
+                one.count(200_000)
+            elif action == 4:
+                one.host()
+            elif action == 5:
+                thing = object()
+                assert one.same(thing) is thing
+            else:
+                pool[choose.randrange(6)] = new()
+            steps += 1
+        return steps
+
+    with ThreadPoolExecutor(5) as threads:
+        assert all(future.result(100) for future in [threads.submit(work, seed) for seed in range(5)])
 
 
 def in_a_process(script: str, backend: str) -> str:

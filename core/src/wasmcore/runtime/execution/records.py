@@ -9,6 +9,7 @@ from struct import Struct
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.plugin.layout import FUNCREF_SIZE
+from wasmcore.runtime.execution.store import contexts_lock
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.resources import Resource
 
@@ -39,13 +40,15 @@ class ContextBlock(Resource):
     def adopt(self, context: int) -> None:
         """Let a context in this memory know its store, whichever it is."""
         self._contexts.append(context)
-        self._group.store.adopt(context)
+        with contexts_lock:
+            self._group.store.adopt(context)
 
     def _free(self) -> None:
-        store = self._group.store
-        for context in self._contexts:
-            store.disown(context)
-        platform.release(self.address, self._size)
+        with contexts_lock:
+            store = self._group.store
+            for context in self._contexts:
+                store.disown(context)
+            platform.release(self.address, self._size)
 
 
 def write_host_function(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 from collections.abc import Callable
-from itertools import count
+from itertools import count, repeat
+from operator import attrgetter
 from time import monotonic
 from weakref import WeakValueDictionary
 
 from wasmcore._typing import Final
-from wasmcore.errors import StoreBusyError
 from wasmcore.plugin.layout import OVERFLOW_OFFSET, OVERFLOW_SLOT, OVERFLOW_SLOTS, POLL_OFFSET, STORE_SIZE
 from wasmcore.runtime.execution.threads import StoreRecord, process
 from wasmcore.runtime.execution.ticker import wait_for_scan
@@ -29,7 +30,8 @@ _by_address: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
 _by_number: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
 _saved: Final[dict[int, bytes]] = {}
 """Contents of overflow areas, by their `id`, until they are put back."""
-_lock: Final = Lock()
+contexts_lock: Final = Lock()
+"""Held where it is decided to which store a context belongs, so that none is forgotten by a merge."""
 
 
 class Store(Resource):
@@ -72,7 +74,7 @@ class Store(Resource):
         return bool(self.activation) and not process.is_current(self._record.thread)
 
     def adopt(self, context: int) -> None:
-        """Write the store's address into a context, now and whenever stores are merged, until `disown`."""
+        """Write the store's address into a context, now and whenever stores are merged, until `disown`. Both with `contexts_lock`."""
         self._contexts.add(context)
         ctypes.c_uint64.from_address(context).value = self.address
 
@@ -80,18 +82,22 @@ class Store(Resource):
         """The memory of a context is about to go."""
         self._contexts.discard(context)
 
-    def merge(self, other: Store) -> None:
-        """Take over all contexts of another store, which must be at rest: StoreBusyError otherwise."""
-        with _lock:
-            if other is self:
-                return
-            if other.activation:
-                raise StoreBusyError("instances can not be linked with others whose code is running")
+    def merge(self, other: Store) -> bool:
+        """Take over all contexts of another store, at once; False where a thread is inside of it. Call it with `contexts_lock`."""
+        at_rest = map(attrgetter("activation"), (other._record,))
+        cells = map(ctypes.c_uint64.from_address, other._contexts)
+        collects = gc.isenabled()
+        gc.disable()  # a finalizer could give back one of the contexts
+        try:
+            merged = platform.at_once(at_rest, map(setattr, cells, repeat("value"), repeat(self.address)))
+        finally:
+            if collects:
+                gc.enable()
+        if merged:
             self.waits = self.waits and other.waits
-            contexts = list(other._contexts)
-            other._contexts.clear()
-            for context in contexts:
-                self.adopt(context)
+            self._contexts |= other._contexts
+            other._contexts = set()
+        return merged
 
     def share_objects(self, recent: int, settled: int, room: int) -> None:
         """Tell stubs where the objects are that code of the store holds: addresses of two dictionaries, which the caller keeps alive."""

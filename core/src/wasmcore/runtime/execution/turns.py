@@ -22,6 +22,8 @@ from wasmcore.runtime.system.locks import NativeLock
 if TYPE_CHECKING:
     from types import FrameType
 
+    from wasmcore.runtime.execution.store import Store
+
 _LOOK: Final = 0.05
 """Seconds after which a waiting thread looks again by itself: whether the one inside has died, or has come to wait for it."""
 
@@ -29,9 +31,11 @@ _LOOK: Final = 0.05
 class _Waiting:
     """A thread that waits for a store."""
 
-    def __init__(self, thread: int, store: int) -> None:
+    def __init__(self, thread: int, kept: Store) -> None:
         self.thread = thread
-        self.store = store
+        self.kept = kept
+        """It may become part of another store meanwhile."""
+        self.store = kept.address
         self.lock = NativeLock()
 
 
@@ -45,15 +49,16 @@ def enter(store: int, pointer: int) -> int:
     """The callback `enter`: the record of the current thread, when its turn may have come; StoreBusyError where it never would, or where
     the store's users do not want to wait."""
     thread = process.current_thread(pointer)
-    if store in _queues or _taken(store, thread):
-        _wait(_Waiting(thread, store), True)
+    kept = stores.at_address(store)
+    if kept is not None and (store in _queues or _taken(store, thread)):
+        _wait(_Waiting(thread, kept), True)
     return thread
 
 
-def wait_until_left(store: int) -> None:
+def wait_until_left(store: Store) -> None:
     """Return when no other thread is inside of a store, for the moment; StoreBusyError as `enter`."""
     thread = process.this_thread() or 0
-    if _taken(store, thread):
+    if _taken(store.address, thread):
         _wait(_Waiting(thread, store), False)
 
 
@@ -90,8 +95,9 @@ def _wait(waiting: _Waiting, enters: bool) -> None:
 def _refuse_if_hopeless(waiting: _Waiting) -> None:
     """StoreBusyError if a thread would wait for itself, through others or not, or does not want to wait."""
     record = StoreRecord.from_address(waiting.store)
-    found = stores.at_address(waiting.store)
-    if found is not None and not found.waits:
+    if not _taken(waiting.store, waiting.thread):
+        return
+    if not waiting.kept.waits:
         raise StoreBusyError("another thread is running code of this group of linked instances")
     inside, next_one = record.thread, _waiting.get(record.thread)
     while next_one is not None and inside != waiting.thread:

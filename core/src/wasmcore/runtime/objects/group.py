@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from wasmcore._typing import Any, Final
-from wasmcore.runtime.execution.store import Store
+from wasmcore.errors import StoreBusyError
+from wasmcore.runtime.execution.store import Store, contexts_lock
 from wasmcore.runtime.execution.turns import wait_until_left
 from wasmcore.runtime.objects.extern_objects import ExternObjects, Root, in_flight
 from wasmcore.runtime.system.locks import Lock
@@ -97,21 +98,25 @@ class Group:
                 if second.store.activation:
                     first, second = second, first
                 busy = second.store
-                if not busy.busy_elsewhere:
-                    first._take(second)
+                if first._take(second):
                     return first
-            wait_until_left(busy.address)
+            if busy.activation and not busy.busy_elsewhere:
+                raise StoreBusyError("instances can not be linked with others whose code is running")
+            wait_until_left(busy)
 
-    def _take(self, other: Group) -> None:
+    def _take(self, other: Group) -> bool:
         # Before and after: until all contexts know the one store, code may still use the other.
         self._externs.take(other._externs)
-        self.store.merge(other.store)
-        self._externs.take(other._externs)
-        other._externs = self._externs
-        self._escaped |= other._escaped
-        other._escaped = set()
-        other._store = None
-        other._parent = self
+        with contexts_lock:
+            if not self.store.merge(other.store):
+                return False
+            self._externs.take(other._externs)
+            other._externs = self._externs
+            self._escaped |= other._escaped
+            other._escaped = set()
+            other._parent = self
+            other._store = None
+        return True
 
 
 def group_of(store: int) -> Group | None:
