@@ -246,7 +246,7 @@ def test_suggestions(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
         (["wast", "--enable=thread", "passing.wast"], "threads"),
     ):
         assert main(words) == 2
-        assert f"(did you mean {meant}?)" in capfd.readouterr().err
+        assert f"did you mean {meant!r}?" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 import wasmcore
+from wasmcore._choices import choices
 from wasmcore.cli.options import ENABLE, RUN_OPTIONS, RunRequest
 from wasmcore.cli.report import FAILED, UsageError, exit_code, naming, read_module, say, say_if_plain
-from wasmcore.cli.suggestions import no_such
 
 _REST = {"allow_interspersed_args": False}
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -41,7 +41,7 @@ def _reason(error: click.UsageError) -> str:
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
         commands = (main, run) if error.ctx.command is main else (error.ctx.command,)
         options = [name for command in commands for each in command.params if isinstance(each, click.Option) for name in each.opts]
-        return no_such("option", error.option_name, [*options, "--help"])
+        return f"no option {error.option_name!r}; {choices(error.option_name, [*options, '--help'])}"
     message = error.format_message().rstrip(".")
     return message[:1].lower() + message[1:]
 
@@ -52,7 +52,7 @@ class _Group(click.Group):
     def resolve_command(self, context: click.Context, words: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if words[0] not in self.commands and not words[0].startswith("-"):
             kind = "command or file" if self is main else "command"
-            raise click.UsageError(no_such(kind, words[0], self.commands), context)
+            raise click.UsageError(f"no {kind} {words[0]!r}; {choices(words[0], self.commands)}", context)
         return super().resolve_command(context, words)
 
 

@@ -114,9 +114,9 @@ def enabled_features(enable: Sequence[str], disable: Sequence[str] = ()) -> froz
     """The default features with those of `--enable` and without those of `--disable`; UsageError for what is none."""
     for name in (*enable, *disable):
         if name not in FEATURES:
-            from wasmcore.cli.suggestions import no_such
+            from wasmcore._choices import choices
 
-            raise UsageError(no_such("feature", name, FEATURES))
+            raise UsageError(f"no feature {name!r}; {choices(name, FEATURES)}")
     return DEFAULT_FEATURES.union(enable).difference(disable)
 
 
