@@ -82,11 +82,11 @@ SCRIPT = """
 import sys, wasmcore
 from wasmcore.compile import module_code
 counts = [0]
-compile = module_code.ModuleCode._compile
-def counted(self, streams):
-    counts[0] += len(streams)
-    return compile(self, streams)
-module_code.ModuleCode._compile = counted
+compile = module_code.ModuleCode._compile_one
+def counted(self, index):
+    counts[0] += 1
+    return compile(self, index)
+module_code.ModuleCode._compile_one = counted
 backend, lazy, file, x = sys.argv[1:5]
 engine = wasmcore.Engine(backend, lazy=lazy == "lazy")
 module = wasmcore.Module(file, engine=engine)

@@ -658,7 +658,7 @@ def test_large_tables_are_not_read_too_often(run: Callable[..., Any]) -> None:
     exports = run("""(module (table (export "t") 100000 externref) (func (export "f") (param externref)))""")
     exports.f(Thing())
     sweep_all()
-    assert exports.t._group.store.room == 100001 // extern_objects.WORDS_PER_OBJECT
+    assert exports.t._space._group.store.room == 100001 // extern_objects.WORDS_PER_OBJECT
 
 
 MOVES = """(module

@@ -86,7 +86,7 @@ class Embedder(RuleBasedStateMachine):
     @initialize(**_arguments("instance", st.nothing()))
     def first(self, **arguments: int) -> None:
         """There is an instance to begin with."""
-        self.program.append(["instance", *arguments.values()])
+        self.program.append(["instance", *[arguments[argument] for argument in OPERATIONS["instance"].bounds]])
 
     def teardown(self) -> None:
         """Run what was collected."""

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from wasmcore_x86_64.assembler import (
     RDX,
     Assembler,
 )
+from wasmcore_x86_64.cpu import processor
 
 Sites = dict[int, TrapKind]
 
@@ -424,6 +426,28 @@ def test_an_interrupt_that_means_nothing_changes_nothing(world: World) -> None:
     finally:
         done.set()
         thread.join()
+
+
+def upper_half_live(a: Assembler, frame: int) -> Sites:
+    """Fills ymm8 with ones, polls with a stack frame of this size, and returns what the third quarter of ymm8 is then."""
+    sites = prologue(a, frame)
+    a.load(R12, R12, VMCONTEXT["store"])
+    a.data(bytes.fromhex("c4413d76c0"))  # vpcmpeqd ymm8, ymm8, ymm8
+    a.reg_mem(MOV8, 0, R13, R12, POLL_OFFSET)
+    a.data(bytes.fromhex("c4637d19c001"))  # vextractf128 xmm0, ymm8, 1
+    a.data(bytes.fromhex("66480f7ec0"))  # movq rax, xmm0
+    a.data(bytes.fromhex("c5f877"))  # vzeroupper
+    epilogue(a)
+    return sites
+
+
+@pytest.mark.skipif("avx" not in processor().features, reason="this processor has no wide vectors")
+def test_an_interrupt_keeps_wide_vectors(world: World) -> None:
+    """However the stack is aligned to what the system saves of them below the red zone."""
+    functions = [world.function((), (I64,), partial(upper_half_live, frame=frame)) for frame in range(256, 384, 8)]
+    for f in functions * 3:
+        world.store.request_poll()
+        assert f() == -1
 
 
 def test_an_interrupt_keeps_the_overflow_area(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

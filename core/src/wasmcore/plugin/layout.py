@@ -79,6 +79,7 @@ THREAD_FIELDS: Final = (
     Field("trap_pc", _u64, "program counter at the last fault"),
     Field("trap_address", _u64, "address that the last fault was about"),
     Field("trap_frame", _u64, "frame pointer at the last fault"),
+    Field("trap_stack", _u64, "stack pointer at the last fault"),
     Field("resume_pc", _u64, "where an interrupt continues when no exception came of it"),
     Field("store", _u64, "address of the store record of the innermost activation, 0 outside WebAssembly"),
     Field("seen", _u64, "what `store` was when the ticker last looked"),

@@ -52,7 +52,7 @@ from wasmcore_x86_64.assembler import (
     Assembler,
 )
 from wasmcore_x86_64.cpu import LEGACY_STATE_SIZE, SAVED_STATE
-from wasmcore_x86_64.stubs_signals import PASSED_THREAD, RED_ZONE, SignalWriter
+from wasmcore_x86_64.stubs_signals import RED_ZONE, SignalWriter
 from wasmcore_x86_64.stubs_ticker import TickerWriter
 from wasmcore_x86_64.stubs_writer import PAGE, READ_WRITE
 
@@ -102,7 +102,7 @@ class ProcessWriter(SignalWriter, TickerWriter):
         return Stub(self.finish(), self.labels)
 
     def _trap(self) -> None:
-        """Continues a fault on its own stack: rsp points to what the handler passed, everything else is as it was interrupted.
+        """Continues a fault on its own stack: rsp is below the red zone, at a multiple of 16, everything else as it was interrupted.
 
         rbx holds the thread record, r12 the activation, r13 where the registers are, r14 the address of the fault, r15 the
         released thread state.
@@ -110,12 +110,15 @@ class ProcessWriter(SignalWriter, TickerWriter):
         a = self.a
         not_poll = a.label()
         a.bind(self.trap_label)
+        a.lea(RSP, RSP, -16)
         a.pushfq()
         for register in _PUSHED:
             a.push(register)
-        a.load(RBX, RSP, _PUSHED_SIZE + PASSED_THREAD)
+        self._find_thread(RBX)
         a.load(R12, RBX, THREAD["activation"])
         a.mov(R13, RSP)
+        a.load(RAX, RBX, THREAD["trap_stack"])
+        a.store(RSP, _PUSHED_SIZE, RAX)
         # A frame as if the interrupted code had called: the chain of frames goes on through it.
         a.reg_mem(INDIRECT, 0, 6, RBX, THREAD["resume_pc"])
         a.push(RBP)
@@ -244,18 +247,23 @@ class ProcessWriter(SignalWriter, TickerWriter):
         a.data(b"\xc2")
         a.imm16(RED_ZONE)
 
-    def _unwind(self) -> None:
+    def _find_thread(self, register: int) -> None:
+        """The record of this thread, which has one; uses rax."""
         a = self.a
         look, found = a.label(), a.label()
         a.load_thread_pointer(RAX)
-        a.mov_imm64(R10, self.host.process)
-        a.load(R10, R10, PROCESS["threads"])
+        a.mov_imm64(register, self.host.process)
+        a.load(register, register, PROCESS["threads"])
         a.bind(look)
-        a.reg_mem(CMP_STORED, 1, RAX, R10, THREAD["pointer"])
+        a.reg_mem(CMP_STORED, 1, RAX, register, THREAD["pointer"])
         a.jump_if(EQUAL, found)
-        a.add_imm(R10, THREAD_SIZE)
+        a.add_imm(register, THREAD_SIZE)
         a.jump(look)
         a.bind(found)
+
+    def _unwind(self) -> None:
+        a = self.a
+        self._find_thread(R10)
         a.load(RAX, R10, THREAD["activation"])
         a.load(RSP, RAX, ACTIVATION["stack"])
         a.jump_mem(RSP, 0)

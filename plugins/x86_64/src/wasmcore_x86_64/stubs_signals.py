@@ -72,9 +72,6 @@ _PROGRAM_HEADERS: Final = 24
 _VISITED: Final = (0, 16, _PROGRAM_HEADERS, 32, 40)
 
 RED_ZONE: Final = 128
-_PASSED: Final = 32
-"""What the signal handler leaves for `trap` at the new rsp, a multiple of 16: the interrupted rsp, the thread record."""
-PASSED_THREAD: Final = 8
 
 
 class SignalWriter(StubWriter):
@@ -140,10 +137,10 @@ class SignalWriter(StubWriter):
         a.load(RAX, RDX, _CONTEXT_RBP)
         a.store(R10, THREAD["trap_frame"], RAX)
         a.load(RAX, RDX, _CONTEXT_RSP)
-        a.lea(RCX, RAX, -RED_ZONE - _PASSED)
+        a.store(R10, THREAD["trap_stack"], RAX)
+        # Nothing may be written there: what the system saved of the vector registers stands right below the red zone.
+        a.lea(RCX, RAX, -RED_ZONE)
         a.alu_imm(DIGIT_AND, 1, RCX, -16)
-        a.store(RCX, 0, RAX)
-        a.store(RCX, PASSED_THREAD, R10)
         a.store(RDX, _CONTEXT_RSP, RCX)
         a.lea_label(RAX, self.trap_label)
         a.store(RDX, _CONTEXT_RIP, RAX)
