@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from wasmcore_x86_64.cpu import processor
+
 HERE = Path(__file__).parent
 PRELUDE = """
 import ctypes, faulthandler, os, signal, subprocess, sys, threading, time
@@ -281,6 +283,23 @@ assert f(1000) == 1000
 print("saved")
 """
     assert check(script) == "saved\n"
+
+
+@pytest.mark.skipif("avx" not in processor().features, reason="this processor has no wide vectors")
+def test_an_interrupt_keeps_wide_vectors() -> None:
+    """However the stack is aligned to what the system saves of them below the red zone. (`faulthandler`, which test runners switch on, has
+    the system save them elsewhere.)"""
+    script = """
+from functools import partial
+world = World()
+for frame in range(256, 384, 8):
+    f = world.function((), (I64,), partial(upper_half_live, frame=frame))
+    for _ in range(20):
+        world.store.request_poll()
+        assert f() == -1, frame
+print("kept")
+"""
+    assert check(script) == "kept\n"
 
 
 def test_subinterpreters_are_refused() -> None:

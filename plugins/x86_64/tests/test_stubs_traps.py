@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,6 @@ from wasmcore_x86_64.assembler import (
     RDX,
     Assembler,
 )
-from wasmcore_x86_64.cpu import processor
 
 Sites = dict[int, TrapKind]
 
@@ -439,15 +437,6 @@ def upper_half_live(a: Assembler, frame: int) -> Sites:
     a.data(bytes.fromhex("c5f877"))  # vzeroupper
     epilogue(a)
     return sites
-
-
-@pytest.mark.skipif("avx" not in processor().features, reason="this processor has no wide vectors")
-def test_an_interrupt_keeps_wide_vectors(world: World) -> None:
-    """However the stack is aligned to what the system saves of them below the red zone."""
-    functions = [world.function((), (I64,), partial(upper_half_live, frame=frame)) for frame in range(256, 384, 8)]
-    for f in functions * 3:
-        world.store.request_poll()
-        assert f() == -1
 
 
 def test_an_interrupt_keeps_the_overflow_area(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
