@@ -11,7 +11,7 @@ from wasmcore.types import ValueType
 from wasmcore_x86_64 import __version__
 from wasmcore_x86_64.assembler import R8, R9, R12, R13, R14, R15, RAX, RCX, RDI, RDX, RSI
 from wasmcore_x86_64.cpu import processor
-from wasmcore_x86_64.stubs_writer import LAYOUTS
+from wasmcore_x86_64.stubs.writer import LAYOUTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,42 +62,42 @@ class X86_64:
 
     def process_stubs(self, host: HostInterface) -> Stub:
         """Stubs made once per process."""
-        from wasmcore_x86_64.stubs_process import ProcessWriter
+        from wasmcore_x86_64.stubs.process import ProcessWriter
 
         return ProcessWriter(host, self.convention, processor().state_size).write()
 
     def lazy_stubs(self, count: int, lazy: int, address: int) -> bytes:
         """`count` pieces of equal length that go to `lazy`."""
-        from wasmcore_x86_64.stubs_process import lazy_stubs
+        from wasmcore_x86_64.stubs.process import lazy_stubs
 
         return lazy_stubs(count, lazy, address)
 
     def entry_stub(self, host: HostInterface, params: tuple[ValueType, ...], results: tuple[ValueType, ...], release_gil: bool) -> bytes:
         """Python calls WebAssembly."""
-        from wasmcore_x86_64.stubs_calls import EntryWriter
+        from wasmcore_x86_64.stubs.entry import EntryWriter
 
         return EntryWriter(host, self.convention, params, results, release_gil).write()
 
     def trampolines(self, count: int, address: int, data: int) -> bytes:
         """`count` METH_FASTCALL functions that read a table."""
-        from wasmcore_x86_64.stubs_process import trampolines
+        from wasmcore_x86_64.stubs.process import trampolines
 
         return trampolines(count, data)
 
     def host_stub(self, host: HostInterface, params: tuple[ValueType, ...], results: tuple[ValueType, ...]) -> bytes:
         """WebAssembly calls a Python function."""
-        from wasmcore_x86_64.stubs_calls import HostWriter
+        from wasmcore_x86_64.stubs.host import HostWriter
 
         return HostWriter(host, self.convention, params, results).write()
 
     def builtin_stub(self, host: HostInterface, params: bytes, results: bytes, function: int) -> bytes:
         """WebAssembly calls a built-in of the runtime."""
-        from wasmcore_x86_64.stubs_calls import HostWriter
+        from wasmcore_x86_64.stubs.host import HostWriter
 
         return HostWriter(host, self.convention, tuple(params), tuple(results)).write_builtin(function)
 
     def self_test(self) -> bytes:
         """A function that polls and then traps."""
-        from wasmcore_x86_64.stubs_process import self_test
+        from wasmcore_x86_64.stubs.process import self_test
 
         return self_test(self.convention)

@@ -41,7 +41,7 @@ from wasmcore_x86_64.assembler import (
     UCOMISD,
     UCOMISS,
 )
-from wasmcore_x86_64.stubs_writer import (
+from wasmcore_x86_64.stubs.writer import (
     BYTES_VALUE,
     DICT_USED,
     FLOAT_VALUE,

@@ -25,7 +25,7 @@ from wasmcore_x86_64.assembler import (
     RSI,
     RSP,
 )
-from wasmcore_x86_64.stubs_writer import StubWriter
+from wasmcore_x86_64.stubs.writer import StubWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

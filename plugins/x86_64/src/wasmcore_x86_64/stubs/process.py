@@ -52,9 +52,9 @@ from wasmcore_x86_64.assembler import (
     Assembler,
 )
 from wasmcore_x86_64.cpu import LEGACY_STATE_SIZE, SAVED_STATE
-from wasmcore_x86_64.stubs_signals import RED_ZONE, SignalWriter
-from wasmcore_x86_64.stubs_ticker import TickerWriter
-from wasmcore_x86_64.stubs_writer import PAGE, READ_WRITE
+from wasmcore_x86_64.stubs.signals import RED_ZONE, SignalWriter
+from wasmcore_x86_64.stubs.ticker import TickerWriter
+from wasmcore_x86_64.stubs.writer import PAGE, READ_WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

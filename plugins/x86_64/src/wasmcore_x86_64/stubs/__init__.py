@@ -1,0 +1,1 @@
+"""The pieces of machine code that the runtime itself needs."""
