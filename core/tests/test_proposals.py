@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from wasmcore.binary import decode
-from wasmcore.errors import DecodeError
+from wasmcore.errors import DecodeError, TextError
 from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES, OPCODES, PREFIXES
 from wasmcore.proposals import UNSUPPORTED, illegal_opcode, not_enabled
+from wasmcore.text import wat2wasm
 from wasmcore.validation import validate
 
 
@@ -47,7 +48,18 @@ def test_features_are_named(code: int) -> None:
 
 
 def test_how_to_enable_a_feature() -> None:
-    assert not_enabled("threads") == ('feature threads is not enabled (Engine(features=DEFAULT_FEATURES | {"threads"}), --enable threads)')
+    assert not_enabled("threads") == 'feature threads is not enabled (Engine(features="+threads"), --enable threads)'
+
+
+IN_TEXT = [(name, row[3]) for row in UNSUPPORTED for name in row[4].split() if name not in ("catch", "catch_all")]
+"""Those two are words of `try_table` as well."""
+
+
+@pytest.mark.parametrize(("name", "proposal"), IN_TEXT)
+def test_proposals_are_named_in_text(name: str, proposal: str) -> None:
+    with pytest.raises(TextError) as caught:
+        wat2wasm(f"(module (func ({name})))")
+    assert caught.value.message == f'unknown operator {name}: it is of the proposal "{proposal}", which is not supported'
 
 
 def test_other_opcodes_are_just_illegal() -> None:

@@ -38,7 +38,7 @@ _IN_WORDS: Final = {"gc": "garbage-collected objects", "simd": "SIMD", "memory64
 
 def not_enabled(feature: str) -> str:
     """That a feature is not enabled, and how it is."""
-    return f'feature {feature} is not enabled (Engine(features=DEFAULT_FEATURES | {{"{feature}"}}), --enable {feature})'
+    return f'feature {feature} is not enabled (Engine(features="+{feature}"), --enable {feature})'
 
 
 def illegal_opcode(byte: int, number: int, features: Set[str]) -> str:
@@ -53,6 +53,14 @@ def illegal_opcode(byte: int, number: int, features: Set[str]) -> str:
             name = names.split()[place - first] if names else "it"
             return f'{text}: {name} is of the proposal "{proposal}", which is not supported'
     return text
+
+
+def unknown_operator(name: str) -> str:
+    """That there is no instruction of this name in the text format, and which proposal has one."""
+    for _, _, _, proposal, names in UNSUPPORTED:
+        if name in names.split():
+            return f'unknown operator {name}: it is of the proposal "{proposal}", which is not supported'
+    return f"unknown operator {name}"
 
 
 def needs(code: int) -> str:

@@ -102,7 +102,9 @@ class TokenReader:
         if len(text) > 60:
             text = text[:57] + "..."
         if kind == _WORD or kind == _RESERVED:
-            return self.error(f"unknown operator {text}")
+            from wasmcore.proposals import unknown_operator
+
+            return self.error(unknown_operator(text))
         message = f"unexpected token {text}" if kind else "unexpected token: end of text"
         return self.error(f"{message}, expected {wanted}" if wanted else message)
 
