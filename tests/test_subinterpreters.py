@@ -25,7 +25,7 @@ for use in {uses!r}:
     try:
         exec(use)
     except wasmcore.PluginError as error:
-        print("refused:", error)
+        print("refused:", error, flush=True)
 '''.format(path=sys.path)
 create = interpreters.create
 subinterpreter = create("{kind}") if sys.version_info >= (3, 13) else create(isolated={kind!r} == "isolated")

@@ -82,15 +82,16 @@ class Target(Protocol):
           thread has an activation, records the fault in the thread record and continues at `trap`; else the chained action.
         - `trap`: gives the poll page back if the fault is about it (and then clears `store.withdrawn`), calls the callback `trap` on the
           stack of the fault, then unwinds; or resumes with all registers as they were.
-        - `poll`: the built-in of that name: calls the callback `poll`, then unwinds, or returns with all registers as they were.
+        - `poll`: the built-in of that name: calls the callback `poll`, then unwinds, or returns with all registers as they were. Both
+          call the callback `poll` again as long as the process asks for `attend`.
         - `unwind`: leaves the innermost activation of the current thread; its entry stub returns NULL to Python. Jumped to with a
           Python exception set and the interpreter lock held.
         - `lazy`: jumped to by `lazy_stubs`: saves the arguments, calls the callback `compile`, continues in the compiled code.
         - `thread_exit`: a destructor for a pthread key: frees the thread record it is given.
-        - `ticker`: a C function that a thread of its own runs until `process.ticker_stop`. Every 5 milliseconds it looks at `store` of each
-          thread record; a store that was there at the last look and is not withdrawn becomes so, in both senses. While it looks
-          `process.ticker_scans` is odd. When it finds no store that is not withdrawn for a second, it sets `ticker_asleep`, looks once
-          more a tick later and then waits for another value of `ticker_wakes`.
+        - `ticker`: a C function that a thread of its own runs until `process.ticker_stop`; then it sets `ticker_asleep`. Every 5
+          milliseconds it looks at `store` of each thread record; a store that was there at the last look and is not withdrawn becomes so,
+          in both senses. While it looks `process.ticker_scans` is odd. When it finds no store that is not withdrawn for a second, it sets
+          `ticker_asleep`, looks once more a tick later and then waits for another value of `ticker_wakes`.
         - `installing_NAME` for each of `INSTALLERS`: does for a signal of a fault what this function promises, but leaves `signal_handler`
           on top if it is and the process is `process.pid`: the action becomes the given and the chained one, and what is returned is the
           one given before. Otherwise, and for all other signals, calls the function; and sets `process.handlers_changed` if the signal is

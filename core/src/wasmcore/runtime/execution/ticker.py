@@ -11,6 +11,7 @@ across a fork: threads do not, and Python warns of forks of processes that have 
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import signal
@@ -31,17 +32,19 @@ class Ticker:
         self._started = False
         self._lock = Lock()
         self._record = ProcessRecord.from_address(process.address)
-        os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._in_child)
+        # Before a fork, so that there is nothing to warn of, and no child that was forked while it looks.
+        os.register_at_fork(before=self._stop, after_in_parent=self._after_fork, after_in_child=self._in_child)
+        atexit.register(self._at_exit)
 
     def wake(self) -> None:
         """Let it look after calls from now on; MemoryError if the system gives no thread."""
         with self._lock:
-            self._record.ticker_asleep = 0
             self._started = True
             if not self._thread:
                 self._start()
             else:
                 self._signal()
+            self._record.ticker_asleep = 0
 
     def wake_if_asleep(self) -> None:
         """The same where nobody has done it yet."""
@@ -60,12 +63,13 @@ class Ticker:
         self._record.ticker_wakes = self._record.ticker_wakes + 1 & 0xFFFFFFFF
         platform.wake_futex(process.address + _WAKES)
 
-    def _before_fork(self) -> None:
-        """End it, so that there is nothing to warn of, and no child that was forked while it looks."""
-        if self._thread:
-            self._record.ticker_stop = 1
-            self._signal()
-            platform.join_thread(self._thread)
+    def _stop(self) -> None:
+        """Until somebody enters or polls."""
+        with self._lock:
+            if self._thread:
+                self._record.ticker_stop = 1
+                self._signal()
+                platform.join_thread(self._thread)
 
     def _after_fork(self) -> None:
         """Who is inside of a long call does not enter again."""
@@ -73,8 +77,17 @@ class Ticker:
             self.wake()
 
     def _in_child(self) -> None:
+        """If another thread has started it again before the fork, that is not here."""
+        self._thread.value = 0
+        self._record.ticker_scans = 0
         if self._started:
             self._record.ticker_asleep = 1
+
+    def _at_exit(self) -> None:
+        """A main thread that ends by itself, as Python's may with subinterpreters left, does not end a process that has other threads. But
+        as long as one is inside of a long call, the end of the interpreter needs its turn."""
+        if not process.others_inside():
+            self._stop()
 
 
 _WAKES: Final = ProcessRecord.ticker_wakes.offset

@@ -189,13 +189,16 @@ class ProcessWriter(SignalWriter, TickerWriter):
         a.bind(held)
 
     def _after_callback(self) -> None:
-        """Unwind if it raised; else give the lock back if it was not held."""
+        """Unwind if it raised; else give the lock back if it was not held. Nothing that the process asks for may be left undone: the code
+        may hold the lock for ever."""
         a = self.a
-        unwind, held = a.label(), a.label()
-        a.store_imm(R12, ACTIVATION["host_frame"], 0)
+        answered, again, unwind, held = (a.label() for _ in range(4))
+        a.bind(answered)
         a.jump_if(EQUAL, unwind)
         a.mov(RDI, RAX)
         self.call("Py_DecRef")
+        self.jump_if_asked(again)
+        a.store_imm(R12, ACTIVATION["host_frame"], 0)
         a.test(R15, R15)
         a.jump_if(EQUAL, held)
         self.call("PyEval_SaveThread")
@@ -203,7 +206,12 @@ class ProcessWriter(SignalWriter, TickerWriter):
         a.bind(held)
 
         def write() -> None:
+            a.bind(again)
+            a.load(RDX, R12, ACTIVATION["store"])
+            self.callback("poll", b"K")
+            a.jump(answered)
             a.bind(unwind)
+            a.store_imm(R12, ACTIVATION["host_frame"], 0)
             a.load(RSP, R12, ACTIVATION["stack"])
             a.jump_mem(RSP, 0)
 

@@ -87,6 +87,7 @@ class TickerWriter(StubWriter):
         self._scan()
         a.jump(look)
         a.bind(leave)
+        a.store32_imm(R12, PROCESS["ticker_asleep"], 1)
         a.add_imm(RSP, _FRAME)
         for register in reversed(_KEPT):
             a.pop(register)

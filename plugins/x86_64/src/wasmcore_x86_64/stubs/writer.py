@@ -143,14 +143,18 @@ class StubWriter:
         self.call_variadic("PyObject_CallFunction")
         self.a.test(RAX, RAX)
 
+    def jump_if_asked(self, label: int) -> None:
+        """Go somewhere if the process asks for the callback `attend`; uses rax."""
+        self.a.mov_imm64(RAX, self.host.process)
+        self.a.alu_mem_imm(DIGIT_CMP, 1, RAX, PROCESS["handlers_changed"], 0)
+        self.a.jump_if(NOT_EQUAL, label)
+
     def attend(self, failed: int) -> None:
-        """Call the callback `attend` if the process asks for it; to a label if that raises. C functions' registers are lost."""
+        """Call the callback `attend` until the process does not ask for it; to a label if that raises. C functions' registers are lost."""
         a = self.a
-        asked, back = a.label(), a.label()
-        a.mov_imm64(RAX, self.host.process)
-        a.alu_mem_imm(DIGIT_CMP, 1, RAX, PROCESS["handlers_changed"], 0)
-        a.jump_if(NOT_EQUAL, asked)
-        a.bind(back)
+        look, asked = a.label(), a.label()
+        a.bind(look)
+        self.jump_if_asked(asked)
 
         def write() -> None:
             a.bind(asked)
@@ -158,7 +162,7 @@ class StubWriter:
             a.jump_if(EQUAL, failed)
             a.mov(RDI, RAX)
             self.call("Py_DecRef")
-            a.jump(back)
+            a.jump(look)
 
         self.later(write)
 
