@@ -256,13 +256,16 @@ def test_on_a_small_stack_of_another_thread(run: Callable[..., Any]) -> None:
 def test_results(run: Callable[..., Any]) -> None:
     host = Host()
     exports = run(FRAMES.format(**NUMBERS), **host.functions())
-    for _ in range(3):
+
+    def use() -> None:
         with sweeping_everywhere():
             first, number, second, function, third = exports.results(0)
             last = exports.result(9)
         assert [first.number, number, second.number, third.number, last.number] == [1, 7, 3, 5, 9]
         assert function is exports.take
-    del first, second, third, last
+
+    for _ in range(3):
+        use()
     gc.collect()
     assert not host.alive
 

@@ -206,7 +206,8 @@ def test_every_refusal_of_memory(guard: bool | None, backend: str) -> None:
                 run()
             except MemoryError:
                 errors += 1
-            gc.collect()
+            for _ in range(2):  # native memory that the first one finds in a cycle keeps the rest of the cycle until its end
+                gc.collect()
         assert not refusal.held, number
     assert errors > 5 and any(refused)
     run()

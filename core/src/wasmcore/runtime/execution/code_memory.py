@@ -79,6 +79,8 @@ class CodeMemory:
         for size in self._region_sizes:
             if size < wanted:
                 break
+            if size > self._region_sizes[-1] and not platform.leaves_room(size):
+                continue
             try:
                 start = platform.reserve(size)
             except MemoryError:

@@ -25,6 +25,8 @@ _FAILED: Final = 2**64 - 1
 
 LARGEST_STACK: Final = 64 << 20
 """Of a stack without limit, only so much counts (bytes): the kernel keeps at least twice that free below the main stack."""
+_ROOM: Final = 64 << 20
+"""Bytes of address space that are left where there is little: stacks grow, and one that can not is a crash."""
 _NATIVE_STACK: Final = 256 << 10
 """Bytes of stack of a thread that does not run Python."""
 _MOST_LOOKS: Final = 1000
@@ -65,21 +67,28 @@ def reserve(size: int) -> int:
 
 
 def reserve_most(wanted: int, needed: int) -> tuple[int, int]:
-    """Reserve so many bytes or, where the system refuses that, half of what it would give, but what is needed at least; address and
-    size. MemoryError if there is not even that."""
+    """Reserve so many bytes or, where the system refuses that, less than half of what it would give, so that there is room for the rest
+    of the process, but what is needed at least; address and size. MemoryError if there is not even that."""
     size = wanted
-    while True:
-        try:
-            address = reserve(size)
-        except MemoryError:
-            if size <= needed:
-                raise
-            size = max(round_up(size // 2), needed)
-            continue
-        if size in (wanted, needed):
-            return address, size
-        release(address, size)
-        wanted = size = max(round_up(size // 2), needed)
+    try:
+        return reserve(size), size
+    except MemoryError:
+        if size <= needed:
+            raise
+    while size > needed:
+        size = max(round_up(size // 2), needed)
+        if leaves_room(2 * size):
+            break
+    return reserve(size), size
+
+
+def leaves_room(size: int) -> bool:
+    """Whether the system would give so many bytes of address space and still have some for the rest of the process."""
+    try:
+        release(reserve(size + _ROOM), size + _ROOM)
+    except MemoryError:
+        return False
+    return True
 
 
 def allocate(size: int) -> int:
