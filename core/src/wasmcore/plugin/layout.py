@@ -36,7 +36,7 @@ MEMORY_FIELDS: Final = (
     Field("length", _u64, "length in bytes"),
 )
 TABLE_FIELDS: Final = (
-    Field("base", _u64, "address of element 0; an element is 8 bytes: the address of a funcref record, or an extern handle"),
+    Field("base", _u64, "address of element 0; an element is 8 bytes: the address of a funcref record, or an externref (see `EXTERN_TAG`)"),
     Field("length", _u64, "number of elements"),
 )
 FUNCREF_FIELDS: Final = (
