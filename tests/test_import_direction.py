@@ -15,7 +15,7 @@ CORE = ROOT / "core/src"
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/src/*/__init__.py"))
 
 LAYERS = [
-    {"errors", "types", "stream", "opcodes", "proposals", "_choices", "_features", "_formats"}
+    {"errors", "types", "stream", "opcodes", "proposals", "_arguments", "_features", "_formats"}
     | {"_native", "_named_tuple", "_typing", "_build"},
     {"binary"},
     {"validation"},

@@ -71,6 +71,8 @@ Case = tuple[Callable[[], object], type[Exception], str]
 INSTANCES: list[Case] = [
     (lambda: api.Instance("x.wasm"), TypeError, r"a wasmcore.Module is expected, not str: Instance(Module('x.wasm'))"),
     (lambda: api.Instance(Path("x.wasm")), TypeError, r"a wasmcore.Module is expected, not PosixPath"),
+    (lambda: link("(module)", release_gil=None), TypeError, "release_gil is True or False, not NoneType"),
+    (lambda: link("(module)", wait=1), TypeError, "wait is True or False, not int"),
     (lambda: api.Instance(None), TypeError, "a wasmcore.Module is expected, not NoneType"),
     (lambda: link(LOGS, [print]), TypeError, "imports is a mapping of module names to mappings: {'env': {'log': print}}, not list"),
     (lambda: link(LOGS, link("(module)")), TypeError, "imports is a mapping of module names to mappings"),
@@ -128,6 +130,7 @@ ENGINES: list[Case] = [
     (lambda: api.Engine(features=5), TypeError, "features are names, such as '+threads' or a set of them, not int"),
     (lambda: api.Engine(features=[5]), TypeError, "a feature is a name, not int"),
     (lambda: api.Engine(guard="yes"), TypeError, "guard is True, False or None, not str"),
+    (lambda: api.Engine(signals=None), TypeError, "signals is True or False, not NoneType"),
     (lambda: api.Engine(lazy=2), TypeError, "lazy is True, False or None, not int"),
     (lambda: api.Engine(cache=None), TypeError, "cache is True, False or a folder, not NoneType"),
     (lambda: api.Engine(progress=True), TypeError, "progress is a function, not bool"),

@@ -296,7 +296,7 @@ def test_threads_grow_what_others_write(backend: str) -> None:
 
 
 LITTLE = """
-import resource, sys
+import gc, resource, sys
 import wasmcore
 backend, name = sys.argv[1:]
 engine = wasmcore.Engine(backend, guard=False, cache=False)
@@ -352,8 +352,12 @@ try:
         kept.append(wasmcore.Instance(module))
 except MemoryError as error:
     print("MemoryError", len(kept) > 0)
+# Instances are garbage of the cyclic kind.
+gc.disable()
 del kept
 wasmcore.Memory(1)
+for _ in range(20):
+    wasmcore.Instance(module)
 """
 
 
@@ -364,3 +368,43 @@ def test_little_address_space(name: str, backend: str) -> None:
     assert done.returncode == 0, done.stderr
     first, last = done.stdout.splitlines()
     assert first == "1000000 1 1" and last.startswith("MemoryError")
+
+
+MAPPINGS = """
+import ctypes, gc, sys
+import wasmcore
+from wasmcore.runtime.system import platform
+backend, = sys.argv[1:]
+engine = wasmcore.Engine(backend, lazy=True, cache=False)
+module = wasmcore.Module('''(module (memory (export "m") 1) (table (export "t") 10 100 funcref)
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))''', engine=engine)
+kept = [wasmcore.Instance(module) for _ in range(20)]
+assert kept[0].exports.add(1, 2) == 3
+place = platform.reserve(200_000 * 4096)
+divided = 0
+try:
+    while True:
+        platform.protect(place + 8192 * divided, 4096, platform.READ_ONLY)
+        divided += 1
+except MemoryError:
+    pass
+refused = 0
+for _ in range(10):
+    try:
+        assert wasmcore.Instance(module).exports.add(1, 2) == 3
+    except MemoryError:
+        refused += 1
+    kept.pop()
+    gc.collect()
+platform.release(place, 200_000 * 4096)
+gc.collect()
+assert wasmcore.Instance(module).exports.add(1, 2) == 3 == kept[0].exports.add(1, 2)
+print(divided > 1000, refused > 0)
+"""
+
+
+def test_no_more_mappings(backend: str) -> None:
+    """In a process that has as many mappings as the system lets it have, nothing is lost, and freeing does not fail."""
+    done = subprocess.run([sys.executable, "-c", MAPPINGS, backend], capture_output=True, text=True, timeout=200, env=os.environ)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "True True\n"

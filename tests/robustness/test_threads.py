@@ -36,7 +36,7 @@ def make(backend: str, host: Callable[[int], None] = lambda number: None, **opti
 @pytest.mark.parametrize("release_gil", [False, True])
 def test_other_threads_run_during_a_long_call(signals: bool, release_gil: bool, backend: str) -> None:
     """The call ends because another thread of Python says so."""
-    exports = make(backend, release_gil=release_gil, engine={"signals": None if signals else False})
+    exports = make(backend, release_gil=release_gil, engine={"signals": signals})
     view = exports.memory.view()
     thread = threading.Thread(target=exports.spin)
     thread.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping
 
-from wasmcore._choices import choices
+from wasmcore._arguments import choices
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.system.resources import Unique
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wasmcore._choices import choices
+from wasmcore._arguments import choices
 from wasmcore.opcodes import DEFAULT_FEATURES, FEATURES
 
 

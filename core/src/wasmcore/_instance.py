@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from wasmcore import _registry
-from wasmcore._choices import near
+from wasmcore._arguments import check, near
 from wasmcore._exports import exports_of
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
@@ -63,6 +63,8 @@ class Instance(Unique):
         wait: bool = True,
     ) -> None:
         _check_module(module)
+        check("release_gil", release_gil, isinstance(release_gil, bool), "True or False")
+        check("wait", wait, isinstance(wait, bool), "True or False")
         self.module = module
         link = _Link()
         linked = _linked(module, _Provided(imports, host_options, link))
@@ -113,13 +115,13 @@ class _Provided:
         self._options: Mapping[str, Mapping[str, Any]] = {} if options is None else options
         self._link = link
         self._hosts: dict[str, Mapping[str, tuple[FuncType, Callable[..., Any]]]] = {}
-        _check_mapping(self._imports, "imports", "module names to mappings: {'env': {'log': print}}")
-        _check_mapping(self._options, "host_options", "names of plugins to options: {'wasi': {'args': ['app']}}")
+        _check_mapping("imports", self._imports, "module names to mappings: {'env': {'log': print}}")
+        _check_mapping("host_options", self._options, "names of plugins to options: {'wasi': {'args': ['app']}}")
         for name, given in self._imports.items():
             if not isinstance(given, Instance):
-                _check_mapping(given, f"imports[{name!r}]", "names to values, or an instance")
+                _check_mapping(f"imports[{name!r}]", given, "names to values, or an instance")
         for name, given in self._options.items():
-            _check_mapping(given, f"host_options[{name!r}]", "options to values")
+            _check_mapping(f"host_options[{name!r}]", given, "options to values")
         _registry.check_host_options(self._options)
 
     def find(self, item: Import) -> Any:
@@ -145,9 +147,8 @@ class _Provided:
         return self._hosts[module]
 
 
-def _check_mapping(value: object, name: str, wanted: str) -> None:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{name} is a mapping of {wanted}, not {type(value).__name__}")
+def _check_mapping(name: str, value: object, wanted: str) -> None:
+    check(name, value, isinstance(value, Mapping), f"a mapping of {wanted}")
 
 
 def _linked(module: Module, values: _Provided) -> Linked:

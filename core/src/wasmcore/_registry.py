@@ -11,7 +11,7 @@ import sys
 import warnings
 from threading import RLock
 
-from wasmcore._choices import choices, near
+from wasmcore._arguments import choices, near
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import PluginError

@@ -170,6 +170,9 @@ class Frame(NamedTuple):
 class Trap(WasmcoreError):
     """Execution of WebAssembly code was stopped; `kind` says why, `frames` where, innermost first."""
 
+    detail: str = ""
+    """Of a fault that should not be (`INTERNAL`): what is known of it, for a report."""
+
     def __init__(self, kind: TrapKind, frames: Sequence[Frame] = ()) -> None:
         kind = TrapKind(kind)
         super().__init__(kind.text)
@@ -182,6 +185,6 @@ class Trap(WasmcoreError):
         return tuple(self._frames)
 
     def __str__(self) -> str:
-        lines = [self.kind.text]
+        lines = [f"{self.kind.text} ({self.detail})" if self.detail else self.kind.text]
         lines.extend(f"  at {frame}" for frame in self.frames)
         return "\n".join(lines)

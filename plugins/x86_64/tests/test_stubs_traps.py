@@ -153,6 +153,12 @@ def test_memory(world: World) -> None:
     assert kind_of(lambda: byte(1 << 60)) is TrapKind.INTERNAL
 
 
+def test_a_fault_that_should_not_be_says_what_is_known_of_it(world: World) -> None:
+    with pytest.raises(Trap, match=r"^fault in generated code \(signal 11, pc 0x\w+, address 0x10, code offset .*, trap sites") as raised:
+        world.function((I64,), (I32,), load)(16)
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+
+
 def test_backtrace(world: World) -> None:
     inner = world.function((), (), undefined(TrapKind.UNREACHABLE), name="inner")
     middle = world.function((), (), forward, (funcref_of(inner),), name="middle")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 import wasmcore
-from wasmcore._choices import choices
+from wasmcore._arguments import choices
 from wasmcore.cli.options import ENABLE, RUN_OPTIONS, RunRequest
 from wasmcore.cli.report import FAILED, UsageError, exit_code, naming, read_module, say, say_if_plain
 

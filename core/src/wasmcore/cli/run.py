@@ -114,7 +114,7 @@ def enabled_features(enable: Sequence[str], disable: Sequence[str] = ()) -> froz
     """The default features with those of `--enable` and without those of `--disable`; UsageError for what is none."""
     for name in (*enable, *disable):
         if name not in FEATURES:
-            from wasmcore._choices import choices
+            from wasmcore._arguments import choices
 
             raise UsageError(f"no feature {name!r}; {choices(name, FEATURES)}")
     return DEFAULT_FEATURES.union(enable).difference(disable)

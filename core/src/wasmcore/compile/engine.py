@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 
 from wasmcore import _registry
+from wasmcore._arguments import check, choices
 from wasmcore._build import COMPILED
-from wasmcore._choices import choices
 from wasmcore._features import features_of
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import PluginError
@@ -65,13 +65,14 @@ class Engine:
         cache: bool | str | os.PathLike[str] = True,
         executor: Executor | None = None,
     ) -> None:
-        _check("a backend", backend, isinstance(backend, str), "a name, such as 'singlepass'")
-        _check("lazy", lazy, lazy is None or isinstance(lazy, bool), "True, False or None")
-        _check("options", options, options is None or isinstance(options, Mapping), "a mapping of names to values: {'level': 'O3'}")
-        _check("guard", guard, guard is None or isinstance(guard, bool), "True, False or None")
-        _check("progress", progress, progress is None or callable(progress), "a function")
-        _check("cache", cache, isinstance(cache, (bool, str, os.PathLike)), "True, False or a folder")
-        _check("executor", executor, executor is None or hasattr(executor, "submit"), "a concurrent.futures.Executor")
+        check("a backend", backend, isinstance(backend, str), "a name, such as 'singlepass'")
+        check("lazy", lazy, lazy is None or isinstance(lazy, bool), "True, False or None")
+        check("options", options, options is None or isinstance(options, Mapping), "a mapping of names to values: {'level': 'O3'}")
+        check("guard", guard, guard is None or isinstance(guard, bool), "True, False or None")
+        check("signals", signals, isinstance(signals, bool), "True or False")
+        check("progress", progress, progress is None or callable(progress), "a function")
+        check("cache", cache, isinstance(cache, (bool, str, os.PathLike)), "True, False or a folder")
+        check("executor", executor, executor is None or hasattr(executor, "submit"), "a concurrent.futures.Executor")
         if guard and not signals:
             raise ValueError("memories can not be guarded without signals")
         self.guard = guard if signals else False
@@ -137,12 +138,6 @@ class Engine:
 
 def _again(backend: str, arguments: dict[str, Any]) -> Engine:
     return Engine(backend, **arguments)
-
-
-def _check(name: str, value: object, right: bool, wanted: str) -> None:
-    """TypeError for an argument that would fail later, or far from here."""
-    if not right:
-        raise TypeError(f"{name} is {wanted}, not {type(value).__name__}")
 
 
 def _checked_options(backend: Backend, options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

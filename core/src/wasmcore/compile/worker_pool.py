@@ -12,7 +12,8 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import BrokenExecutor, Executor, Future
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from struct import Struct
 from threading import Thread
 from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
@@ -73,10 +74,11 @@ class WorkerPool(Executor):
         self.shutdown()
 
     def _cancel(self) -> None:
-        while not self._jobs.empty():
-            job = self._jobs.get()
-            if job is not None:
-                job[0].cancel()
+        with suppress(Empty):
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None:
+                    job[0].cancel()
 
     def _serve(self) -> None:
         """Pass jobs to one process; runs in a thread."""

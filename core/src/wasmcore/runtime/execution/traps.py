@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
+from signal import SIGSEGV
 from weakref import ref
 
 from wasmcore._typing import Any, Final, Protocol, overload
@@ -17,6 +18,8 @@ from wasmcore.runtime.system.locks import Lock
 
 MAXIMUM_FRAMES: Final = 100
 """A backtrace shows so many of the innermost calls."""
+_NEAR: Final = 64
+"""Bytes around the pc in which a report looks for trap sites."""
 _Frame: Final = ctypes.c_uint64 * 2
 """The caller's frame pointer, and the address to return to."""
 
@@ -207,7 +210,10 @@ def trap(thread: int, pc: int, address: int, frame: int) -> None:
     if store is not None and store.is_poll_address(address):
         _interrupted(store)
         return
-    raise Trap(_kind(pc, address), backtrace(thread, pc, frame))
+    trap = Trap(_kind(pc, address), backtrace(thread, pc, frame))
+    if trap.kind is TrapKind.INTERNAL:
+        trap.detail = _about_fault(ThreadRecord.from_address(thread).trap_signal, pc, address)
+    raise trap
 
 
 def poll(store: int) -> None:
@@ -242,3 +248,17 @@ def _kind(pc: int, address: int) -> TrapKind:
         if kind is not None:
             return kind
     return TrapKind.INTERNAL if _reservations.find(address) is None else TrapKind.MEMORY_OUT_OF_BOUNDS
+
+
+def _about_fault(signal: int, pc: int, address: int) -> str:
+    """What a report about a fault that no table knows has to say."""
+    said = [f"signal {signal}", f"pc {pc:#x}", f"address {address:#x}"]
+    found = find_code(pc)
+    if found is not None:
+        start, owner = found
+        offset = pc - start
+        near = [at - offset for at in range(max(0, offset - _NEAR), offset + _NEAR) if owner.trap_kind(at) is not None]
+        said.append(f"code offset {offset:#x}, trap sites near it: {', '.join([f'{at:+}' for at in near]) or 'none'}")
+    if address != pc or signal != SIGSEGV:
+        said.append(f"instruction {ctypes.string_at(pc, min(8, -pc % platform.PAGE_SIZE or 8)).hex()}")
+    return ", ".join(said)

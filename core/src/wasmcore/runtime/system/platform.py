@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gc
 import os
 import sys
 from collections.abc import Iterable
@@ -68,17 +69,19 @@ def reserve(size: int) -> int:
 
 def reserve_most(wanted: int, needed: int) -> tuple[int, int]:
     """Reserve so many bytes or, where the system refuses that, less than half of what it would give, so that there is room for the rest
-    of the process, but what is needed at least; address and size. MemoryError if there is not even that."""
+    of the process, but what is needed at least; address and size. MemoryError if there is not even that, garbage collected or not."""
     size = wanted
-    try:
-        return reserve(size), size
-    except MemoryError:
-        if size <= needed:
-            raise
-    while size > needed:
-        size = max(round_up(size // 2), needed)
-        if leaves_room(2 * size):
-            break
+    while True:
+        try:
+            return reserve(size), size
+        except MemoryError:
+            if size <= needed:
+                break
+        while size > needed:
+            size = max(round_up(size // 2), needed)
+            if leaves_room(2 * size):
+                break
+    gc.collect()
     return reserve(size), size
 
 
@@ -150,16 +153,19 @@ def bytes_at(address: int, size: int) -> memoryview:
 
 
 def discard(address: int, size: int) -> None:
-    """Give the memory of whole pages back, keeping the address space, which nothing may touch any more."""
-    protect(address, size, NO_ACCESS)
+    """Give the memory of whole pages back, keeping the address space, which nothing may touch any more. It can not fail: where a process
+    has so many mappings that none can be divided, the pages can still be touched, and are zero."""
+    _mprotect(address, size, NO_ACCESS)
     _madvise(address, size, _MADV_DONTNEED)
 
 
 def release(address: int, size: int) -> None:
-    """Give memory and address space back."""
+    """Give memory and address space back; only the memory where a process has so many mappings that none can be divided."""
     if _munmap(address, size):
         error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+        if error != errno.ENOMEM:
+            raise OSError(error, os.strerror(error))
+        discard(address, size)
 
 
 class Refusal:

@@ -1,4 +1,4 @@
-"""What error messages say of a name that does not exist."""
+"""What error messages say of wrong arguments: values of other types, and names that do not exist."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from wasmcore._typing import Final
 _SHOWN: Final = 20
 _COMPARED: Final = 1000
 """Names beyond are not looked at: comparing takes its time."""
+
+
+def check(name: str, value: object, right: bool, wanted: str) -> None:
+    """TypeError for an argument that would fail later, or far from here."""
+    if not right:
+        raise TypeError(f"{name} is {wanted}, not {type(value).__name__}")
 
 
 def near(name: object, known: Iterable[str]) -> str | None:
