@@ -376,10 +376,10 @@ import wasmcore
 from wasmcore.runtime.system import platform
 backend, = sys.argv[1:]
 engine = wasmcore.Engine(backend, lazy=True, cache=False)
-module = wasmcore.Module('''(module (memory (export "m") 1) (table (export "t") 10 100 funcref)
-  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))''', engine=engine)
-kept = [wasmcore.Instance(module) for _ in range(20)]
-assert kept[0].exports.add(1, 2) == 3
+text = '''(module (memory (export "m") 1) (table (export "t") 10 100 funcref)
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'''
+kept = [wasmcore.Instance(wasmcore.Module(text, engine=engine)) for _ in range(30)]
+assert all(instance.exports.add(1, 2) == 3 for instance in kept)
 place = platform.reserve(200_000 * 4096)
 divided = 0
 try:
@@ -391,14 +391,14 @@ except MemoryError:
 refused = 0
 for _ in range(10):
     try:
-        assert wasmcore.Instance(module).exports.add(1, 2) == 3
+        assert wasmcore.Instance(wasmcore.Module(text, engine=engine)).exports.add(1, 2) == 3
     except MemoryError:
         refused += 1
-    kept.pop()
+    kept.pop(len(kept) // 2)
     gc.collect()
 platform.release(place, 200_000 * 4096)
 gc.collect()
-assert wasmcore.Instance(module).exports.add(1, 2) == 3 == kept[0].exports.add(1, 2)
+assert wasmcore.Instance(wasmcore.Module(text, engine=engine)).exports.add(1, 2) == 3 == kept[0].exports.add(1, 2)
 print(divided > 1000, refused > 0)
 """
 
