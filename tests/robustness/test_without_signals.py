@@ -190,7 +190,7 @@ def test_signals_do_not_work(before: str, backend: str) -> None:
 
 
 @pytest.mark.parametrize("lazy", [True, False])
-@pytest.mark.parametrize("room", [3 << 30, 640 << 20])
+@pytest.mark.parametrize("room", [3 << 30, 640 << 20, 440 << 20, 200 << 20])
 def test_little_address_space(room: int, lazy: bool, backend: str) -> None:
     """No memory can be guarded, and code gets smaller regions: modules are compiled for that, again if they were already."""
     if room < 1 << 30 and not wasmcore.backends()[backend].lazy:
