@@ -1,4 +1,4 @@
-"""Faults at every place in turn."""
+"""Faults, and whatever else may come in between, at every place in turn."""
 
 from __future__ import annotations
 
@@ -10,28 +10,45 @@ from typing import Any
 
 def interrupted(number: int, action: Callable[[], Any]) -> bool:
     """Run with a KeyboardInterrupt at the n-th bytecode; whether there are so many."""
+
+    def happen() -> None:
+        raise KeyboardInterrupt
+
+    gc.disable()  # what is raised in a finalizer gets lost
+    try:
+        return between(number, happen, action)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        gc.enable()
+
+
+def between(number: int, happen: Callable[[], Any], action: Callable[[], Any], within: tuple[str, ...] = ("",)) -> bool:
+    """Run, and call `happen` before the n-th bytecode of functions in files whose path has one of these parts; whether there are so many.
+
+    What happens is what a signal handler may do, and a finalizer, which the collector may run at any bytecode.
+    """
     seen = 0
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
         nonlocal seen
+        if event == "call" and not any(part in frame.f_code.co_filename for part in within):
+            return None
         frame.f_trace_opcodes = True
         seen += event == "opcode"
         if event == "opcode" and seen == number:
-            raise KeyboardInterrupt
+            sys.settrace(None)
+            happen()
         return trace
 
     before = sys.gettrace()
-    gc.disable()  # what is raised in a finalizer gets lost
     _prepare()
     sys.settrace(trace)
     try:
         action()
-    except KeyboardInterrupt:
-        return True
     finally:
         sys.settrace(before)
-        gc.enable()
-    return False
+    return seen >= number
 
 
 def _prepare() -> None:

@@ -60,21 +60,21 @@ def test_freed_pages_are_used_again() -> None:
     for block in blocks:
         block.free()
         block.free()
-    assert all(end - start == 1 << 20 for start, end in memory._free)
+    assert all(end - start == 1 << 20 for start, end in memory.free_extents())
 
 
 def test_blocks_go_with_their_last_reference() -> None:
     memory = CodeMemory((1 << 20,), None)
     block = memory.allocate(b"\xc3")
     del block
-    assert memory._free[0][1] - memory._free[0][0] == 1 << 20
+    assert [end - start for start, end in memory.free_extents()][0] == 1 << 20
 
 
 def test_a_failed_allocation_leaves_nothing() -> None:
     memory = CodeMemory((1 << 20,), None)
     with pytest.raises(ZeroDivisionError):
         memory.allocate_at(1, lambda address: bytes(1 // 0))
-    assert memory._free[0][1] - memory._free[0][0] == 1 << 20
+    assert [end - start for start, end in memory.free_extents()][0] == 1 << 20
     with pytest.raises(MemoryError):
         memory.allocate(bytes((1 << 20) + 1))
 
@@ -249,15 +249,15 @@ class Owner:
 
 
 def test_address_ranges() -> None:
-    owners = {start: Owner() for start in range(1 << 60, (1 << 60) + 5000, 100)}
+    owners = {start: Owner() for start in range(1 << 60, (1 << 60) + 50 * 4 * platform.PAGE_SIZE, 4 * platform.PAGE_SIZE)}
     shuffled = list(owners)
     random.Random(2).shuffle(shuffled)
     for start in shuffled:
-        traps.register(start, start + 60, owners[start])
+        traps.register(start, start + 3 * platform.PAGE_SIZE - 4, owners[start])
     for start, owner in owners.items():
-        for offset in (0, 30, 59):
+        for offset in (0, 30, platform.PAGE_SIZE, 3 * platform.PAGE_SIZE - 5):
             assert traps.find_code(start + offset) == (start, owner)
-        assert traps.find_code(start + 60) is None
+        assert traps.find_code(start + 3 * platform.PAGE_SIZE - 4) is None
     for start in shuffled:
         traps.unregister(start)
         assert traps.find_code(start) is None
@@ -342,15 +342,15 @@ def test_locks_are_free_after_an_exception_wherever_handlers_of_signals_run() ->
 
 
 def test_ranges_of_code_on_many_threads() -> None:
-    ranges = traps._Ranges()
+    ranges = traps._Ranges(3)
     failures: list[BaseException] = []
 
     def work(number: int) -> None:
         try:
             for step in range(1_000):
-                start = 1_000 * number + 10 * (step % 100)
-                ranges.add(start, start + 10, step)
-                assert ranges.find(start + 9) == (start, step)
+                start = 2_000 * number + 20 * (step % 100)
+                ranges.add(start, start + 20, step)
+                assert ranges.find(start) == ranges.find(start + 10) == ranges.find(start + 19) == (start, step)
                 ranges.remove(start)
         except BaseException as error:
             failures.append(error)
@@ -366,5 +366,5 @@ def test_ranges_of_code_on_many_threads() -> None:
     finally:
         sys.setswitchinterval(before)
     assert not failures
-    assert not ranges._starts
-    assert not ranges._found
+    assert not ranges._beginning
+    assert not ranges._covering

@@ -23,22 +23,26 @@ _INSIDE: Final = 1 << 48
 _CONCRETE_END: Final = HEAP_CONCRETE << 3
 
 
-def canonical_types(types: tuple[SubType, ...], table: dict[GroupKey, int]) -> tuple[int, ...]:
+def canonical_types(types: tuple[SubType, ...], table: dict[GroupKey, int], known: dict[GroupKey, int] | None = None) -> tuple[int, ...]:
     """A number for each type of a module: types have equal numbers exactly when they are the same type.
 
-    That holds among all modules for which the same `table` is used, to which the groups not seen before are added; it is empty at first.
-    Numbers count from 0, without gaps. Time and memory are linear in the size of the types. Not safe to call for one table in several
-    threads at once.
+    That holds among all modules for which the same `table` is used, to which the groups not seen before are added; it is empty at first,
+    and what is in `known` counts as if it was in it. Numbers count from 0, without gaps. Time and memory are linear in the size of the
+    types. Not safe to call for one table in several threads at once.
     """
+    if known is None:
+        known = {}
     numbers: list[int] = []
     count = len(types)
     while len(numbers) < count:
         first = len(numbers)
         size = types[first].group_size
         key = tuple([_key(item, first, numbers) for item in types[first : first + size]])
-        number = table.get(key, -1)
+        number = known.get(key, -1)
         if number < 0:
-            number = table.get(_NEXT, 0)
+            number = table.get(key, -1)
+        if number < 0:
+            number = table.get(_NEXT, known.get(_NEXT, 0))
             table[key] = number
             table[_NEXT] = number + size
         numbers.extend(range(number, number + size))

@@ -119,9 +119,10 @@ class ModuleCode:
                     compiled = with_room(self._compile_one, self._first + number)
                 except NotCompiledError as error:
                     raise self._explained(error) from None
-                self._load(compiled)
-                if self._saved is not None:
-                    self._saved.add(compiled)
+                if not self._compiled[number]:  # by a signal handler in between
+                    self._load(compiled)
+                    if self._saved is not None:
+                        self._saved.add(compiled)
             return self.entries[number]
 
     def _compile_one(self, index: int) -> CompiledCode:

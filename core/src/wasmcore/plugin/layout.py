@@ -102,7 +102,7 @@ ACTIVATION_FIELDS: Final = (
 PROCESS_FIELDS: Final = (
     Field("thread_count", _u64, "how many thread records have ever been used"),
     Field("threads", _u64, "address of the array of thread records"),
-    Field("code_count", _u64, "how many code regions there are"),
+    Field("code_count", _u64, "how many code regions to look at; those that are not in use are empty"),
     Field("unwind", _u64, "address of the stub that leaves the innermost activation with NULL"),
     Field("handlers_changed", _u32, "1 when somebody has installed a handler for a fault since"),
     Field("ticker_asleep", _u32, "1 when the ticker has to be started or woken"),

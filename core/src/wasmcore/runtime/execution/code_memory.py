@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Callable
+from contextlib import suppress
 
 from wasmcore._typing import Final
 from wasmcore.runtime.execution.threads import process
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.locks import Lock
+from wasmcore.runtime.system.locks import Lock, is_mine
 from wasmcore.runtime.system.resources import Resource
 
 REGION_SIZES: Final = (1 << 30, 1 << 28, 1 << 26, 1 << 24)
@@ -39,7 +40,9 @@ class CodeMemory:
         self._region_sizes = region_sizes
         self._publish = publish
         self._free: list[tuple[int, int]] = []
-        """(start, end) of free extents, ascending."""
+        """(start, end) of free extents, ascending; only for who takes one."""
+        self._returned: list[tuple[int, int]] = []
+        """Those that are not yet among them: a finalizer, which gives one back, may come in between the bytecodes of who takes one."""
         self._lock = Lock()
 
     def allocate(self, code: bytes) -> CodeBlock:
@@ -62,18 +65,35 @@ class CodeMemory:
         return CodeBlock(self, address, size)
 
     def _take(self, size: int) -> int:
+        if is_mine(self._lock):  # a finalizer or a signal handler, in between what follows
+            return self._divide(self._returned_extent(size) or self._new_region(size), size)
         with self._lock:
+            self._settle()
             for at, (start, end) in enumerate(self._free):
                 if end - start >= size:
-                    if end - start == size:
-                        del self._free[at]
-                    else:
-                        self._free[at] = (start + size, end)
-                    return start
-            start, end = self._new_region(size)
-            if end - start > size:
-                insort(self._free, (start + size, end))
-            return start
+                    return self._divide(self._free.pop(at), size)
+            return self._divide(self._new_region(size), size)
+
+    def _divide(self, extent: tuple[int, int], size: int) -> int:
+        """The start of an extent that is nobody's, the rest of which becomes free."""
+        start, end = extent
+        if end - start > size:
+            self._returned.append((start + size, end))
+        return start
+
+    def _returned_extent(self, size: int) -> tuple[int, int] | None:
+        """One that is large enough, which is nobody's from now on."""
+        for _ in range(len(self._returned)):
+            extent = self._next_returned()
+            if extent is None or extent[1] - extent[0] >= size:
+                return extent
+            self._returned.append(extent)
+        return None
+
+    def _next_returned(self) -> tuple[int, int] | None:
+        with suppress(IndexError):
+            return self._returned.pop(0)
+        return None
 
     def _new_region(self, wanted: int) -> tuple[int, int]:
         for size in self._region_sizes:
@@ -92,16 +112,28 @@ class CodeMemory:
 
     def _give_back(self, address: int, size: int) -> None:
         platform.discard(address, size)
+        self._returned.append((address, address + size))
+
+    def _settle(self) -> None:
+        while (extent := self._next_returned()) is not None:
+            self._merge(*extent)
+
+    def _merge(self, start: int, end: int) -> None:
+        """Make an extent that is nobody's one of the free ones."""
+        free = self._free
+        at = bisect_left(free, (start, end))
+        if at < len(free) and free[at][0] == end:
+            end = free.pop(at)[1]
+        if at and free[at - 1][1] == start:
+            at -= 1
+            start = free.pop(at)[0]
+        free.insert(at, (start, end))
+
+    def free_extents(self) -> list[tuple[int, int]]:
+        """(start, end) of all that is free in its regions, ascending."""
         with self._lock:
-            free = self._free
-            end = address + size
-            at = bisect_left(free, (address, end))
-            if at < len(free) and free[at][0] == end:
-                end = free.pop(at)[1]
-            if at and free[at - 1][1] == address:
-                at -= 1
-                address = free.pop(at)[0]
-            free.insert(at, (address, end))
+            self._settle()
+            return list(self._free)
 
 
 wasm_code: Final = CodeMemory(REGION_SIZES, process.add_code_region)

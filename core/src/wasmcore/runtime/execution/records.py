@@ -14,6 +14,7 @@ from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.resources import Resource
 
 if TYPE_CHECKING:
+    from wasmcore.runtime.execution.store import Store
     from wasmcore.runtime.execution.stubs import Machine
     from wasmcore.runtime.objects.group import Group
     from wasmcore.types import FuncType
@@ -41,14 +42,23 @@ class ContextBlock(Resource):
         """Let a context in this memory know its store, whichever it is."""
         self._contexts.append(context)
         with contexts_lock:
-            self._group.store.adopt(context)
+            self._with_store(lambda store: store.adopt(context))
 
     def _free(self) -> None:
         with contexts_lock:
-            store = self._group.store
-            for context in self._contexts:
-                store.disown(context)
+            self._with_store(self._leave)
             platform.release(self.address, self._size)
+
+    def _leave(self, store: Store) -> None:
+        for context in self._contexts:
+            store.disown(context)
+
+    def _with_store(self, action: Callable[[Store], object]) -> None:
+        """Call it with the store; again if the group has got another one meanwhile, through what came in between."""
+        store = None
+        while store is not self._group.store:
+            store = self._group.store
+            action(store)
 
 
 def write_host_function(

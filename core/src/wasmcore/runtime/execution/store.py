@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count, repeat
-from operator import attrgetter
+from operator import attrgetter, is_not
 from time import monotonic
 from weakref import WeakValueDictionary
 
-from wasmcore._typing import Final
+from wasmcore._typing import Any, Final
 from wasmcore.plugin.layout import OVERFLOW_OFFSET, OVERFLOW_SLOT, OVERFLOW_SLOTS, POLL_OFFSET, STORE_SIZE
 from wasmcore.runtime.execution.threads import StoreRecord, process
 from wasmcore.runtime.execution.ticker import wait_for_scan
@@ -37,7 +36,7 @@ contexts_lock: Final = Lock()
 class Store(Resource):
     """A store record, its poll page and its overflow area. Freed with the last reference; contexts do not keep it alive."""
 
-    __slots__ = ("_contexts", "_interrupt", "_looked", "_polls", "_record", "_request", "address", "number", "waits")
+    __slots__ = ("_contexts", "_edition", "_interrupt", "_looked", "_polls", "_record", "_request", "address", "number", "queue", "waits")
 
     def __init__(self) -> None:
         self.address = platform.allocate(STORE_SIZE)
@@ -49,10 +48,14 @@ class Store(Resource):
         self._polls = self._record.polls = FIRST_POLLS
         self._looked = monotonic()
         self._contexts: set[int] = set()
+        self._edition = object()
+        """Another one whenever they have changed."""
         self._interrupt: BaseException | None = None
         self._request: Callable[[], object] | None = None
         self.waits = True
         """Whether threads wait while another one is inside."""
+        self.queue: list[Any] = []
+        """Who waits to get in (`turns`)."""
         _by_address[self.address] = self
         _by_number[self.number] = self
 
@@ -76,28 +79,30 @@ class Store(Resource):
     def adopt(self, context: int) -> None:
         """Write the store's address into a context, now and whenever stores are merged, until `disown`. Both with `contexts_lock`."""
         self._contexts.add(context)
+        self._edition = object()
         ctypes.c_uint64.from_address(context).value = self.address
 
     def disown(self, context: int) -> None:
         """The memory of a context is about to go."""
         self._contexts.discard(context)
+        self._edition = object()
 
-    def merge(self, other: Store) -> bool:
-        """Take over all contexts of another store, at once; False where a thread is inside of it. Call it with `contexts_lock`."""
-        at_rest = map(attrgetter("activation"), (other._record,))
-        cells = map(ctypes.c_uint64.from_address, other._contexts)
-        collects = gc.isenabled()
-        gc.disable()  # a finalizer could give back one of the contexts
-        try:
-            merged = platform.at_once(at_rest, map(setattr, cells, repeat("value"), repeat(self.address)))
-        finally:
-            if collects:
-                gc.enable()
-        if merged:
-            self.waits = self.waits and other.waits
-            self._contexts |= other._contexts
-            other._contexts = set()
-        return merged
+    def merge(self, other: Store, before: Iterable[Any] = (), behind: Iterable[Any] = ()) -> bool:
+        """Take over all contexts of another store, at once, between further steps (as for `platform.at_once`); False where one of those
+        before refuses, or a thread is inside. Call it with `contexts_lock`."""
+        while True:
+            edition = other._edition
+            contexts = list(other._contexts)
+            cells = [ctypes.c_uint64.from_address(context) for context in contexts]
+            refused = map(attrgetter("activation"), (other._record,))
+            changed = map(is_not, map(attrgetter("_edition"), (other,)), (edition,))
+            told = map(setattr, cells, repeat("value"), repeat(self.address))
+            if platform.at_once(before, refused, changed, told, map(self._contexts.add, contexts), behind):
+                self._edition = object()
+                self.waits = self.waits and other.waits
+                return True
+            if other._edition is edition:
+                return False
 
     def share_objects(self, recent: int, settled: int, room: int) -> None:
         """Tell stubs where the objects are that code of the store holds: addresses of two dictionaries, which the caller keeps alive."""
@@ -196,6 +201,8 @@ def _after_fork() -> None:
     """Other threads are gone, so nobody is inside of the stores they had entered."""
     for store in list(_by_address.values()):
         record = store._record
+        record.waiter = 0
+        store.queue.clear()
         if record.activation and not process.is_current(record.thread):
             record.activation = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final, Protocol
 from wasmcore.errors import PluginError, Trap, TrapKind
@@ -88,13 +89,13 @@ class Trampoline(Resource):
 
     __slots__ = ("_batch", "_number", "method", "name", "type")
 
-    def __init__(self, batch: _TrampolineBatch, funcref: int, entry: int, name: str, doc: str, func_type: FuncType) -> None:
+    def __init__(self, batch: _TrampolineBatch, number: int, funcref: int, entry: int, name: str, doc: str, func_type: FuncType) -> None:
         self.name = name
         self.type = func_type
         self._batch = batch
-        self._number = batch.free.pop()
+        self._number = number
         super().__init__()
-        address = batch.point(self._number, funcref, entry)
+        address = batch.point(number, funcref, entry)
         self.method = MethodDef(_c_string(name), address, _METH_FASTCALL, _c_string(doc))
 
     def _free(self) -> None:
@@ -263,14 +264,18 @@ class Machine:
         """
         entry = self.entry(func_type, release_gil)
         text = f"{name}({_parameters(func_type)})\n--\n\n{doc}"
-        with self._lock:
-            batch = next((batch for batch in self._batches if batch.free), None)
-            if batch is None:
-                batch = _TrampolineBatch(self.target)
-                self._batches.append(batch)
-            trampoline = Trampoline(batch, funcref, entry, name, text, func_type)
+        trampoline = Trampoline(*self._free_trampoline(), funcref, entry, name, text, func_type)
         owner._trampoline = trampoline
         return _new_builtin(trampoline.method, owner, None)
+
+    def _free_trampoline(self) -> tuple[_TrampolineBatch, int]:
+        """A batch, and the number of a trampoline of it that is nobody's from now on."""
+        while True:
+            for batch in self._batches:
+                if batch.free:
+                    with suppress(IndexError):  # somebody was faster
+                        return batch, batch.free.pop()
+            self._batches.append(_TrampolineBatch(self.target))
 
 
 def _parameters(func_type: FuncType) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from itertools import count
 from threading import local as thread_local
 
 from wasmcore._typing import Any, Final
@@ -51,10 +52,12 @@ class Process:
         self._record = ProcessRecord.from_address(self.address)
         self._record.threads = self.threads
         self._record.thread_count = 1
+        self._record.code_count = CODE_REGIONS
         self._record.pid = os.getpid()
         self._exit_key: int | None = None
         self.attend: Callable[[], None] = lambda: None
         """The callback of this name, which the machine sets."""
+        self._region_numbers = count()
         self._current = thread_local()
         self._lock = Lock()
         os.register_at_fork(after_in_child=self._after_fork)
@@ -66,14 +69,12 @@ class Process:
 
     def add_code_region(self, start: int, size: int) -> None:
         """From now on, a fault in this range is a trap; MemoryError when there are too many."""
-        with self._lock:
-            count = self._record.code_count
-            if count == CODE_REGIONS:
-                raise MemoryError(f"more than {CODE_REGIONS} regions of machine code")
-            region = (ctypes.c_uint64 * 2).from_address(self.address + CODE_REGIONS_OFFSET + 16 * count)
-            region[0] = start
-            region[1] = size
-            self._record.code_count = count + 1
+        number = next(self._region_numbers)
+        if number >= CODE_REGIONS:
+            raise MemoryError(f"more than {CODE_REGIONS} regions of machine code")
+        region = (ctypes.c_uint64 * 2).from_address(self.address + CODE_REGIONS_OFFSET + 16 * number)
+        region[0] = start
+        region[1] = size
 
     def current_thread(self, pointer: int) -> int:
         """Address of the record of the current thread, whose thread pointer this is."""
@@ -110,9 +111,9 @@ class Process:
 
     def _find_record(self, pointer: int) -> int:
         """The record with this thread pointer, else a free one."""
-        count: int = self._record.thread_count
+        used: int = self._record.thread_count
         free = 0
-        for address in range(self.threads + THREAD_SIZE, self.threads + THREAD_SIZE * count, THREAD_SIZE):
+        for address in range(self.threads + THREAD_SIZE, self.threads + THREAD_SIZE * used, THREAD_SIZE):
             found = ThreadRecord.from_address(address).pointer
             if found == pointer:
                 return address
@@ -120,10 +121,10 @@ class Process:
                 free = address
         if free:
             return free
-        if count == MAXIMUM_THREADS:
+        if used == MAXIMUM_THREADS:
             raise MemoryError(f"more than {MAXIMUM_THREADS - 1} threads run WebAssembly code")
-        self._record.thread_count = count + 1
-        return self.threads + THREAD_SIZE * count
+        self._record.thread_count = used + 1
+        return self.threads + THREAD_SIZE * used
 
     def _after_fork(self) -> None:
         """Only the thread that forked is left."""

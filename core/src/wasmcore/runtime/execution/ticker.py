@@ -19,7 +19,7 @@ import signal
 from wasmcore._typing import Final
 from wasmcore.runtime.execution.threads import ProcessRecord, process
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.locks import Lock
+from wasmcore.runtime.system.locks import Lock, is_mine
 
 
 class Ticker:
@@ -38,6 +38,8 @@ class Ticker:
 
     def wake(self) -> None:
         """Let it look after calls from now on; MemoryError if the system gives no thread."""
+        if is_mine(self._lock):  # this thread is doing it, and a handler of a signal has come in between
+            return
         with self._lock:
             self._started = True
             if not self._thread:

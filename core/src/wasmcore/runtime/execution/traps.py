@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from signal import SIGSEGV
 from weakref import ref
@@ -14,7 +13,6 @@ from wasmcore.runtime.execution import store as stores
 from wasmcore.runtime.execution.host_errors import traceback_entry
 from wasmcore.runtime.execution.threads import ActivationRecord, ThreadRecord, process
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.locks import Lock
 
 MAXIMUM_FRAMES: Final = 100
 """A backtrace shows so many of the innermost calls."""
@@ -42,43 +40,54 @@ class CodeOwner(Protocol):
 
 
 class _Ranges:
-    """Address ranges that do not overlap, each with something. Safe to use from several threads."""
+    """Address ranges that do not overlap, each with something, found by the unit of `2**shift` bytes that an address is in; no two of them
+    begin in one unit.
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._starts: list[int] = []
-        self._found: dict[int, tuple[int, Any]] = {}
+    Whatever comes between two bytecodes (another thread, a finalizer, a handler of a signal) finds what is there: each step is one of a
+    dictionary.
+    """
+
+    def __init__(self, shift: int) -> None:
+        self._shift = shift
+        self._beginning: dict[int, tuple[int, int, Any]] = {}
+        """(start, end, what) by the unit that the start is in."""
+        self._covering: dict[int, tuple[int, int, Any]] = {}
+        """The same by the other units."""
 
     def add(self, start: int, end: int, what: Any) -> None:
-        with self._lock:
-            self._found[start] = end, what
-            insort(self._starts, start)
+        found = start, end, what
+        self._beginning[start >> self._shift] = found
+        self._covering.update(dict.fromkeys(self._others(start, end), found))
+
+    def _others(self, start: int, end: int) -> range:
+        return range((start >> self._shift) + 1, (end - 1 >> self._shift) + 1)
 
     def remove(self, start: int) -> None:
         """Of one that was not added, or not wholly, since that was broken off: nothing, or the rest."""
-        with self._lock:
-            at = bisect_left(self._starts, start)
-            if self._starts[at : at + 1] == [start]:
-                del self._starts[at]
-            self._found.pop(start, None)
+        found = self._beginning.get(start >> self._shift)
+        if found is not None and found[0] == start:
+            for unit in self._others(start, found[1]):
+                self._covering.pop(unit, None)
+            self._beginning.pop(start >> self._shift, None)
 
     def find(self, address: int) -> tuple[int, Any] | None:
         """(start, what) of the range an address is in."""
-        with self._lock:
-            at = bisect_right(self._starts, address)
-            if not at:
-                return None
-            start = self._starts[at - 1]
-            end, what = self._found[start]
-        return (start, what) if address < end else None
+        unit = address >> self._shift
+        for ranges in (self._beginning, self._covering):
+            found = ranges.get(unit)
+            if found is not None and found[0] <= address < found[1]:
+                return found[0], found[2]
+        return None
 
 
-_code: Final = _Ranges()
-_reservations: Final = _Ranges()
+_code: Final = _Ranges(platform.PAGE_SIZE.bit_length() - 1)
+"""Each piece of code has pages of its own."""
+_reservations: Final = _Ranges(32)
+"""Each is larger than that."""
 
 
 def register(start: int, end: int, owner: CodeOwner) -> None:
-    """Say whose code is at these addresses. The owner is not kept alive."""
+    """Say whose code is at these addresses, in pages where nothing else begins. The owner is not kept alive."""
     _code.add(start, end, ref(owner))
 
 
@@ -97,7 +106,7 @@ def find_code(pc: int) -> tuple[int, CodeOwner] | None:
 
 
 def add_reservation(start: int, size: int) -> None:
-    """A fault at these addresses is an access beyond the end of a memory."""
+    """A fault at these addresses, no fewer than 4 GiB of them, is an access beyond the end of a memory."""
     _reservations.add(start, start + size, None)
 
 

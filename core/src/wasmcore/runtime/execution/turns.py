@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections import deque
+from contextlib import suppress
 
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.errors import StoreBusyError
@@ -39,8 +39,6 @@ class _Waiting:
         self.lock = NativeLock()
 
 
-_queues: Final[dict[int, deque[_Waiting]]] = {}
-"""By the address of the store record, where somebody waits."""
 _waiting: Final[dict[int, _Waiting]] = {}
 """By the address of the thread record."""
 
@@ -50,7 +48,7 @@ def enter(store: int, pointer: int) -> int:
     the store's users do not want to wait."""
     thread = process.current_thread(pointer)
     kept = stores.at_address(store)
-    if kept is not None and (store in _queues or _taken(store, thread)):
+    if kept is not None and (kept.queue or _taken(store, thread)):
         _wait(_Waiting(thread, kept), True)
     return thread
 
@@ -72,24 +70,35 @@ def _wait(waiting: _Waiting, enters: bool) -> None:
     """Wait for one's turn; whoever is next in the queue is let in by the entry stub of who `enters`, or now."""
     _refuse_if_hopeless(waiting)
     record = StoreRecord.from_address(waiting.store)
-    queue = _queues.setdefault(waiting.store, deque())
-    queue.append(waiting)
-    _waiting[waiting.thread] = waiting
+    queue: list[_Waiting] = waiting.kept.queue
+    outer = _waiting.get(waiting.thread)
     served = False
     try:
-        while queue[0] is not waiting or _taken(waiting.store, waiting.thread):
+        queue.append(waiting)
+        _waiting[waiting.thread] = waiting
+        # A signal handler that comes in while its thread waits has the turn of that.
+        while queue[0].thread != waiting.thread or _taken(waiting.store, waiting.thread):
             record.waiter = queue[0].lock.address
             waiting.lock.acquire(_LOOK)
             _refuse_if_hopeless(waiting)
         served = True
     finally:
-        del _waiting[waiting.thread]
-        queue.remove(waiting)
-        record.waiter = queue[0].lock.address if queue else 0
-        if not queue:
-            del _queues[waiting.store]
-        elif not (served and enters):
-            queue[0].lock.release()
+        with suppress(ValueError):
+            queue.remove(waiting)
+        if outer is None:
+            _waiting.pop(waiting.thread, None)
+        else:
+            _waiting[waiting.thread] = outer
+        following = _first(queue)
+        record.waiter = following.lock.address if following is not None else 0
+        if following is not None and not (served and enters):
+            following.lock.release()
+
+
+def _first(queue: list[_Waiting]) -> _Waiting | None:
+    with suppress(IndexError):
+        return queue[0]
+    return None
 
 
 def _refuse_if_hopeless(waiting: _Waiting) -> None:
@@ -134,9 +143,6 @@ def _is_mine(name: str, awaited: object) -> bool:
 
 def _after_fork() -> None:
     """Who waited is gone."""
-    for store in _queues:
-        StoreRecord.from_address(store).waiter = 0
-    _queues.clear()
     _waiting.clear()
 
 

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 
 from wasmcore._typing import Any, Final
 from wasmcore.errors import StoreBusyError
@@ -46,8 +47,9 @@ class Group:
     @property
     def store(self) -> Store:
         """The store record shared by all of the group."""
-        store = self.root()._store
-        assert store is not None
+        store = None
+        while store is None:  # this group may become part of another one in between
+            store = self.root()._store
         return store
 
     @property
@@ -108,13 +110,15 @@ class Group:
         # Before and after: until all contexts know the one store, code may still use the other.
         self._externs.take(other._externs)
         with contexts_lock:
-            if not self.store.merge(other.store):
+            mine, theirs = self._store, other._store
+            # A finalizer, or the handler of a signal, may have joined one of them in between.
+            joined = map(attrgetter("_parent"), (self, other))
+            if mine is None or theirs is None or not mine.merge(theirs, joined, map(setattr, (other,), ("_parent",), (self,))):
                 return False
             self._externs.take(other._externs)
             other._externs = self._externs
             self._escaped |= other._escaped
             other._escaped = set()
-            other._parent = self
             other._store = None
         return True
 

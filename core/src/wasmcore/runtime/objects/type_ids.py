@@ -7,10 +7,13 @@ process type refers to it by type id.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import ne, setitem
 
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.binary.canonical import canonical_types
 from wasmcore.binary.module_info import ArrayType, StructType, SubType
+from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.locks import Lock
 from wasmcore.types import (
     EXTERNREF,
@@ -98,7 +101,7 @@ def module_type_ids(info: ModuleInfo) -> tuple[int, ...]:
 
 def _enter(types: tuple[SubType, ...]) -> tuple[int, ...]:
     with _lock:
-        ids = tuple([number + 1 for number in canonical_types(types, _numbers)])
+        ids = tuple([number + 1 for number in _canonical(types)])
         _ids.update(ids)
         for number, item in zip(ids, types):
             if item.supertypes:
@@ -106,6 +109,16 @@ def _enter(types: tuple[SubType, ...]) -> tuple[int, ...]:
             if isinstance(item.composite, (StructType, ArrayType)):
                 _abstract[number] = HEAP_STRUCT if isinstance(item.composite, StructType) else HEAP_ARRAY
     return ids
+
+
+def _canonical(types: tuple[SubType, ...]) -> tuple[int, ...]:
+    """The numbers of types. What a signal handler instantiates in between may be faster: a number is given out once."""
+    while True:
+        before = len(_numbers)
+        new: dict[GroupKey, int] = {}
+        numbers = canonical_types(types, new, _numbers)
+        if not new or platform.at_once(map(ne, map(len, (_numbers,)), (before,)), map(setitem, repeat(_numbers), new, new.values())):
+            return numbers
 
 
 def id_matches(found: int, wanted: int) -> bool:

@@ -22,6 +22,12 @@ def Lock() -> RLock:
     return lock
 
 
+def is_mine(lock: Any) -> bool:
+    """Whether the current thread holds such a lock: then it is in the middle of what the lock is for, and a finalizer or the handler of a
+    signal has come in between."""
+    return bool(lock._is_owned())
+
+
 def _after_fork() -> None:
     """Forget holders that are gone."""
     for lock in list(_locks):
