@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import threading
 import time
@@ -279,6 +280,15 @@ def test_linker() -> None:
     linker.instantiate(module(library), name="lib")
     app = linker.instantiate(module('(module (import "lib" "f" (func $f (result i32))) (func (export "g") (result i32) (call $f)))'))
     assert app.exports.g() == 42
+
+
+def test_a_copy_of_a_linker_goes_its_own_way() -> None:
+    linker = wasmcore.Linker()
+    linker.define("env", "base", 40)
+    other = copy.copy(linker)
+    other.define("env", "base", 50)
+    user = module('(module (import "env" "base" (global $base i32)) (func (export "f") (result i32) (global.get $base)))')
+    assert (linker.instantiate(user).exports.f(), other.instantiate(user).exports.f()) == (40, 50)
 
 
 def test_module_pickles_as_webassembly() -> None:

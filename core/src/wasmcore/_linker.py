@@ -37,5 +37,10 @@ class Linker:
             self.define_instance(name, instance)
         return instance
 
+    def __copy__(self) -> Linker:
+        other = Linker(host_options=self._host_options)
+        other._names = {module: dict(values) for module, values in self._names.items()}
+        return other
+
     def __repr__(self) -> str:
         return f"<wasmcore.Linker of {', '.join(self._names) or 'no modules'}>"

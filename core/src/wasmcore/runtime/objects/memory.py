@@ -7,7 +7,7 @@ from operator import index
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.execution import traps
-from wasmcore.runtime.objects.space import Mapping, Space
+from wasmcore.runtime.objects.space import Mapping, Space, checked_limits
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import Limits, MemoryType
@@ -100,10 +100,8 @@ class Memory(Unique):
     _instead = ": read() its bytes and write() them into another one"
 
     def __init__(self, minimum: int, maximum: int | None = None, *, guarded: bool | None = None) -> None:
-        memory_type = MemoryType(Limits(index(minimum), None if maximum is None else index(maximum)))
-        if not 0 <= minimum <= _largest_size(memory_type):
-            raise ValueError(f"memory limits {memory_type.limits} are not within 0..{_largest_size(MemoryType(Limits(0)))} pages")
-        self._setup(memory_type, guarded)
+        limits = checked_limits(minimum, maximum, _largest_size(MemoryType(Limits(0))), "pages")
+        self._setup(MemoryType(limits), guarded)
 
     def _setup(self, memory_type: MemoryType, guarded: bool | None) -> None:
         self._made_once("_space")

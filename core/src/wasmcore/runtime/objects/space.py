@@ -13,15 +13,27 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable
 from itertools import repeat
-from operator import attrgetter, is_not
+from operator import attrgetter, index, is_not
 from weakref import ref
 
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.resources import Resource
+from wasmcore.types import Limits
 
 if TYPE_CHECKING:
     from wasmcore.runtime.instances.instance import InstanceState
+
+def checked_limits(minimum: int, maximum: int | None, most: int, unit: str) -> Limits:
+    """The limits that somebody asks for; ValueError if they can not be."""
+    limits = Limits(index(minimum), None if maximum is None else index(maximum))
+    for limit in limits[:2]:
+        if limit is not None and not 0 <= limit <= most:
+            raise ValueError(f"there can be 0 to {most} {unit}, not {limit}")
+    if limits.maximum is not None and limits.maximum < limits.minimum:
+        raise ValueError(f"the maximum, {limits.maximum} {unit}, is less than the minimum, {limits.minimum}")
+    return limits
+
 
 _edition_of: Final = attrgetter("_edition")
 

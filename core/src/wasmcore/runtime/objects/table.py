@@ -11,11 +11,11 @@ from weakref import ref
 from wasmcore._typing import Any, Final
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.group import Group
-from wasmcore.runtime.objects.space import Mapping, Space
+from wasmcore.runtime.objects.space import Mapping, Space, checked_limits
 from wasmcore.runtime.objects.type_ids import reference_type
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.resources import Unique
-from wasmcore.types import FUNCREF, REFERENCE, Limits, TableType, ValueType, value_type_name
+from wasmcore.types import FUNCREF, REFERENCE, TableType, ValueType, value_type_name
 
 MAXIMUM_ELEMENTS: Final = 10_000_000
 """Of all tables that an instance defines, and of one that Python makes."""
@@ -124,9 +124,7 @@ class Table(Unique):
     def __init__(
         self, minimum: int, maximum: int | None = None, *, element: ValueType | str = FUNCREF, initial: Any = None
     ) -> None:
-        limits = Limits(index(minimum), None if maximum is None else index(maximum))
-        if limits.minimum < 0 or (limits.maximum is not None and limits.minimum > limits.maximum):
-            raise ValueError(f"table limits {limits} are not within 0..{MAXIMUM_ELEMENTS} elements")
+        limits = checked_limits(minimum, maximum, (1 << 32) - 1, "elements")
         self._setup(TableType(reference_type(element), limits), [])
         if initial is not None or (limits.minimum and self._type.element & 7 == REFERENCE):
             with self._space.holding(initial) as bits:
