@@ -1,0 +1,22 @@
+"""Instances in all modes in which references are kept differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import wasmcore
+
+
+@pytest.fixture(params=["signals", "no signals", "released"])
+def run(request: pytest.FixtureRequest, backend: str) -> Callable[..., Any]:
+    """Makes an instance of a text in one of three modes and gives its exports."""
+    engine = wasmcore.Engine(backend, signals=request.param != "no signals")
+    released = request.param == "released"
+
+    def instantiate(text: str, **functions: Any) -> Any:
+        return wasmcore.Instance(wasmcore.Module(text, engine=engine), {"env": functions}, release_gil=released).exports
+
+    return instantiate
