@@ -149,8 +149,9 @@ class Module:
                 engine = self.engine
                 environment, saved = self._saved(guarded)
                 found = ModuleCode(self.info, self.types, environment, engine, engine.signals, saved)
-                if saved is not None and saved.usable(engine.lazy):
-                    found.load_saved(machine(engine.target))
+                artifact = None if saved is None else saved.take(engine.lazy)
+                if artifact is not None:
+                    found.load_saved(machine(engine.target), artifact)
                 elif engine.lazy:
                     found.make_lazy(machine(engine.target))
                 else:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from wasmcore.binary import ModuleInfo
+    from wasmcore.compile.artifact import Artifact
     from wasmcore.compile.engine import Engine
     from wasmcore.compile.saved_code import SavedCode
     from wasmcore.runtime.execution.stubs import Machine
@@ -133,10 +134,8 @@ class ModuleCode:
         self._made_writer = writer
         return self._backend.compile(self._unit((stream,)))
 
-    def load_saved(self, machine: Machine) -> None:
+    def load_saved(self, machine: Machine, artifact: Artifact) -> None:
         """Load what the cache has of the module, with lazy stubs for what it has not."""
-        assert self._saved is not None and self._saved.found is not None
-        artifact, self._saved.found = self._saved.found, None
         if artifact.complete:
             self.load_all(artifact.units)
         else:

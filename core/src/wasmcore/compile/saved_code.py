@@ -147,12 +147,20 @@ class SavedCode:
         self._lock = Lock()
         self._new: list[CompiledCode] = []
         self.found: Artifact | None = cache.find(made_for)
-        """The entry as it was, until it is loaded."""
+        """The entry as it was, until it is taken."""
         self.hit: Final = self.found is not None
 
     def usable(self, lazy: bool) -> bool:
         """Whether the entry saves compiling: all functions, or some where the rest can follow one by one."""
         return self.found is not None and (lazy or self.found.complete)
+
+    def take(self, lazy: bool) -> Artifact | None:
+        """The entry as it was, once, if it saves compiling."""
+        found = self.found
+        if found is None or not (lazy or found.complete):
+            return None
+        self.found = None
+        return found
 
     def add(self, unit: CompiledCode) -> None:
         """Remember a function that was compiled because it was called."""
