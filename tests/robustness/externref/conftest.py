@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -20,3 +21,9 @@ def run(request: pytest.FixtureRequest, backend: str) -> Callable[..., Any]:
         return wasmcore.Instance(wasmcore.Module(text, engine=engine), {"env": functions}, release_gil=released).exports
 
     return instantiate
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left() -> None:
+    """Sweeps look at all groups there are: those of tests before are not to be among them."""
+    gc.collect()
