@@ -285,7 +285,7 @@ def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
     while True:
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=10)
+            return process.communicate(timeout=3)
 
 
 LOOP = (
