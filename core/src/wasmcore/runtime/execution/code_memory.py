@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from bisect import bisect_left
 from collections.abc import Callable
-from contextlib import suppress
+from itertools import starmap
+from operator import attrgetter, is_not, setitem
 
 from wasmcore._typing import Final
 from wasmcore.runtime.execution.threads import process
@@ -43,6 +43,8 @@ class CodeMemory:
         """(start, end) of free extents, ascending; only for who takes one."""
         self._returned: list[tuple[int, int]] = []
         """Those that are not yet among them: a finalizer, which gives one back, may come in between the bytecodes of who takes one."""
+        self._edition = object()
+        """Another one whenever some were taken, or became free."""
         self._lock = Lock()
 
     def allocate(self, code: bytes) -> CodeBlock:
@@ -66,34 +68,26 @@ class CodeMemory:
 
     def _take(self, size: int) -> int:
         if is_mine(self._lock):  # a finalizer or a signal handler, in between what follows
-            return self._divide(self._returned_extent(size) or self._new_region(size), size)
+            return self._take_from(self._returned, size)
         with self._lock:
             self._settle()
-            for at, (start, end) in enumerate(self._free):
-                if end - start >= size:
-                    return self._divide(self._free.pop(at), size)
-            return self._divide(self._new_region(size), size)
+            return self._take_from(self._free, size)
 
-    def _divide(self, extent: tuple[int, int], size: int) -> int:
-        """The start of an extent that is nobody's, the rest of which becomes free."""
-        start, end = extent
+    def _take_from(self, extents: list[tuple[int, int]], size: int) -> int:
+        """The first that is large enough becomes smaller, in one step: no exception loses it."""
+        while True:
+            edition = self._edition
+            found = next(((at, extent) for at, extent in enumerate(extents) if extent[1] - extent[0] >= size), None)
+            if found is None:
+                break
+            at, (start, end) = found
+            rest = [(start + size, end)] if end - start > size else []
+            if self._replace(edition, (extents, slice(at, at + 1), rest)):
+                return start
+        start, end = self._new_region(size)
         if end - start > size:
-            self._returned.append((start + size, end))
+            extents.append((start + size, end))
         return start
-
-    def _returned_extent(self, size: int) -> tuple[int, int] | None:
-        """One that is large enough, which is nobody's from now on."""
-        for _ in range(len(self._returned)):
-            extent = self._next_returned()
-            if extent is None or extent[1] - extent[0] >= size:
-                return extent
-            self._returned.append(extent)
-        return None
-
-    def _next_returned(self) -> tuple[int, int] | None:
-        with suppress(IndexError):
-            return self._returned.pop(0)
-        return None
 
     def _new_region(self, wanted: int) -> tuple[int, int]:
         for size in self._region_sizes:
@@ -115,25 +109,33 @@ class CodeMemory:
         self._returned.append((address, address + size))
 
     def _settle(self) -> None:
-        while (extent := self._next_returned()) is not None:
-            self._merge(*extent)
+        """Those that were given back become free: meanwhile others may give back more, which is behind them."""
+        while self._returned:
+            edition, returned = self._edition, list(self._returned)
+            free = _joined(self._free + returned)
+            self._replace(edition, (self._free, slice(None), free), (self._returned, slice(len(returned)), []))
 
-    def _merge(self, start: int, end: int) -> None:
-        """Make an extent that is nobody's one of the free ones."""
-        free = self._free
-        at = bisect_left(free, (start, end))
-        if at < len(free) and free[at][0] == end:
-            end = free.pop(at)[1]
-        if at and free[at - 1][1] == start:
-            at -= 1
-            start = free.pop(at)[0]
-        free.insert(at, (start, end))
+    def _replace(self, edition: object, *parts: tuple[list[tuple[int, int]], slice, list[tuple[int, int]]]) -> bool:
+        """Replace parts of lists of extents, at once, if nobody has done so since there was this edition."""
+        changed = map(is_not, map(attrgetter("_edition"), (self,)), (edition,))
+        return platform.at_once(changed, starmap(setitem, parts), map(setattr, (self,), ("_edition",), (object(),)))
 
     def free_extents(self) -> list[tuple[int, int]]:
         """(start, end) of all that is free in its regions, ascending."""
         with self._lock:
             self._settle()
-            return list(self._free)
+            return sorted(self._free)
+
+
+def _joined(extents: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same ascending, neighbours as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(extents):
+        if joined and joined[-1][1] == start:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
 
 
 wasm_code: Final = CodeMemory(REGION_SIZES, process.add_code_region)
