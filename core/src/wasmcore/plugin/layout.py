@@ -81,7 +81,7 @@ THREAD_FIELDS: Final = (
     Field("trap_frame", _u64, "frame pointer at the last fault"),
     Field("trap_stack", _u64, "stack pointer at the last fault"),
     Field("resume_pc", _u64, "where an interrupt continues when no exception came of it"),
-    Field("store", _u64, "address of the store record of the innermost activation, 0 outside WebAssembly"),
+    Field("store", _u64, "address of the store record of the innermost activation, 0 outside WebAssembly and in the callback `trap`"),
     Field("seen", _u64, "what `store` was when the ticker last looked"),
 )
 THREAD_SIZE: Final = 128
@@ -105,7 +105,7 @@ PROCESS_FIELDS: Final = (
     Field("code_count", _u64, "how many code regions to look at; those that are not in use are empty"),
     Field("unwind", _u64, "address of the stub that leaves the innermost activation with NULL"),
     Field("handlers_changed", _u32, "1 when somebody has installed a handler for a fault since"),
-    Field("ticker_asleep", _u32, "1 when the ticker has to be started or woken"),
+    Field("ticker_asleep", _u32, "not 0 when the ticker has to be started or woken: 1 says the ticker itself, 2 who stops it"),
     Field("ticker_wakes", _u32, "the word that the ticker sleeps on (a futex)"),
     Field("ticker_stop", _u32, "1 to end the ticker"),
     Field("ticker_scans", _u32, "odd while the ticker looks at stores"),
@@ -114,6 +114,9 @@ PROCESS_FIELDS: Final = (
 """The process record, one per process; behind it the code regions {start, size}, the chained signal actions and the given ones. Each
 entry and each return from a host call look at `handlers_changed` and `ticker_asleep` as one u64, and call the callback `attend` if that is
 not zero."""
+ASLEEP: Final = 1
+STOPPED: Final = 2
+"""Bits of `ticker_asleep`. The ticker changes its own by single instructions."""
 CODE_REGIONS_OFFSET: Final = 64
 CODE_REGIONS: Final = 64
 SIGNAL_ACTIONS_OFFSET: Final = CODE_REGIONS_OFFSET + 16 * CODE_REGIONS

@@ -81,7 +81,8 @@ class Target(Protocol):
         - `signal_handler`: a `sigaction` handler (SA_SIGINFO) for faults. Where the pc is in a code region of the process record and the
           thread has an activation, records the fault in the thread record and continues at `trap`; else the chained action.
         - `trap`: gives the poll page back if the fault is about it (and then clears `store.withdrawn`), calls the callback `trap` on the
-          stack of the fault, then unwinds; or resumes with all registers as they were.
+          stack of the fault, then unwinds; or resumes with all registers as they were. `thread.store` is 0 meanwhile, and `thread.seen`
+          afterwards: the ticker counts from there.
         - `poll`: the built-in of that name: calls the callback `poll`, then unwinds, or returns with all registers as they were. Both
           call the callback `poll` again as long as the process asks for `attend`.
         - `unwind`: leaves the innermost activation of the current thread; its entry stub returns NULL to Python. Jumped to with a

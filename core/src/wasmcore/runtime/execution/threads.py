@@ -94,7 +94,7 @@ class Process:
         """Whether any thread but the current one is inside of a call."""
         mine = self.this_thread()
         records = range(self.threads + THREAD_SIZE, self.threads + THREAD_SIZE * self._record.thread_count, THREAD_SIZE)
-        return any(ThreadRecord.from_address(address).store for address in records if address != mine)
+        return any(ThreadRecord.from_address(address).activation for address in records if address != mine)
 
     def _bind(self, pointer: int) -> int:
         """Give the current thread a record. May be broken off by an exception at any place, and is then done again."""

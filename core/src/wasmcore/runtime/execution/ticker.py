@@ -3,7 +3,8 @@
 Short calls shall pay nothing for being interruptible and fair, so nothing is counted or looked at when they begin and end. A native
 thread, which needs no interpreter lock, looks every 5 milliseconds where each thread is. A store that is still inside a call has its poll
 page withdrawn, and the next poll of its code calls Python with all registers kept: `traps.trap`. There other threads get their turn and
-handlers of signals run. The code of the thread is a stub of the target (`ticker`); this module starts, wakes and stops it.
+handlers of signals run; how long that takes does not count, so that the code gets its turn, too. The code of the thread is a stub of the
+target (`ticker`); this module starts, wakes and stops it.
 
 It sleeps when no call has lasted for a second. Who enters WebAssembly code next finds `ticker_asleep` set, and wakes it. It does not live
 across a fork: threads do not, and Python warns of forks of processes that have some.
@@ -17,9 +18,10 @@ import os
 import signal
 
 from wasmcore._typing import Final
+from wasmcore.plugin.layout import STOPPED
 from wasmcore.runtime.execution.threads import ProcessRecord, process
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.locks import Lock, is_mine
+from wasmcore.runtime.system.locks import Lock
 
 
 class Ticker:
@@ -30,6 +32,7 @@ class Ticker:
         self._code = code
         self._thread = ctypes.c_size_t(0)
         self._started = False
+        self._starting = False
         self._lock = Lock()
         self._record = ProcessRecord.from_address(process.address)
         # Before a fork, so that there is nothing to warn of, and no child that was forked while it looks.
@@ -38,14 +41,12 @@ class Ticker:
 
     def wake(self) -> None:
         """Let it look after calls from now on; MemoryError if the system gives no thread."""
-        if is_mine(self._lock):  # this thread is doing it, and a handler of a signal has come in between
-            return
         with self._lock:
             self._started = True
-            if not self._thread:
-                self._start()
-            else:
+            if self._thread:
                 self._signal()
+            elif not self._starting:  # else this thread is about to, and the handler of a signal has come in between
+                self._start()
             self._record.ticker_asleep = 0
 
     def wake_if_asleep(self) -> None:
@@ -57,8 +58,10 @@ class Ticker:
         self._record.ticker_stop = 0
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
+            self._starting = True
             platform.start_thread(self._code, "wasmcore-ticker", self._thread)
         finally:
+            self._starting = False
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _signal(self) -> None:
@@ -69,6 +72,8 @@ class Ticker:
         """Until somebody enters or polls."""
         with self._lock:
             if self._thread:
+                # First: who goes on in a long call before the ticker has ended is to ask for another one.
+                self._record.ticker_asleep = STOPPED
                 self._record.ticker_stop = 1
                 self._signal()
                 platform.join_thread(self._thread)
@@ -83,7 +88,7 @@ class Ticker:
         self._thread.value = 0
         self._record.ticker_scans = 0
         if self._started:
-            self._record.ticker_asleep = 1
+            self._record.ticker_asleep = STOPPED
 
     def _at_exit(self) -> None:
         """A main thread that ends by itself, as Python's may with subinterpreters left, does not end a process that has other threads. But

@@ -139,6 +139,8 @@ class ProcessWriter(SignalWriter, TickerWriter):
         a.load(RAX, R12, ACTIVATION["store"])
         a.store32_imm(RAX, STORE["withdrawn"], 0)
         a.bind(not_poll)
+        # The ticker is not to count what happens in Python, however long that takes.
+        a.store_imm(RBX, THREAD["store"], 0)
         self._take_lock()
         a.mov(RDX, RBX)
         a.load(RCX, RBP, 8)
@@ -146,6 +148,9 @@ class ProcessWriter(SignalWriter, TickerWriter):
         a.load(R9, RBP, 0)
         self.callback("trap", b"KKKK")
         self._after_callback()
+        a.store_imm(RBX, THREAD["seen"], 0)
+        a.load(RAX, R12, ACTIVATION["store"])
+        a.store(RBX, THREAD["store"], RAX)
         self._restore_state()
         self._resume()
 

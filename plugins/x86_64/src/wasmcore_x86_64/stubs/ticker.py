@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from wasmcore.plugin.layout import PROCESS, STORE, THREAD, THREAD_SIZE
+from wasmcore.plugin.layout import ASLEEP, PROCESS, STORE, THREAD, THREAD_SIZE
 from wasmcore_x86_64.assembler import (
     ABOVE,
     BELOW_EQUAL,
     CMP_STORED,
+    DIGIT_AND,
     DIGIT_CMP,
+    DIGIT_OR,
     EQUAL,
     INDIRECT,
     NOT_EQUAL,
@@ -68,7 +70,8 @@ class TickerWriter(StubWriter):
         a.load32(R13, R12, PROCESS["ticker_wakes"])
         a.jump_if(NOT_EQUAL, doze)
         # One more tick goes by before it sleeps, for who entered without seeing this.
-        a.store32_imm(R12, PROCESS["ticker_asleep"], 1)
+        a.lock()
+        a.alu_mem_imm(DIGIT_OR, 0, R12, PROCESS["ticker_asleep"], ASLEEP)
         a.bind(doze)
         a.store_imm(RSP, 0, 0)
         a.store_imm(RSP, 8, TICK * 1_000_000)
@@ -87,7 +90,8 @@ class TickerWriter(StubWriter):
         self._scan()
         a.jump(look)
         a.bind(leave)
-        a.store32_imm(R12, PROCESS["ticker_asleep"], 1)
+        a.lock()
+        a.alu_mem_imm(DIGIT_OR, 0, R12, PROCESS["ticker_asleep"], ASLEEP)
         a.add_imm(RSP, _FRAME)
         for register in reversed(_KEPT):
             a.pop(register)
@@ -131,5 +135,6 @@ class TickerWriter(StubWriter):
         a.reg_mem(INDIRECT, 0, 0, R12, PROCESS["ticker_scans"])
         a.test(RBX, RBX)
         a.jump_if(NOT_EQUAL, awake)
-        a.store32_imm(R12, PROCESS["ticker_asleep"], 0)
+        a.lock()
+        a.alu_mem_imm(DIGIT_AND, 0, R12, PROCESS["ticker_asleep"], ~ASLEEP)
         a.bind(awake)
