@@ -36,7 +36,20 @@ contexts_lock: Final = Lock()
 class Store(Resource):
     """A store record, its poll page and its overflow area. Freed with the last reference; contexts do not keep it alive."""
 
-    __slots__ = ("_contexts", "_edition", "_interrupt", "_looked", "_polls", "_record", "_request", "address", "number", "queue", "waits")
+    __slots__ = (
+        "_contexts",
+        "_edition",
+        "_interrupt",
+        "_looked",
+        "_polls",
+        "_record",
+        "_request",
+        "_turned",
+        "address",
+        "number",
+        "queue",
+        "waits",
+    )
 
     def __init__(self) -> None:
         self.address = platform.allocate(STORE_SIZE)
@@ -46,7 +59,7 @@ class Store(Resource):
         self._record.thread = process.nobody
         self._record.number = self.number
         self._polls = self._record.polls = FIRST_POLLS
-        self._looked = monotonic()
+        self._looked = self._turned = monotonic()
         self._contexts: set[int] = set()
         self._edition = object()
         """Another one whenever they have changed."""
@@ -139,8 +152,9 @@ class Store(Resource):
         self._record.withdrawn = 1
         platform.protect(self.address + POLL_OFFSET, platform.PAGE_SIZE, platform.NO_ACCESS)
 
-    def count_polls(self) -> None:
-        """Let code that does without signals make some polls before it looks again: more than before if that was soon, less if late."""
+    def count_polls(self) -> bool:
+        """Let code that does without signals make some polls before it looks again: more than before if that was soon, less if late.
+        Whether it has run for so long that others are to have their turn."""
         now = monotonic()
         elapsed = now - self._looked
         self._looked = now
@@ -149,6 +163,13 @@ class Store(Resource):
         elif elapsed > LATE:
             self._polls = max(self._polls // 8, 1)
         self._record.polls = self._polls
+        return now - self._turned >= SOON
+
+    def go_on(self, turned: bool) -> None:
+        """What has happened in Python since `count_polls` does not count, however long it took; others have had their turn, or not."""
+        self._looked = monotonic()
+        if turned:
+            self._turned = self._looked
 
     def take_interrupt(self) -> BaseException | None:
         """The exception that somebody asked for, once."""

@@ -217,7 +217,7 @@ def trap(thread: int, pc: int, address: int, frame: int) -> None:
     record = ActivationRecord.from_address(activation)
     store = stores.at_address(record.store)
     if store is not None and store.is_poll_address(address):
-        _interrupted(store)
+        _interrupted(store, True)
         return
     trap = Trap(_kind(pc, address), backtrace(thread, pc, frame))
     if trap.kind is TrapKind.INTERNAL:
@@ -229,11 +229,12 @@ def poll(store: int) -> None:
     """The callback `poll`: answer an interrupt if there is one, as `trap` does."""
     found = stores.at_address(store)
     if found is not None:
-        found.count_polls()
-        _interrupted(found)
+        turn = found.count_polls()
+        _interrupted(found, turn)
+        found.go_on(turn)
 
 
-def _interrupted(store: stores.Store) -> None:
+def _interrupted(store: stores.Store, turn: bool) -> None:
     overflow = stores.save_overflow(store.address)
     try:
         process.attend()
@@ -244,7 +245,8 @@ def _interrupted(store: stores.Store) -> None:
         if exception is not None:
             raise exception
         ctypes.pythonapi.PyErr_CheckSignals()
-        platform.give_others_a_turn()
+        if turn:
+            platform.give_others_a_turn()
     finally:
         stores.restore_overflow(store.address, overflow)
 
