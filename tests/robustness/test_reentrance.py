@@ -93,7 +93,7 @@ def check_free_memory() -> None:
             assert traps.find_code(start) is None and traps.find_code(end - 1) is None
 
 
-@pytest.mark.parametrize("step", [37, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [101, pytest.param(4, marks=pytest.mark.slow)])
 def test_everything_in_between_everything(step: int, backend: str, kept_quiet: None) -> None:
     lives = Lives(backend)
     made = module(backend, 1001)
