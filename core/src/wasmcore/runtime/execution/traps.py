@@ -219,10 +219,10 @@ def trap(thread: int, pc: int, address: int, frame: int) -> None:
     if store is not None and store.is_poll_address(address):
         _interrupted(store, True)
         return
-    trap = Trap(_kind(pc, address), backtrace(thread, pc, frame))
-    if trap.kind is TrapKind.INTERNAL:
-        trap.detail = _about_fault(ThreadRecord.from_address(thread).trap_signal, pc, address)
-    raise trap
+    stopped = Trap(_kind(pc, address), backtrace(thread, pc, frame))
+    if stopped.kind is TrapKind.INTERNAL:
+        stopped.detail = _about_fault(ThreadRecord.from_address(thread).trap_signal, pc, address)
+    raise stopped
 
 
 def poll(store: int) -> None:

@@ -24,6 +24,9 @@ from wasmcore.types import Limits
 if TYPE_CHECKING:
     from wasmcore.runtime.instances.instance import InstanceState
 
+_edition_of: Final = attrgetter("_edition")
+
+
 def checked_limits(minimum: int, maximum: int | None, most: int, unit: str) -> Limits:
     """The limits that somebody asks for; ValueError if they can not be."""
     limits = Limits(index(minimum), None if maximum is None else index(maximum))
@@ -33,9 +36,6 @@ def checked_limits(minimum: int, maximum: int | None, most: int, unit: str) -> L
     if limits.maximum is not None and limits.maximum < limits.minimum:
         raise ValueError(f"the maximum, {limits.maximum} {unit}, is less than the minimum, {limits.minimum}")
     return limits
-
-
-_edition_of: Final = attrgetter("_edition")
 
 
 class Mapping(Resource):
