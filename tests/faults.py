@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 from collections.abc import Callable
@@ -49,6 +50,29 @@ def between(number: int, happen: Callable[[], Any], action: Callable[[], Any], w
     finally:
         sys.settrace(before)
     return seen >= number
+
+
+def near_the_limit(remaining: int, action: Callable[[], object]) -> bool:
+    """Run it where Python's limit of recursion is so many calls away; whether that was enough."""
+
+    def nest(calls: int) -> None:
+        if calls:
+            nest(calls - 1)
+        else:
+            action()
+
+    frame, depth = sys._getframe(), 0
+    while frame.f_back is not None:
+        frame, depth = frame.f_back, depth + 1
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(depth + 200)
+    try:
+        nest(200 - remaining)
+    except (RecursionError, ctypes.ArgumentError):  # the other one is what ctypes makes of it
+        return False
+    finally:
+        sys.setrecursionlimit(before)
+    return True
 
 
 def _prepare() -> None:

@@ -19,7 +19,7 @@ from wasmcore.plugin.layout import POLL_OFFSET, THREAD_FIELDS, THREAD_SIZE, size
 from wasmcore.runtime.execution import code_memory, traps, turns
 from wasmcore.runtime.execution import store as stores
 from wasmcore.runtime.execution.code_memory import CodeMemory, wasm_code
-from wasmcore.runtime.execution.store import Store
+from wasmcore.runtime.execution.store import Store, disown
 from wasmcore.runtime.execution.threads import StoreRecord, ThreadRecord, process
 from wasmcore.runtime.system import platform, resources
 from wasmcore.runtime.system.locks import Lock
@@ -99,14 +99,10 @@ except MemoryError as error:
 class Probe(resources.Resource):
     """Notes when it is freed."""
 
-    __slots__ = ("log",)
+    __slots__ = ()
 
     def __init__(self, log: list[str]) -> None:
-        super().__init__()
-        self.log = log
-
-    def _free(self) -> None:
-        self.log.append("freed")
+        super().__init__(lambda: map(log.append, ("freed",)))
 
 
 def test_resources_go_after_all_finalizers_of_a_cycle() -> None:
@@ -145,7 +141,7 @@ def test_stores_merge_and_follow_their_contexts() -> None:
     first.adopt(addresses[0])
     for address in addresses[1:]:
         second.adopt(address)
-    second.disown(addresses[3])
+    disown(addresses[3])
     assert list(contexts) == [first.address, second.address, second.address, second.address]
     assert first.merge(second)
     assert list(contexts) == [first.address, first.address, first.address, second.address]

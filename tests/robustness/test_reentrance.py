@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -71,17 +71,6 @@ class Lives:
         with pytest.raises(wasmcore.LinkError):
             wasmcore.Instance(self.user)
         self.current.remove(instance)
-
-
-@pytest.fixture
-def kept_quiet() -> Iterator[None]:
-    """Collections are where the test wants them, and look at little."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    yield
-    gc.enable()
-    gc.unfreeze()
 
 
 def check_free_memory() -> None:

@@ -127,7 +127,7 @@ def test_exception_of_a_host_function_comes_out_as_itself(backend: str) -> None:
         error.__traceback__ = None
 
 
-def test_infinite_recursion_through_the_host(backend: str) -> None:
+def test_infinite_recursion_through_the_host(backend: str, ignored: list[type[BaseException]]) -> None:
     """Python's own limit or the stack limit of WebAssembly ends it, whichever comes first."""
 
     def again(_depth: int) -> None:

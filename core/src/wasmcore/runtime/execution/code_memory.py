@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import starmap
 from operator import attrgetter, is_not, setitem
 
@@ -21,16 +21,12 @@ STUB_REGION_SIZES: Final = (1 << 28, 1 << 26, 1 << 24, 1 << 22)
 class CodeBlock(Resource):
     """Some executable memory: `address` and `size` in bytes. Freed with the last reference, or by `free()`."""
 
-    __slots__ = ("_memory", "address", "size")
+    __slots__ = ("address", "size")
 
     def __init__(self, memory: CodeMemory, address: int, size: int) -> None:
-        super().__init__()
-        self._memory = memory
+        super().__init__(memory._giving_back, address, platform.round_up(size))
         self.address = address
         self.size = size
-
-    def _free(self) -> None:
-        self._memory._give_back(self.address, platform.round_up(self.size))
 
 
 class CodeMemory:
@@ -62,7 +58,7 @@ class CodeMemory:
             ctypes.memmove(address, code, len(code))
             platform.protect(address, pages, platform.READ_EXECUTE)
         except BaseException:
-            self._give_back(address, pages)
+            platform.at_once(self._giving_back(address, pages))
             raise
         return CodeBlock(self, address, size)
 
@@ -104,9 +100,9 @@ class CodeMemory:
             return start, start + size
         raise MemoryError(f"no address space for {wanted} bytes of machine code")
 
-    def _give_back(self, address: int, size: int) -> None:
+    def _giving_back(self, address: int, size: int) -> Iterable[None]:
         platform.discard(address, size)
-        self._returned.append((address, address + size))
+        return map(self._returned.append, ((address, address + size),))
 
     def _settle(self) -> None:
         """Those that were given back become free: meanwhile others may give back more, which is behind them."""

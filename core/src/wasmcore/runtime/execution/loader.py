@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from bisect import bisect_right
+from collections.abc import Iterable
 from struct import iter_unpack
 from weakref import ref
 
@@ -43,7 +44,7 @@ class LoadedCode(Resource):
         self._block = code_memory.allocate(_relocated(compiled))
         self.address = self._block.address
         assert self.address % LARGEST_ALIGNMENT == 0
-        super().__init__()
+        super().__init__(_unregistering, self.address, self._block)
         traps.register(self.address, self.address + len(compiled.code), self)
         if perf_map.ENABLED:
             for index, start, size in zip(self._indices, self._starts, table[2::3], strict=True):
@@ -85,9 +86,11 @@ class LoadedCode(Resource):
         """The module."""
         return self._names()
 
-    def _free(self) -> None:
-        traps.unregister(self.address)
-        self._block.free()
+
+def _unregistering(address: int, block: code_memory.CodeBlock) -> Iterable[None]:
+    # The block goes with the last of what refers to it, and not before, as others may have code there then.
+    traps.unregister(address)
+    return ()
 
 
 def _relocated(compiled: CompiledCode) -> bytes:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from struct import Struct
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.plugin.layout import FUNCREF_SIZE
-from wasmcore.runtime.execution.store import contexts_lock
+from wasmcore.runtime.execution.store import contexts_lock, disown
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.resources import Resource
 
 if TYPE_CHECKING:
-    from wasmcore.runtime.execution.store import Store
     from wasmcore.runtime.execution.stubs import Machine
     from wasmcore.runtime.objects.group import Group
     from wasmcore.types import FuncType
@@ -36,29 +35,23 @@ class ContextBlock(Resource):
         self._group = group
         self._contexts: list[int] = []
         self.address = platform.allocate(self._size)
-        super().__init__()
+        super().__init__(_releasing, self.address, self._size, self._contexts)
 
     def adopt(self, context: int) -> None:
         """Let a context in this memory know its store, whichever it is."""
         self._contexts.append(context)
         with contexts_lock:
-            self._with_store(lambda store: store.adopt(context))
+            store = None
+            while store is not self._group.store:  # what comes in between may give the group another one
+                store = self._group.store
+                store.adopt(context)
 
-    def _free(self) -> None:
-        with contexts_lock:
-            self._with_store(self._leave)
-            platform.release(self.address, self._size)
 
-    def _leave(self, store: Store) -> None:
-        for context in self._contexts:
-            store.disown(context)
-
-    def _with_store(self, action: Callable[[Store], object]) -> None:
-        """Call it with the store; again if the group has got another one meanwhile, through what came in between."""
-        store = None
-        while store is not self._group.store:
-            store = self._group.store
-            action(store)
+def _releasing(address: int, size: int, contexts: list[int]) -> Iterable[int]:
+    with contexts_lock:
+        for context in contexts:
+            disown(context)
+    return platform.releasing(address, size)
 
 
 def write_host_function(

@@ -53,7 +53,7 @@ class Store(Resource):
 
     def __init__(self) -> None:
         self.address = platform.allocate(STORE_SIZE)
-        super().__init__()
+        super().__init__(_releasing, self.address)
         self.number = next(_numbers)
         self._record = StoreRecord.from_address(self.address)
         self._record.thread = process.nobody
@@ -75,7 +75,7 @@ class Store(Resource):
     @property
     def activation(self) -> int:
         """Address of the innermost activation, 0 at rest."""
-        return 0 if self._freed else int(self._record.activation)
+        return 0 if self.freed else int(self._record.activation)
 
     @property
     def own_activation(self) -> int:
@@ -94,11 +94,6 @@ class Store(Resource):
         self._contexts.add(context)
         self._edition = object()
         ctypes.c_uint64.from_address(context).value = self.address
-
-    def disown(self, context: int) -> None:
-        """The memory of a context is about to go."""
-        self._contexts.discard(context)
-        self._edition = object()
 
     def merge(self, other: Store, before: Iterable[Any] = (), behind: Iterable[Any] = ()) -> bool:
         """Take over all contexts of another store, at once, between further steps (as for `platform.at_once`); False where one of those
@@ -130,7 +125,7 @@ class Store(Resource):
 
     @room.setter
     def room(self, objects: int) -> None:
-        if not self._freed:
+        if not self.freed:
             self._record.room = objects
 
     def call_at_poll(self, request: Callable[[], object]) -> None:
@@ -185,9 +180,23 @@ class Store(Resource):
         """Whether an address is in the poll page."""
         return 0 <= address - self.address - POLL_OFFSET < platform.PAGE_SIZE
 
-    def _free(self) -> None:
-        wait_for_scan()
-        platform.release(self.address, STORE_SIZE)
+
+def _releasing(address: int) -> Iterable[int]:
+    wait_for_scan()
+    return platform.releasing(address, STORE_SIZE)
+
+
+def disown(context: int) -> None:
+    """The memory of a context is about to go. Call it with `contexts_lock`."""
+    cell = ctypes.c_uint64.from_address(context)
+    left = None
+    while True:
+        store = _by_address.get(cell.value)
+        if store is None or store is left:
+            return
+        store._contexts.discard(context)
+        store._edition = object()
+        left = store  # what comes in between may give it another one
 
 
 def at_address(address: int) -> Store | None:

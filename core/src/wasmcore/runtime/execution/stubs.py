@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final, Protocol
 from wasmcore.errors import PluginError, Trap, TrapKind
@@ -87,19 +88,14 @@ class _TrampolineBatch:
 class Trampoline(Resource):
     """One trampoline in use: the C function of a builtin, with its name."""
 
-    __slots__ = ("_batch", "_number", "method", "name", "type")
+    __slots__ = ("method", "name", "type")
 
     def __init__(self, batch: _TrampolineBatch, number: int, funcref: int, entry: int, name: str, doc: str, func_type: FuncType) -> None:
         self.name = name
         self.type = func_type
-        self._batch = batch
-        self._number = number
-        super().__init__()
+        super().__init__(partial(map, batch.free.append), (number,))
         address = batch.point(number, funcref, entry)
         self.method = MethodDef(_c_string(name), address, _METH_FASTCALL, _c_string(doc))
-
-    def _free(self) -> None:
-        self._batch.free.append(self._number)
 
 
 def _c_string(text: str) -> bytes:

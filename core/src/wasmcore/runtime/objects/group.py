@@ -6,7 +6,7 @@ import ctypes
 import gc
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from operator import attrgetter
 
@@ -16,6 +16,7 @@ from wasmcore.runtime.execution.store import Store, contexts_lock
 from wasmcore.runtime.execution.turns import wait_until_left
 from wasmcore.runtime.objects.extern_objects import ExternObjects, Root, in_flight
 from wasmcore.runtime.system.locks import Lock
+from wasmcore.runtime.system.resources import NOT_NOW
 
 _lock: Final = Lock()
 _of_store: Final[weakref.WeakValueDictionary[int, Group]] = weakref.WeakValueDictionary()
@@ -145,7 +146,8 @@ class _Collections:
     def _start(self, info: dict[str, int]) -> None:
         # A full collection then finds the cycles that only WebAssembly code kept alive.
         if info["generation"] == 2:
-            sweep_all()
+            with suppress(*NOT_NOW):
+                sweep_all()
 
     start = property(fset=_start)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 from operator import index
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
@@ -38,9 +39,10 @@ class _GuardedMapping(Mapping):
         super().__init__(GUARDED_RESERVATION, GUARDED_RESERVATION)
         traps.add_reservation(self.address, self.size)
 
-    def _free(self) -> None:
-        traps.remove_reservation(self.address)
-        super()._free()
+    @staticmethod
+    def _releasing(address: int, size: int) -> Iterable[int]:
+        traps.remove_reservation(address)
+        return platform.releasing(address, size)
 
 
 class MemorySpace(Space):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+from functools import partial
 from threading import RLock
 from weakref import WeakSet
 
 from wasmcore._typing import Any, Final
+from wasmcore.runtime.system.resources import Resource
 
 _locks: Final[WeakSet[Any]] = WeakSet()
 
@@ -44,6 +46,7 @@ _allocate: Final = ctypes.pythonapi.PyThread_allocate_lock
 _allocate.restype = ctypes.c_void_p
 _free: Final = ctypes.pythonapi.PyThread_free_lock
 _free.argtypes = [ctypes.c_void_p]
+_free.restype = None
 _release: Final = ctypes.pythonapi.PyThread_release_lock
 _release.argtypes = [ctypes.c_void_p]
 # The interpreter lock is released while this waits.
@@ -51,7 +54,7 @@ _acquire: Final = ctypes.CDLL(None).PyThread_acquire_lock_timed
 _acquire.argtypes = [ctypes.c_void_p, ctypes.c_longlong, ctypes.c_int]
 
 
-class NativeLock:
+class NativeLock(Resource):
     """A lock of Python's C interface (`PyThread_type_lock`), which is taken from the beginning; whoever has its `address` can release it.
 
     The interpreter lock has to be held whenever it is released.
@@ -64,6 +67,7 @@ class NativeLock:
         if not self.address:
             raise MemoryError("no memory for a lock")
         _acquire(self.address, 0, 0)
+        super().__init__(partial(map, _free), (self.address,))
 
     def acquire(self, seconds: float) -> None:
         """Take it when it is released, but wait no longer than that. Handlers of signals run meanwhile and may raise."""
@@ -74,6 +78,3 @@ class NativeLock:
         """Let who waits for it go on; more than once is fine."""
         _acquire(self.address, 0, 0)
         _release(self.address)
-
-    def __del__(self) -> None:
-        _free(self.address)

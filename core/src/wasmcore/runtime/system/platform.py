@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import gc
 import os
 import sys
 from collections.abc import Iterable
@@ -71,20 +70,18 @@ def reserve(size: int) -> int:
 
 def reserve_most(wanted: int, needed: int) -> tuple[int, int]:
     """Reserve so many bytes or, where the system refuses that, less than half of what it would give, so that there is room for the rest
-    of the process, but what is needed at least; address and size. MemoryError if there is not even that, garbage collected or not."""
+    of the process, but what is needed at least; address and size. MemoryError if there is not even that."""
     size = wanted
     while True:
         try:
             return reserve(size), size
         except MemoryError:
             if size <= needed:
-                break
+                raise
         while size > needed:
             size = max(round_up(size // 2), needed)
             if leaves_room(2 * size):
                 break
-    gc.collect()
-    return reserve(size), size
 
 
 def leaves_room(size: int) -> bool:
@@ -148,6 +145,11 @@ def at_once(*steps: Iterable[Any]) -> bool:
     return not any(chain.from_iterable(steps))
 
 
+def reaching() -> Iterable[int]:
+    """A step that does nothing, but fails, as at Python's limit of recursion, where other functions of the system would."""
+    return map(_madvise, (0,), (0,), (_MADV_DONTNEED,))
+
+
 def bytes_at(address: int, size: int) -> memoryview:
     """The bytes at an address. Nothing keeps them alive: not for others than those who do."""
     view: memoryview = _view(address, size, _WRITABLE_VIEW)
@@ -159,6 +161,12 @@ def discard(address: int, size: int) -> None:
     has so many mappings that none can be divided, the pages can still be touched, and are zero."""
     _mprotect(address, size, NO_ACCESS)
     _madvise(address, size, _MADV_DONTNEED)
+
+
+def releasing(address: int, size: int) -> Iterable[int]:
+    """`release` as a step for `at_once`; the memory is given back before."""
+    discard(address, size)
+    return map(_munmap, (address,), (size,))
 
 
 def release(address: int, size: int) -> None:

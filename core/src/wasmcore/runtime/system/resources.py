@@ -1,7 +1,11 @@
 """Things outside of Python's heap that are freed with the last reference to their object.
 
-`__del__` is not enough: when a cycle of objects is collected, all their `__del__` methods run before any object goes, so memory would be
-gone while the `__del__` of somebody else still calls code in it. What is found during a collection is therefore freed at its end.
+Two things make that more than a `__del__`:
+
+- When the collector finds a cycle of objects, all their `__del__` methods run before any object goes, so memory would be gone while the
+  `__del__` of somebody else still calls code in it. What is found by a collection is therefore freed at its end.
+- A finalizer may fail, or never begin: at Python's limit of recursion, without memory, by the exception of a signal handler. How to free
+  something is therefore noted apart from its object, and done later.
 """
 
 from __future__ import annotations
@@ -9,16 +13,30 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import count
+from operator import delitem
+from weakref import ref
 
-from wasmcore._typing import TYPE_CHECKING, Final
+from wasmcore._typing import TYPE_CHECKING, Any, Final
+from wasmcore.runtime.system import platform
 
 if TYPE_CHECKING:
     from typing import NoReturn, SupportsIndex
 
-_waiting: Final[list[Resource]] = []
-_collection: Final = {"phase": "stop"}
+GiveBack = Callable[..., Iterable[Any]]
+"""Frees something: gets ready, which may be broken off and done again, and returns the last step, for `platform.at_once`."""
+
+_numbers: Final = count(1)
+_owned: Final[dict[int, tuple[ref[Resource], GiveBack, tuple[Any, ...]]]] = {}
+"""All that is not yet freed, by the number of its resource."""
+_waiting: Final[list[int]] = []
+"""Numbers of what is freed at the end of the collection that is going on."""
+_lost: Final = {"looked for at": 256, "wanted": False}
+"""Resources whose finalizer failed are looked for when there are so many, and at the end of the next collection when that is wanted."""
+NOT_NOW: Final = (RecursionError, MemoryError, ctypes.ArgumentError)
+"""Why a finalizer may fail; the last is what ctypes makes of the others."""
 
 
 class Unique:
@@ -40,45 +58,80 @@ class Unique:
 
 
 class Resource(Unique):
-    """Base of what has something to free. `__init__` is called once that is there, so that a failure before frees nothing."""
+    """Base of what has something to free. `__init__` is called once that is there, so that a failure before frees nothing.
 
-    __slots__ = ("__weakref__", "_freed")
+    The arguments of `give_back` may lead neither to the object nor to what keeps it alive.
+    """
 
-    def __init__(self) -> None:
-        self._freed = False
+    __slots__ = ("__weakref__", "_number")
+
+    def __init__(self, give_back: GiveBack, *arguments: Any) -> None:
+        self._number = next(_numbers)
+        # A reference with a callback is dead when the collector calls finalizers; this callback does nothing, and can not fail.
+        _owned[self._number] = ref(self, type), give_back, arguments
+        if len(_owned) >= _lost["looked for at"]:
+            _look_for_lost()
+
+    @property
+    def freed(self) -> bool:
+        """Whether `free` has done its work."""
+        return self._number not in _owned
 
     def free(self) -> None:
         """Give it back now; nothing may use it any more. More than once is fine."""
-        if not self._freed:
-            self._freed = True
-            self._free()
-
-    def _free(self) -> None:
-        """What to do, once."""
-        raise NotImplementedError
+        _free(self._number)
 
     def __del__(self, _is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         # The system takes everything back when the interpreter ends, and by then names of modules are gone.
-        if _is_finalizing() or getattr(self, "_freed", True):
+        if _is_finalizing():
             return
-        if _collection["phase"] == "stop":
-            self.free()
+        number: int = getattr(self, "_number", 0)
+        owned = _owned.get(number)
+        if owned is None:
             return
-        if not _waiting:
-            gc.callbacks.append(_free_waiting)
-        _waiting.append(self)
+        try:
+            if owned[0]() is self:
+                _free(number)
+            else:
+                _waiting.append(number)
+                _call_at_end()
+        except NOT_NOW:
+            _look_for_lost()
+
+
+def _free(number: int) -> None:
+    owned = _owned.get(number)
+    if owned is not None:
+        last = owned[1](*owned[2])
+        platform.at_once(platform.reaching(), map(delitem, (_owned,), (number,)), last)
+
+
+def _call_at_end() -> None:
+    """Of the collection that is going on, or the next one."""
+    if _free_waiting not in gc.callbacks:
+        gc.callbacks.append(_free_waiting)
 
 
 def _free_waiting(phase: str, info: dict[str, int]) -> None:
-    """Called at the end of the collection that is going on; again at the next one if an exception ended it."""
-    try:
-        while _waiting:
-            _waiting.pop().free()
-    finally:
-        if not _waiting:
-            gc.callbacks.remove(_free_waiting)
+    if phase == "stop":
+        looks, _lost["wanted"] = _lost["wanted"], True  # until all of it is done
+        with suppress(*NOT_NOW):
+            if looks:
+                _waiting.extend([number for number, owned in list(_owned.items()) if owned[0]() is None])
+            while _waiting:
+                _free(_waiting.pop())
+            _lost["wanted"] = False
+            if gc.callbacks[-1] is _free_waiting:  # else the collector would miss the one behind
+                gc.callbacks.pop()
 
 
-# Noted without running any Python: an exception of a signal handler that came in a callback of the collector would be lost.
-_note: Final = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.py_object] * 4)(("PyDict_SetItem", ctypes.pythonapi))
-gc.callbacks.append(partial(_note, _collection, "phase"))
+def _look_for_lost() -> None:
+    _lost["looked for at"] = 2 * len(_owned)
+    _lost["wanted"] = True
+    _call_at_end()
+
+
+def collect() -> None:
+    """Free all that nothing refers to any more."""
+    _look_for_lost()
+    gc.collect()
