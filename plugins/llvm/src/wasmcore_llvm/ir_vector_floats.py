@@ -26,7 +26,9 @@ class VectorFloats(Vectors):
 
     def floats_unary(self, name: str, shape: str) -> None:
         """Roundings and square root."""
-        self.push_vector(SHAPES[shape], self.vector_intrinsic(name, shape, self.pop_floats(shape)))
+        result = self.vector_intrinsic(name, shape, self.pop_floats(shape))
+        # LLVM takes any constant NaN that is selected for operands below zero for the one that the square root gives.
+        self.push_vector(SHAPES[shape], self.opaque(SHAPES[shape], result) if name == "sqrt" else result)
 
     def floats_sign(self, name: str, shape: str) -> None:
         """abs and neg."""
