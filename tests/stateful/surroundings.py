@@ -241,12 +241,17 @@ def alarm(world: World, instance: int, raises: int, late: int) -> None:
     counts: list[int] = []
     if late or signal.getsignal(signal.SIGALRM) is not _raise or not raises:
         signal.signal(signal.SIGALRM, _raise if raises else _count(counts))
+
+    def spin_for_ever() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)  # which may be over before the call begins
+        exports.forever()
+
     gc.disable()  # what is raised while the collector calls somebody is lost
-    signal.setitimer(signal.ITIMER_REAL, 0.02)
     try:
         if raises:
-            world.agree(exports.forever, lambda: _raise(0, None))
+            world.agree(spin_for_ever, lambda: _raise(0, None))
         else:
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
             spins = 0
             while not counts and spins < MOST_SPINS:
                 world.agree(lambda: exports.spin(SPIN), lambda: SPIN)
