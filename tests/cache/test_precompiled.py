@@ -11,6 +11,7 @@ import pytest
 
 import wasmcore
 from wasmcore.cli import main
+from wasmcore.compile import isolation
 from wasmcore.compile.artifact import Artifact, read_artifact, write_artifact
 
 from .programs import FUNCTIONS, expected, module, value
@@ -38,6 +39,7 @@ def test_round_trip(backend: str, made: dict[str, bytes], lazy: bool, monkeypatc
     engine = wasmcore.Engine(backend)
     with monkeypatch.context() as patch:
         patch.setattr(engine.backend, "compile", None)
+        patch.setattr(isolation.Isolated, "submit", None)
         found = wasmcore.Module.deserialize(data, engine=engine)
         assert wasmcore.Instance(found).exports.all(-7) == expected(-7)
     assert found.info.data == WASM

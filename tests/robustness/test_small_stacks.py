@@ -74,9 +74,11 @@ def test_interrupted_while_it_compiles(backend: str, no_room: None, monkeypatch:
     first, waited = threading.Lock(), list[bool]()
 
     class Slow:
-        """At first interrupts the main thread, and compiles when it may."""
+        """In this process; at first interrupts the main thread, and compiles when it may."""
 
         def __getattr__(self, name: str) -> Any:
+            if name == "lower":
+                raise AttributeError(name)
             return getattr(actual, name)
 
         def compile(self, unit: Any) -> Any:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from wasmcore_llvm.backend import Llvm
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 
@@ -14,3 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Code is compiled anew in every test."""
     monkeypatch.setenv("WASMCORE_CACHE", "0")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LLVM compiles where the test can look at it, or has changed it."""
+    monkeypatch.delattr(Llvm, "lower")

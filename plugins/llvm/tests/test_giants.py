@@ -37,7 +37,7 @@ def other(source: str | bytes) -> wasmcore.Instance:
 
 
 @pytest.mark.parametrize("kind", sorted(modules.KINDS))
-def test_the_level_falls(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_level_falls(kind: str, in_this_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(giants, "MOST_BRANCHES", 100)
     monkeypatch.setattr(giants, "LARGEST", 1000)
     source = modules.KINDS[kind](8000)
@@ -68,7 +68,7 @@ def test_what_is_small_enough_is_optimised() -> None:
     ],
     ids=["few branches", "many branches", "few merges", "many merges", "few words", "many words"],
 )
-def test_what_counts(source: bytes, giant: bool) -> None:
+def test_what_counts(source: bytes, giant: bool, in_this_process: None) -> None:
     found: list[bool] = []
 
     class Looking(Llvm):
@@ -89,7 +89,7 @@ def trapping(instance: wasmcore.Instance, name: str, x: int) -> list[tuple[int, 
     return [(frame.function_index, frame.offset) for frame in caught.value.frames]
 
 
-def test_pieces_of_a_unit_are_one_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_of_a_unit_are_one_code(in_this_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(giants, "MOST_BRANCHES", 100)
     monkeypatch.setattr(giants, "LARGEST", 1000)
     with pytest.warns(wasmcore.CompileWarning, match="function 1 is too large"):
@@ -102,7 +102,7 @@ def test_pieces_of_a_unit_are_one_code(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert trapping(instance, name, x) == trapping(reference, name, x)
 
 
-def test_a_wanted_function_has_the_code_that_it_has_in_its_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wanted_function_has_the_code_that_it_has_in_its_unit(in_this_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(giants, "MOST_BRANCHES", 100)
     monkeypatch.setattr(giants, "LARGEST", 1000)
     units: list[CompileUnit] = []

@@ -16,6 +16,7 @@ from wasmcore.cli.report import UsageError, naming, read_module, visible
 from wasmcore.cli.run import enabled_features, make_engine
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.compile.module_code import stream_groups
+from wasmcore.compile.parallel import compile_again
 from wasmcore.errors import PluginError, TrapKind
 from wasmcore.plugin.code import IN_INLINED
 from wasmcore.plugin.unit import CompileUnit
@@ -91,7 +92,7 @@ def chosen(info: ModuleInfo, function: str | None) -> Iterable[int]:
 def listing(engine: Engine, info: ModuleInfo, unit: CompileUnit, index: int) -> Iterator[str]:
     """The lines of one function of a unit."""
     wanted = functions_of(unit).index(index)
-    compiled = engine.backend.compile(unit._replace(wanted=wanted))
+    compiled = compile_again(engine.backend, unit._replace(wanted=wanted))
     code = next(each for each in compiled.function_table() if each.function == index)
     make_listing = getattr(engine.backend, "listing", None)
     records = stream_text(unit.streams[wanted])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"\x7fwcode\r\n"
 """The first bytes; shows damage by transfer as text."""
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the form, in every artifact; another one is refused."""
 CODE_ALIGNMENT: Final = 4096
 """Code begins at a multiple of that many bytes, so that a file can be mapped."""
@@ -33,12 +33,12 @@ CODE_ALIGNMENT: Final = 4096
 _HEADER: Final = Struct("<8sIIQQ")
 _DIGEST_SIZE: Final = 32
 _SECTION: Final = Struct("<IIQQ")
-_UNIT: Final = Struct("<QQQQQQ")
+_UNIT: Final = Struct("<QQQQQQQ")
 """Length of each blob of a unit."""
 _HEADER_SIZE: Final = _HEADER.size + _DIGEST_SIZE
-_MADE_FOR, _MODULE, _UNITS, _CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED = range(1, 10)
-_NAMES: Final = ("", "made-for", "module", "units", "code", "functions", "traps", "relocations", "address-map", "inlined")
-_BLOBS: Final = (_CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED)
+_MADE_FOR, _MODULE, _UNITS, _CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED, _MADE_BY = range(1, 11)
+_NAMES: Final = ("", "made-for", "module", "units", "code", "functions", "traps", "relocations", "address-map", "inlined", "made-by")
+_BLOBS: Final = (_CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED, _MADE_BY)
 """Sections that have a piece of each unit, one behind the other."""
 _ENTRY_SIZES: Final = {_FUNCTIONS: 12, _TRAPS: 8, _RELOCATIONS: 12, _ADDRESS_MAP: 8, _INLINED: 12}
 UNIT_ALIGNMENT: Final = LARGEST_ALIGNMENT
@@ -216,7 +216,7 @@ def artifact_parts(artifact: Artifact, key: bytes | None = None) -> list[bytes]:
     head.numbers(artifact.complete)
     head.texts(sorted(artifact.required_features()))
     head.blob(artifact.made_for.pack())
-    contents = {_MADE_FOR: head.parts, **_unit_sections(artifact.units)}
+    contents = {_MADE_FOR: head.parts, **_unit_sections(artifact.units, artifact.made_for)}
     if artifact.module is not None:
         contents[_MODULE] = [artifact.module]
     parts: list[bytes] = []
@@ -232,12 +232,24 @@ def artifact_parts(artifact: Artifact, key: bytes | None = None) -> list[bytes]:
     return [header, _digest(key, (header, *table, *parts)), *table, *parts]
 
 
-def _unit_sections(units: tuple[CompiledCode, ...]) -> dict[int, list[bytes]]:
-    blobs = [(unit.code, unit.functions, unit.traps, unit.relocations, unit.address_map, unit.inlined) for unit in units]
+def _unit_sections(units: tuple[CompiledCode, ...], made_for: MadeFor) -> dict[int, list[bytes]]:
+    blobs = [
+        (unit.code, unit.functions, unit.traps, unit.relocations, unit.address_map, unit.inlined, _made_by(unit, made_for))
+        for unit in units
+    ]
     sections = {kind: [blob[at] for blob in blobs] for at, kind in enumerate(_BLOBS)}
     sections[_CODE] = [piece for blob in blobs for piece in (blob[0], _padding(blob[0]))]
     sections[_UNITS] = [_UNIT.pack(*map(len, blob)) for blob in blobs]
     return sections
+
+
+def _made_by(unit: CompiledCode, made_for: MadeFor) -> bytes:
+    """The backend, its version and options, where they are not those that the artifact was made for."""
+    if (unit.backend, unit.options) == (made_for.backend, made_for.options):
+        return b""
+    write = _Writer()
+    write.texts([unit.backend, unit.backend_version, *(text for option in unit.options for text in option)])
+    return b"".join(write.parts)
 
 
 def _padding(code: bytes) -> bytes:
@@ -359,7 +371,8 @@ def _units(sections: dict[int, memoryview], made_for: MadeFor, required: frozens
             position[kind] = start + length + (-length % UNIT_ALIGNMENT if kind == _CODE else 0)
         if not blobs[1]:
             raise _damaged("a unit has no function")
-        code, functions, traps, relocations, address_map, inlined = blobs
+        code, functions, traps, relocations, address_map, inlined, made_by = blobs
+        backend, version, *options = _Reader(made_by).texts() if made_by else (made_for.backend, made_for.backend_version)
         yield CompiledCode(
             code=code,
             functions=functions,
@@ -368,10 +381,11 @@ def _units(sections: dict[int, memoryview], made_for: MadeFor, required: frozens
             address_map=address_map,
             target=made_for.target,
             features=required,
-            backend=made_for.backend,
-            backend_version=made_for.backend_version,
+            backend=backend,
+            backend_version=version,
             contract=made_for.contract,
             inlined=inlined,
+            options=tuple(zip(options[::2], options[1::2])) if made_by else made_for.options,
         )
     if any(position[kind] != len(sections[kind]) for kind in _BLOBS):
         raise _damaged("its units do not add up to its sections")
@@ -381,21 +395,31 @@ def _check_units(units: tuple[CompiledCode, ...], made_for: MadeFor) -> None:
     """Check every entry of the tables of units."""
     seen: set[int] = set()
     for unit in units:
-        size = len(unit.code)
-        end = 0
-        for index, offset, length in iter_unpack("<III", unit.functions):
-            if index < made_for.layout[0] or index in seen:
-                raise _damaged(f"function {index} is in it twice or is imported")
-            if offset < end or offset + length > size:
-                raise _damaged(f"function {index} is not within the code")
-            seen.add(index)
-            end = offset + length
-        _check_places(unit.traps, size, lambda kind: kind <= _LARGEST_TRAP, "trap")
-        rows = len(unit.inlined) // 12
-        for number, (_, _, call) in enumerate(iter_unpack("<III", unit.inlined)):
-            if call >= IN_INLINED + number:
-                raise _damaged("an inlined call is in none that stands before it")
-        _check_places(unit.address_map, size + 1, range(IN_INLINED + rows).__contains__, "place of the address map")
+        check_unit(unit, made_for.layout[0])
+        functions = {function.function for function in unit.function_table()}
+        if seen & functions:
+            raise _damaged(f"function {min(seen & functions)} is in it twice or is imported")
+        seen |= functions
+
+
+def check_unit(unit: CompiledCode, imported: int) -> None:
+    """Check every entry of the tables of a unit of a module with so many imported functions; ArtifactError if one is wrong."""
+    size = len(unit.code)
+    seen: set[int] = set()
+    end = 0
+    for index, offset, length in iter_unpack("<III", unit.functions):
+        if index < imported or index in seen:
+            raise _damaged(f"function {index} is in it twice or is imported")
+        if offset < end or offset + length > size:
+            raise _damaged(f"function {index} is not within the code")
+        seen.add(index)
+        end = offset + length
+    _check_places(unit.traps, size, lambda kind: kind <= _LARGEST_TRAP, "trap")
+    rows = len(unit.inlined) // 12
+    for number, (_, _, call) in enumerate(iter_unpack("<III", unit.inlined)):
+        if call >= IN_INLINED + number:
+            raise _damaged("an inlined call is in none that stands before it")
+    _check_places(unit.address_map, size + 1, range(IN_INLINED + rows).__contains__, "place of the address map")
 
 
 def _check_places(table: bytes, size: int, allowed: Callable[[int], bool], what: str) -> None:

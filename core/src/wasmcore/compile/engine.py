@@ -46,7 +46,8 @@ class Engine:
     cache: keep compiled code on disk for the next process: in the user's cache folder, unless `WASMCORE_CACHE=0` is in the environment;
         or in this folder; False for not at all.
     executor: a `concurrent.futures.Executor` that compiles parts of whole modules, in processes or threads that have the same wasmcore and
-        backend. None leaves large modules of backends that take their time to processes of its own.
+        backend. None leaves large modules of backends that take their time, and all of those that might end the program, to processes of
+        its own.
 
     An engine can be pickled, as part of a module, too: all but `progress` and `executor` arrive. Copies are the engine itself.
     TypeError and ValueError for arguments that are wrong, PluginError for a backend that is not there or can not be used here.

@@ -11,8 +11,9 @@ from weakref import ref
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.compile.fixed_tables import with_fixed_tables
-from wasmcore.errors import ArtifactError, CompileWarning, NotCompiledError
+from wasmcore.errors import ArtifactError, CompileWarning, NotCompiledError, PluginError
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
+from wasmcore.plugin.hooks import is_isolated
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
 from wasmcore.runtime.execution.loader import LoadedCode
@@ -72,6 +73,8 @@ class ModuleCode:
         self._address_maps: dict[int, tuple[list[int], list[int], list[tuple[int, ...]]]] = {}
         self._positions: dict[int, memoryview[int]] = {}
         """Where the words of the streams come from, of functions that were asked for."""
+        self._origins: dict[int, tuple[str, str, tuple[tuple[str, str], ...]]] = {}
+        """Of functions that were compiled in another way than the engine says: backend, its version, its options."""
         self._whole_environment: Environment | None = None
         """What functions are compiled with that were compiled as a whole module; None before that is known."""
         self._tables: list[CompiledCode] = []
@@ -122,8 +125,9 @@ class ModuleCode:
                     raise self._explained(error) from None
                 if not self._compiled[number]:  # by a signal handler in between
                     self._load(compiled)
-                    if self._saved is not None:
+                    if self._saved is not None and not self._is_odd(compiled):
                         self._saved.add(compiled)
+                    _tell(compiled)
             return self.entries[number]
 
     def _compile_one(self, index: int) -> CompiledCode:
@@ -132,7 +136,12 @@ class ModuleCode:
         writer, self._made_writer = self._writer, None
         stream = writer.stream(index)
         self._made_writer = writer
-        return self._backend.compile(self._unit((stream,)))
+        unit = self._unit((stream,))
+        if not is_isolated(self._backend):
+            return self._backend.compile(unit)._replace(options=unit.options)
+        from wasmcore.compile.parallel import compile_apart
+
+        return compile_apart(self._backend, unit, self.function_name)
 
     def load_saved(self, machine: Machine, artifact: Artifact) -> None:
         """Load what the cache has of the module, with lazy stubs for what it has not."""
@@ -185,11 +194,10 @@ class ModuleCode:
         from wasmcore.compile.parallel import compile_units
 
         done = 0
-        with closing(compile_units(self._units(), self._backend, self._executor, self._code_size())) as results:
+        with closing(compile_units(self._units(), self._backend, self._executor, self._code_size(), self.function_name)) as results:
             try:
                 for unit in results:
-                    for note in unit.notes:
-                        warnings.warn(note, CompileWarning, stacklevel=2)
+                    _tell(unit)
                     yield unit
                     done += len(unit.functions) // _FUNCTION_SIZE
                     if progress is not None:
@@ -229,6 +237,9 @@ class ModuleCode:
     def _load(self, compiled: CompiledCode) -> None:
         loaded = LoadedCode(compiled, self)
         self._loaded.append(loaded)
+        if self._is_odd(compiled):
+            origin = compiled.backend, compiled.backend_version, compiled.options
+            self._origins.update(dict.fromkeys([index for index, _ in loaded.entries()], origin))
         entries, known, first = self.entries, self._compiled, self._first
         for index, address in loaded.entries():
             entries[index - first] = address
@@ -276,10 +287,32 @@ class ModuleCode:
             next(self._units(), None)
         together = self._compiled_with(index)
         streams = tuple([self._writer.stream(function) for function in together])
-        compiled = with_room(self._backend.compile, self._unit(streams)._replace(address_map=True, wanted=together.index(index)))
+        unit = self._unit(streams)._replace(address_map=True, wanted=together.index(index))
+        try:
+            compiled = self._compiled_again(index, unit)
+        except PluginError:
+            return [], [], []
         start, size = next((row.offset, row.size) for row in compiled.function_table() if row.function == index)
         places = [(at - start, word) for at, word in iter_unpack("<II", compiled.address_map) if 0 <= at - start < size]
         return [at for at, _ in places], [word for _, word in places], list(iter_unpack("<III", compiled.inlined))
+
+    def _compiled_again(self, index: int, unit: CompileUnit) -> CompiledCode:
+        """The unit of a function by the backend, and with the options, that its code comes from; PluginError if that can not be."""
+        from wasmcore.compile.parallel import compile_again
+
+        backend = self._backend
+        if index in self._origins:
+            from wasmcore import _registry
+
+            name, version, options = self._origins[index]
+            backend, unit = _registry.backend(name), unit._replace(options=options)
+            if backend.version != version:
+                raise PluginError(f"backend {name!r} has another version by now")
+        return compile_again(backend, unit)
+
+    def _is_odd(self, compiled: CompiledCode) -> bool:
+        """Whether code was compiled in another way than the engine says."""
+        return (compiled.backend, compiled.options) != (self._backend.name, self._options)
 
     def _compiled_with(self, index: int) -> range:
         """The functions of the unit that the code of a function comes from."""
@@ -289,6 +322,12 @@ class ModuleCode:
             if index in together:
                 return together
         return range(index, index + 1)
+
+
+def _tell(unit: CompiledCode) -> None:
+    """Give the notes on a unit as warnings."""
+    for note in unit.notes:
+        warnings.warn(note, CompileWarning, stacklevel=3)
 
 
 def stream_groups(writer: StreamWriter, first: int, count: int, unit_size: int) -> Iterator[tuple[bytes, ...]]:

@@ -1,22 +1,27 @@
 """An executor of processes that know nothing of the program that wants something compiled.
 
 `ProcessPoolExecutor` runs the program's main module again in each of its processes, which is not for a library to do behind the back of a
-script; and it can not be stopped while a worker is busy. These processes import wasmcore only, and are killed when nobody waits for
-them any more.
+script; it can not be stopped while a worker is busy, and it is broken for good when one has died. These processes import wasmcore only,
+have bounds of time and memory, are killed when nobody waits for them any more, and end when there has been nothing to do for a while.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
+import resource
 import subprocess
 import sys
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from select import POLLIN, POLLOUT, poll
+from signal import SIGXCPU
 from struct import Struct
-from threading import Thread
-from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from threading import Thread, current_thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +29,41 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+IDLE: Final = 60.0
+"""Seconds after which a process that has nothing to do ends."""
+PATIENCE: Final = 5
+"""How many times as long as its bound of processor time something may take, on a machine with other things to do."""
+START: Final = 60.0
+"""Seconds that a process may take to start."""
+ATTEMPTS: Final = 2
+"""To start one."""
+_READY: Final = b"ready"
+_NOBODY: Final = object()
 _LENGTH: Final = Struct("<Q")
 _START: Final = "import sys; sys.path[:] = sys.argv[1:]; from wasmcore.compile.worker_pool import work; work()"
-_Job = tuple["Future[Any]", bytes]
+
+
+class Bounds(NamedTuple):
+    """What a process may use for one call."""
+
+    seconds: int
+    """Of processor time."""
+    memory: int
+    """Bytes that it may write to."""
+
+
+class WorkerDied(BrokenExecutor):
+    """The process that a call was given to has ended, for the reason that the message says; another one takes the next call."""
+
+
+class NoWorker(WorkerDied):
+    """No process could be started."""
+
+
+class _Job(NamedTuple):
+    future: Future[Any]
+    request: bytes
+    bounds: Bounds | None
 
 
 class WorkerPool(Executor):
@@ -35,24 +72,55 @@ class WorkerPool(Executor):
     def __init__(self, count: int) -> None:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._running: dict[Future[Any], subprocess.Popen[bytes]] = {}
+        self._clients: dict[Future[Any], object] = {}
+        """Who waits for what is not done."""
         self._threads: list[Thread] = []
+        self._waiting: set[Thread] = set()
         self._count = count
         self._closed = False
-        self._broken: str | None = None
+        self._stopped = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Let a process call a function; BrokenExecutor if one of them died before."""
-        if self._broken is not None:
-            raise BrokenExecutor(self._broken)
+        """Let a process call a function; the future raises WorkerDied if that ends the process."""
+        return self.submit_for(None, None, fn, *args, **kwargs)
+
+    def submit_for(self, client: object, bounds: Bounds | None, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """The same for somebody who may `abandon` it; a process that goes beyond the bounds is ended."""
         if self._closed:
             raise RuntimeError("the pool is shut down")
         future: Future[T] = Future()
-        self._jobs.put((future, pickle.dumps((fn, args, kwargs), pickle.HIGHEST_PROTOCOL)))
-        if len(self._threads) < self._count:
-            thread = Thread(target=self._serve, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._clients[future] = client
+        self._jobs.put(_Job(future, pickle.dumps((fn, args, kwargs, bounds), pickle.HIGHEST_PROTOCOL), bounds))
+        if self._jobs.qsize() > len(self._waiting) and len(self._threads) < self._count:
+            self._start_thread(future)
         return future
+
+    def _start_thread(self, future: Future[Any]) -> None:
+        thread = Thread(target=self._serve, daemon=True)
+        self._threads.append(thread)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._threads.remove(thread)
+            if not self._threads:
+                future.cancel()
+                raise NoWorker(str(error)) from None
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for something."""
+        return bool(self._clients)
+
+    def abandon(self, client: object) -> None:
+        """A client does not wait for anything any more: it is not begun, or the process that is at it is ended."""
+        begun = [future for future, its in list(self._clients.items()) if its is client and not future.cancel()]
+        for future in begun:
+            self._clients[future] = _NOBODY
+            process = self._running.get(future)
+            if process is not None:
+                process.kill()
+                process.wait()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the processes end when they are done."""
@@ -62,12 +130,12 @@ class WorkerPool(Executor):
         for _ in self._threads:
             self._jobs.put(None)
         if wait:
-            for thread in self._threads:
+            for thread in list(self._threads):
                 thread.join()
 
     def kill(self) -> None:
         """End the processes now, whatever they do."""
-        self._broken = self._broken or "the pool was stopped"
+        self._closed = self._stopped = True
         self._cancel()
         for process in self._processes:
             process.kill()
@@ -78,95 +146,254 @@ class WorkerPool(Executor):
             while True:
                 job = self._jobs.get_nowait()
                 if job is not None:
-                    job[0].cancel()
+                    job.future.cancel()
+                    self._clients.pop(job.future, None)
+
+    def _next(self) -> _Job | None:
+        thread = current_thread()
+        self._waiting.add(thread)
+        try:
+            return self._jobs.get(timeout=IDLE)
+        finally:
+            self._waiting.discard(thread)
 
     def _serve(self) -> None:
-        """Pass jobs to one process; runs in a thread."""
+        """Pass jobs to one process at a time; runs in a thread."""
         process: subprocess.Popen[bytes] | None = None
-        try:
-            while (job := self._jobs.get()) is not None:
-                future, request = job
-                if not future.set_running_or_notify_cancel():
-                    continue
-                try:
-                    if self._broken is not None:
-                        raise BrokenExecutor(self._broken)
-                    if process is None:
-                        process = self._start()
-                    worked, value = _ask(process, request)
-                except BaseException as error:
-                    self._broken = self._broken or f"{type(error).__name__}: {error}"
-                    future.set_exception(error if isinstance(error, BrokenExecutor) else BrokenExecutor(self._broken))
-                else:
-                    if worked:
-                        future.set_result(value)
-                    else:
-                        future.set_exception(value)
-        finally:
-            if process is not None:
-                process.communicate()
+        while True:
+            try:
+                job = self._next()
+            except Empty:
+                self._end(process)
+                process = None
+                continue
+            if job is None:
+                self._end(process)
+                return
+            if not job.future.set_running_or_notify_cancel():
+                self._clients.pop(job.future, None)
+                continue
+            try:
+                if process is None:
+                    process = self._started(job.future)
+                self._give(job.future, process)
+                worked, value = _ask(process, job.request, job.bounds)
+            except BaseException as error:
+                self._end(process)
+                process = None
+                worked, value = False, error if isinstance(error, WorkerDied) else WorkerDied(f"{type(error).__name__}: {error}")
+            finally:
+                self._running.pop(job.future, None)
+                self._clients.pop(job.future, None)
+            if worked:
+                job.future.set_result(value)
+            else:
+                job.future.set_exception(value)
+            del job, value
+
+    def _give(self, future: Future[Any], process: subprocess.Popen[bytes]) -> None:
+        self._running[future] = process
+        self._check(future)
+
+    def _check(self, future: Future[Any]) -> None:
+        if self._clients.get(future) is _NOBODY:
+            raise WorkerDied("nobody waits for it")
+
+    def _started(self, future: Future[Any]) -> subprocess.Popen[bytes]:
+        """A process that has said that it is ready; NoWorker if the second one does not, either."""
+        why = ""
+        for _ in range(ATTEMPTS):
+            self._check(future)
+            try:
+                process = self._start()
+            except OSError as error:
+                raise NoWorker(str(error)) from None
+            try:
+                self._give(future, process)
+                assert process.stdout is not None
+                if _receive(process.stdout.fileno(), monotonic() + START) == _READY:
+                    return process
+                process.kill()
+                why = _ending(process.wait())
+            except TimeoutError:
+                why = "it took too long to start"
+            except WorkerDied:
+                process.kill()
+                self._end(process)
+                raise
+            process.kill()
+            self._end(process)
+        raise NoWorker(why)
 
     def _start(self) -> subprocess.Popen[bytes]:
         if not sys.executable:
-            raise BrokenExecutor("this process does not know the interpreter that it runs in")
+            raise NoWorker("this process does not know the interpreter that it runs in")
         path = [os.path.abspath(folder) for folder in sys.path]
         # A session of its own: Ctrl-C is for the program, which stops its workers.
         command = [sys.executable, "-I", "-c", _START, *path]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        assert process.stdin is not None
+        os.set_blocking(process.stdin.fileno(), False)
         self._processes.append(process)
-        if self._broken is not None:
+        if self._stopped:
             process.kill()
         return process
 
+    def _end(self, process: subprocess.Popen[bytes] | None) -> None:
+        """Let a process end, if there is one."""
+        if process is not None:
+            with suppress(OSError, ValueError):
+                process.communicate()
+            with suppress(ValueError):
+                self._processes.remove(process)
 
-def _ask(process: subprocess.Popen[bytes], request: bytes) -> tuple[bool, Any]:
-    """Whether a call returned, and what it returned or raised; BrokenExecutor if the process has ended."""
+    def disconnect(self) -> None:
+        """In a process that forked: the processes are the other one's, who is to be the only one to have their pipes."""
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for process in self._processes:
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError, ValueError):
+                    if pipe is not None:
+                        os.dup2(nothing, pipe.fileno(), inheritable=False)
+        os.close(nothing)
+
+
+_shared: Final[list[WorkerPool]] = []
+
+
+def shared_pool() -> WorkerPool:
+    """The one of this process, with as many workers as it may use processors."""
+    if not _shared:
+        from wasmcore.compile.parallel import processors
+
+        pool = WorkerPool(processors())
+        if not _shared:  # no other thread was faster
+            _shared.append(pool)
+    return _shared[0]
+
+
+def _stop_shared() -> None:
+    while _shared:
+        _shared.pop().kill()
+
+
+def _before_fork() -> None:
+    """A pool that has nothing to do goes, since its threads would not be in the other process."""
+    if _shared and not _shared[0].busy:
+        _stop_shared()
+
+
+def _after_fork() -> None:
+    while _shared:
+        _shared.pop().disconnect()
+
+
+atexit.register(_stop_shared)
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+
+
+def _ask(process: subprocess.Popen[bytes], request: bytes, bounds: Bounds | None) -> tuple[bool, Any]:
+    """Whether a call returned, and what it returned or raised; WorkerDied if the process has ended, or had to be."""
     assert process.stdin is not None and process.stdout is not None
+    end = None if bounds is None else monotonic() + PATIENCE * bounds.seconds
     try:
-        _send(process.stdin, request)
-        answer = _receive(process.stdout)
+        _write(process.stdin.fileno(), request, end)
+        answer = _receive(process.stdout.fileno(), end)
+    except TimeoutError:
+        process.kill()
+        process.wait()
+        raise WorkerDied("it took too long") from None
     except OSError:
         answer = None
     if answer is None:
-        code = process.wait()
-        raise BrokenExecutor(f"it was ended by signal {-code}" if code < 0 else f"its exit code was {code}")
-    worked, value = pickle.loads(answer)
+        raise WorkerDied(_ending(process.wait()))
+    try:
+        worked, value = pickle.loads(answer)
+    except Exception as error:
+        process.kill()
+        raise WorkerDied(f"its answer was none: {type(error).__name__}") from None
     return worked, value
 
 
-def _send(stream: IO[bytes], data: bytes) -> None:
-    stream.write(_LENGTH.pack(len(data)))
-    stream.write(data)
-    stream.flush()
+def _ending(code: int) -> str:
+    if code == -SIGXCPU:
+        return "it took too long"
+    return f"it was ended by signal {-code}" if code < 0 else f"its exit code was {code}"
 
 
-def _receive(stream: IO[bytes]) -> bytes | None:
-    """The next message, None at the end."""
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
+def _write(stream: int, data: bytes, end: float | None) -> None:
+    """Write a message to a pipe; TimeoutError if nobody reads it in time."""
+    ready = poll()
+    ready.register(stream, POLLOUT)
+    rest = memoryview(_LENGTH.pack(len(data)) + data)
+    while rest:
+        _wait_for(ready, end)
+        rest = rest[os.write(stream, rest) :]
+
+
+def _receive(stream: int, end: float | None) -> bytes | None:
+    """The next message of a pipe, None if that ends before; TimeoutError if it does not come in time."""
+    head = _read(stream, _LENGTH.size, end)
+    if head is None:
         return None
-    length: int = _LENGTH.unpack(head)[0]
-    data = stream.read(length)
-    return data if len(data) == length else None
+    return _read(stream, _LENGTH.unpack(head)[0], end)
+
+
+def _read(stream: int, size: int, end: float | None) -> bytes | None:
+    ready = poll()
+    ready.register(stream, POLLIN)
+    data = bytearray()
+    while len(data) < size:
+        _wait_for(ready, end)
+        part = os.read(stream, min(size - len(data), 1 << 20))
+        if not part:
+            return None
+        data += part
+    return bytes(data)
+
+
+def _wait_for(ready: poll, end: float | None) -> None:
+    if not ready.poll(None if end is None else max(0.0, 1000 * (end - monotonic()))):
+        raise TimeoutError
 
 
 def work() -> None:
-    """What a process does: calls functions until nobody wants any more."""
-    requests = os.fdopen(os.dup(0), "rb")
-    answers = os.fdopen(os.dup(1), "wb")
+    """What a process does: says that it is ready, then calls functions until nobody wants any more."""
+    requests, answers = os.dup(0), os.dup(1)
     # What a backend prints is no answer.
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    while (request := _receive(requests)) is not None:
+    answer = _READY
+    while True:
         try:
-            function, args, kwargs = pickle.loads(request)
-            answer = pickle.dumps((True, function(*args, **kwargs)), pickle.HIGHEST_PROTOCOL)
-        except BaseException as error:
-            answer = _failure(error)
-        try:
-            _send(answers, answer)
+            _write(answers, answer, None)
         except BrokenPipeError:
             os._exit(1)
+        request = _receive(requests, None)
+        if request is None:
+            return
+        answer = _answer(request)
+
+
+def _answer(request: bytes) -> bytes:
+    try:
+        function, args, kwargs, bounds = pickle.loads(request)
+        if bounds is not None:
+            _keep_within(bounds)
+        return pickle.dumps((True, function(*args, **kwargs)), pickle.HIGHEST_PROTOCOL)
+    except BaseException as error:
+        return _failure(error)
+
+
+def _keep_within(bounds: Bounds) -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + bounds.seconds)
+    _limit(resource.RLIMIT_DATA, bounds.memory)
+
+
+def _limit(kind: int, amount: int) -> None:
+    _, most = resource.getrlimit(kind)
+    resource.setrlimit(kind, (amount if most == resource.RLIM_INFINITY else min(amount, most), most))
 
 
 def _failure(error: BaseException) -> bytes:

@@ -47,6 +47,8 @@ class CompiledCode(NamedTuple):
     inlined: bytes = b""
     """Three numbers per place in the body of a function that was inlined: its function index, the index of the word in its own stream,
     and the place of the call: a word of the function that has the code or, with bit 31 set, an earlier row of this table."""
+    options: tuple[tuple[str, str], ...] = ()
+    """What the unit said, `CompileUnit.options`; core sets it."""
     notes: tuple[str, ...] = ()
     """What the user should know of how this was compiled: each becomes a `CompileWarning`. Not kept with the code."""
 

@@ -40,6 +40,19 @@ class Backend(Protocol):
         """Compile the functions of a unit; raises `wasmcore.CompileError`, for what it does not compile yet `errors.NotCompiledError`."""
 
 
+class IsolatedBackend(Backend, Protocol):
+    """A backend that may crash, hang or take all memory, so that it never compiles in the process of the program. Optional."""
+
+    def lower(self, unit: CompileUnit) -> tuple[str, CompileUnit] | None:
+        """What to compile instead of a unit where that fails: the name of the backend, itself or another one, and the unit for it, or
+        None where there is nothing else. Where it is itself again, the next step is asked for if that fails, too."""
+
+
+def is_isolated(backend: Backend) -> bool:
+    """Whether a backend is an `IsolatedBackend`."""
+    return hasattr(backend, "lower")
+
+
 class ListingBackend(Backend, Protocol):
     """A backend that can show what it makes of a function on the way, for `wasmcore objdump`. Optional."""
 

@@ -36,7 +36,11 @@ class Llvm:
     contract = CONTRACT
     targets = frozenset(("x86_64",))
     features = frozenset(_FEATURES.split())
-    options: Mapping[str, tuple[str, ...]] = {"level": ("O2", "O0", "O1", "O3"), "portable": ("no", "yes")}
+    options: Mapping[str, tuple[str, ...]] = {
+        "level": ("O2", "O0", "O1", "O3"),
+        "portable": ("no", "yes"),
+        "fallback": ("singlepass", "none"),
+    }
     unit_size = 1 << 19
     lazy = False
 
@@ -48,6 +52,18 @@ class Llvm:
         from wasmcore_llvm.giants import joined, notes, parts
 
         return joined([self._compile(part)._replace(notes=notes(unit, part)) for part in parts(unit)])
+
+    def lower(self, unit: CompileUnit) -> tuple[str, CompileUnit] | None:
+        """One level less, and at last the `fallback`."""
+        options = dict(unit.options)
+        level = options.get("level", self.options["level"][0])
+        if level != "O0":
+            options["level"] = f"O{int(level[1]) - 1}"
+            return self.name, unit._replace(options=tuple(sorted(options.items())))
+        if options.get("fallback") == "none":
+            return None
+        features = frozenset[str]() if options.get("portable") == "yes" else unit.features
+        return "singlepass", unit._replace(features=features, options=())
 
     def _compile(self, unit: CompileUnit) -> CompiledCode:
         from wasmcore_llvm.ir_state import Unit
