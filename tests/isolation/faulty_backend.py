@@ -82,6 +82,10 @@ def _unpicklable(compiled: Any) -> Any:
     return lambda: compiled
 
 
+def _not_installed(compiled: Any) -> Any:
+    raise ImportError("no compiler in here")
+
+
 FAULTS = (
     _crash,
     _exit,
@@ -98,6 +102,9 @@ FAULTS = (
     _noise,
     _unpicklable,
 )
+"""What a lower level can make good."""
+HOPELESS = (_not_installed,)
+
 
 
 class Faulty:
@@ -125,7 +132,7 @@ class Faulty:
             for fault in faults[:1]:
                 works = fault & 15
                 if works == NONE_WORKS or level > works:
-                    compiled = FAULTS[(fault >> 4) & 255](compiled)
+                    compiled = (*FAULTS, *HOPELESS)[(fault >> 4) & 255](compiled)
         return compiled
 
     def lower(self, unit: Any) -> Any:

@@ -49,8 +49,14 @@ class Isolated:
         self._name_of = name_of
         self._pool = shared_pool()
 
-    def submit(self, unit: CompileUnit) -> Future[tuple[CompiledCode, ...]]:
-        """Let a process compile a unit; WorkerDied where there can be none."""
+    def submit(self, unit: CompileUnit) -> Future[tuple[CompiledCode, ...]] | None:
+        """Let a process begin with a unit; None where that is left to `results`."""
+        try:
+            return self._submit(unit)
+        except WorkerDied:
+            return None
+
+    def _submit(self, unit: CompileUnit) -> Future[tuple[CompiledCode, ...]]:
         arguments = self._backend.name, self._backend.version, os.getpid(), unit
         while True:
             try:
@@ -75,7 +81,7 @@ class Isolated:
 
     def once(self, unit: CompileUnit) -> CompiledCode:
         """The code that a process makes of a unit; WorkerDied if it fails, in whatever way."""
-        return self._result(unit, self.submit(unit))
+        return self._result(unit, self._submit(unit))
 
     def _result(self, unit: CompileUnit, future: Future[tuple[CompiledCode, ...]]) -> CompiledCode:
         try:
@@ -83,6 +89,8 @@ class Isolated:
             return checked(unit, compiled)
         except (CompileError, WorkerDied, WrongWorker):
             raise
+        except ImportError as error:
+            raise PluginError(f"backend {self._backend.name!r} can not be used: {error}") from None
         except (Exception, CancelledError) as error:
             raise WorkerDied(f"{type(error).__name__}: {error}") from None
 

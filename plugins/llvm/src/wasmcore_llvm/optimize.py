@@ -36,7 +36,7 @@ def _initialize() -> None:
         try:
             llvm.initialize_all_targets()
         except OSError as error:
-            raise PluginError(f"LLVM can not be loaded: {error}") from None
+            raise ImportError(f"LLVM can not be loaded: {error}") from None
         llvm.initialize_all_asmprinters()
         llvm.initialize_native_asmparser()
         for option in _OPTIONS:
