@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterable
-from itertools import chain, repeat
+from itertools import chain, compress, repeat
 
 from wasmcore._typing import Any, Final
 
@@ -145,11 +145,6 @@ def at_once(*steps: Iterable[Any]) -> bool:
     return not any(chain.from_iterable(steps))
 
 
-def reaching() -> Iterable[int]:
-    """A step that does nothing, but fails, as at Python's limit of recursion, where other functions of the system would."""
-    return map(_madvise, (0,), (0,), (_MADV_DONTNEED,))
-
-
 def bytes_at(address: int, size: int) -> memoryview:
     """The bytes at an address. Nothing keeps them alive: not for others than those who do."""
     view: memoryview = _view(address, size, _WRITABLE_VIEW)
@@ -164,9 +159,9 @@ def discard(address: int, size: int) -> None:
 
 
 def releasing(address: int, size: int) -> Iterable[int]:
-    """`release` as a step for `at_once`; the memory is given back before, which can not fail."""
-    _madvise(address, size, _MADV_DONTNEED)
-    return map(_munmap, (address,), (size,))
+    """`release` as a step for `at_once`."""
+    refused = map(_munmap, (address,), (size,))
+    return map(_madvise, compress((address,), refused), (size,), (_MADV_DONTNEED,))
 
 
 def release(address: int, size: int) -> None:

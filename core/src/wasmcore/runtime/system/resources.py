@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from typing import NoReturn, SupportsIndex
 
 GiveBack = Callable[..., Iterable[Any]]
-"""Frees something: gets ready, which may be broken off and done again, and returns the last step, for `platform.at_once`."""
+"""Frees something: gets ready, which may be broken off and done again, and returns the last step, for `platform.at_once`, which does not
+refuse."""
 
 _numbers: Final = count(1)
 _owned: Final[dict[int, tuple[ref[Resource], GiveBack, tuple[Any, ...]]]] = {}
@@ -102,8 +103,8 @@ class Resource(Unique):
 def _free(number: int) -> None:
     owned = _owned.get(number)
     if owned is not None:
-        last = owned[1](*owned[2])
-        platform.at_once(platform.reaching(), map(delitem, (_owned,), (number,)), last)
+        # In this order: what fails at Python's limit of recursion fails at the first.
+        platform.at_once(owned[1](*owned[2]), map(delitem, (_owned,), (number,)))
 
 
 def _call_at_end() -> None:
