@@ -30,33 +30,20 @@ class CodeNames(Protocol):
         an inlined body, those of the calls that led there."""
 
 
-class LoadedCode(Resource):
-    """Compiled code in executable memory. Does not keep the module alive that asks for names of its functions."""
+class CodeTables:
+    """What traps and backtraces ask about compiled code. Does not keep the module alive that it asks for names of its functions."""
 
-    __slots__ = ("_block", "_indices", "_names", "_size", "_starts", "_traps", "address")
+    __slots__ = ("_indices", "_names", "_starts", "_traps")
 
     def __init__(self, compiled: CompiledCode, names: CodeNames) -> None:
         self._names = ref(names)
         table = memoryview(compiled.functions).cast("I")
         self._indices, self._starts = table[0::3].tolist(), table[1::3].tolist()
         self._traps = compiled.traps
-        self._size = len(compiled.code)
-        self._block = code_memory.allocate(_relocated(compiled))
-        self.address = self._block.address
-        assert self.address % LARGEST_ALIGNMENT == 0
-        super().__init__(_unregistering, self.address, self._block)
-        traps.register(self.address, self.address + len(compiled.code), self)
-        if perf_map.ENABLED:
-            for index, start, size in zip(self._indices, self._starts, table[2::3], strict=True):
-                perf_map.add(self.address + start, size, names.function_name(index), index)
 
-    def entries(self) -> zip[tuple[int, int]]:
-        """(function index, address) of each function."""
-        return zip(self._indices, [self.address + start for start in self._starts])
-
-    def code(self) -> bytes:
-        """The machine code as it was loaded."""
-        return ctypes.string_at(self.address, self._size)
+    def entries(self, address: int) -> zip[tuple[int, int]]:
+        """(function index, address) of each function of code that is at an address."""
+        return zip(self._indices, [address + start for start in self._starts])
 
     def trap_kind(self, offset: int) -> TrapKind | None:
         """Why an instruction at this offset faults, None if it is no trap site."""
@@ -85,6 +72,32 @@ class LoadedCode(Resource):
     def keep(self) -> object:
         """The module."""
         return self._names()
+
+
+class LoadedCode(Resource):
+    """Compiled code in executable memory."""
+
+    __slots__ = ("_block", "_size", "_tables", "address")
+
+    def __init__(self, compiled: CompiledCode, names: CodeNames) -> None:
+        self._tables = CodeTables(compiled, names)
+        self._size = len(compiled.code)
+        self._block = code_memory.allocate(_relocated(compiled))
+        self.address = self._block.address
+        assert self.address % LARGEST_ALIGNMENT == 0
+        super().__init__(_unregistering, self.address, self._block)
+        traps.register(self.address, self.address + len(compiled.code), self._tables)
+        if perf_map.ENABLED:
+            for index, start, size in iter_unpack("<III", compiled.functions):
+                perf_map.add(self.address + start, size, names.function_name(index), index)
+
+    def entries(self) -> zip[tuple[int, int]]:
+        """(function index, address) of each function."""
+        return self._tables.entries(self.address)
+
+    def code(self) -> bytes:
+        """The machine code as it was loaded."""
+        return ctypes.string_at(self.address, self._size)
 
 
 def _unregistering(address: int, block: code_memory.CodeBlock) -> Iterable[None]:

@@ -176,10 +176,6 @@ class Store(Resource):
         request, self._request = self._request, None
         return request
 
-    def is_poll_address(self, address: int) -> bool:
-        """Whether an address is in the poll page."""
-        return 0 <= address - self.address - POLL_OFFSET < platform.PAGE_SIZE
-
 
 def _releasing(address: int) -> Iterable[int]:
     wait_for_scan()
@@ -199,8 +195,13 @@ def disown(context: int) -> None:
         left = store  # what comes in between may give it another one
 
 
+def is_poll_address(store: int, address: int) -> bool:
+    """Whether an address is in the poll page of the store whose record is at another one."""
+    return 0 <= address - store - POLL_OFFSET < platform.PAGE_SIZE
+
+
 def at_address(address: int) -> Store | None:
-    """The store whose record is there."""
+    """The store whose record is there; None where finalizers use one that is being collected, since weak references are gone by then."""
     return _by_address.get(address)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from signal import SIGSEGV
-from weakref import ref
 
 from wasmcore._typing import Any, Final, Protocol, overload
 from wasmcore.errors import Frame, Trap, TrapKind
@@ -87,8 +86,9 @@ _reservations: Final = _Ranges(32)
 
 
 def register(start: int, end: int, owner: CodeOwner) -> None:
-    """Say whose code is at these addresses, in pages where nothing else begins. The owner is not kept alive."""
-    _code.add(start, end, ref(owner))
+    """Say whose code is at these addresses, in pages where nothing else begins, until `unregister`. The owner is kept alive: weak
+    references are gone when the collector calls finalizers, which may call the code."""
+    _code.add(start, end, owner)
 
 
 def unregister(start: int) -> None:
@@ -99,10 +99,7 @@ def unregister(start: int) -> None:
 def find_code(pc: int) -> tuple[int, CodeOwner] | None:
     """The start of the registered range that an address is in, and its owner."""
     found = _code.find(pc)
-    if found is None:
-        return None
-    owner: CodeOwner | None = found[1]()
-    return None if owner is None else (found[0], owner)
+    return found
 
 
 def add_reservation(start: int, size: int) -> None:
@@ -215,9 +212,8 @@ def trap(thread: int, pc: int, address: int, frame: int) -> None:
     """The callback `trap`: raise what a fault means; return from an interrupt that means nothing."""
     activation = ThreadRecord.from_address(thread).activation
     record = ActivationRecord.from_address(activation)
-    store = stores.at_address(record.store)
-    if store is not None and store.is_poll_address(address):
-        _interrupted(store, True)
+    if stores.is_poll_address(record.store, address):
+        _interrupted(record.store, stores.at_address(record.store), True)
         return
     stopped = Trap(_kind(pc, address), backtrace(thread, pc, frame))
     if stopped.kind is TrapKind.INTERNAL:
@@ -230,25 +226,25 @@ def poll(store: int) -> None:
     found = stores.at_address(store)
     if found is not None:
         turn = found.count_polls()
-        _interrupted(found, turn)
+        _interrupted(store, found, turn)
         found.go_on(turn)
 
 
-def _interrupted(store: stores.Store, turn: bool) -> None:
-    overflow = stores.save_overflow(store.address)
+def _interrupted(address: int, store: stores.Store | None, turn: bool) -> None:
+    overflow = stores.save_overflow(address)
     try:
         process.attend()
-        request = store.take_request()
+        request = None if store is None else store.take_request()
         if request is not None:
             request()
-        exception = store.take_interrupt()
+        exception = None if store is None else store.take_interrupt()
         if exception is not None:
             raise exception
         ctypes.pythonapi.PyErr_CheckSignals()
         if turn:
             platform.give_others_a_turn()
     finally:
-        stores.restore_overflow(store.address, overflow)
+        stores.restore_overflow(address, overflow)
 
 
 def _kind(pc: int, address: int) -> TrapKind:

@@ -26,38 +26,45 @@ contexts: Final[WeakValueDictionary[int, InstanceState]] = WeakValueDictionary()
 _MASK: Final = 0xFFFFFFFFFFFFFFFF
 
 
+def _instance(context: int) -> InstanceState:
+    found = contexts.get(context)
+    if found is None:  # a finalizer calls it, or has kept it; weak references are gone by then
+        raise RuntimeError("this instance was being collected: only functions that are compiled can be called, and nothing grows in them")
+    return found
+
+
 def _memory_grow(context: int, memory: int, pages: int) -> int:
     try:
-        return contexts[context].memories[memory]._space.grow_pages(pages & _MASK)
+        return _instance(context).memories[memory]._space.grow_pages(pages & _MASK)
     except MemoryError:
         return -1
 
 
 def _memory_init(context: int, memory: int, segment: int, to: int, start: int, size: int) -> None:
-    state = contexts[context]
+    state = _instance(context)
     state.segments.memory_init(state, memory, segment, to & _MASK, start & _MASK, size & _MASK)
 
 
 def _data_drop(context: int, segment: int) -> None:
-    contexts[context].segments.drop_data(segment)
+    _instance(context).segments.drop_data(segment)
 
 
 def _table_grow(context: int, table: int, elements: int, value: int) -> int:
     try:
-        return contexts[context].tables[table]._space.grow(elements & _MASK, value & _MASK)
+        return _instance(context).tables[table]._space.grow(elements & _MASK, value & _MASK)
     except MemoryError:
         return -1
 
 
 def _table_fill(context: int, table: int, at: int, value: int, elements: int) -> None:
-    target = contexts[context].tables[table]._space
+    target = _instance(context).tables[table]._space
     if (at & _MASK) + (elements & _MASK) > target.length:
         raise Trap(TrapKind.TABLE_OUT_OF_BOUNDS)
     target.fill(at, value & _MASK, elements)
 
 
 def _table_copy(context: int, to_table: int, from_table: int, to: int, start: int, elements: int) -> None:
-    state = contexts[context]
+    state = _instance(context)
     target, source = state.tables[to_table]._space, state.tables[from_table]._space
     if (to & _MASK) + (elements & _MASK) > target.length or (start & _MASK) + (elements & _MASK) > source.length:
         raise Trap(TrapKind.TABLE_OUT_OF_BOUNDS)
@@ -65,12 +72,12 @@ def _table_copy(context: int, to_table: int, from_table: int, to: int, start: in
 
 
 def _table_init(context: int, table: int, segment: int, to: int, start: int, elements: int) -> None:
-    state = contexts[context]
+    state = _instance(context)
     state.segments.table_init(state, table, segment, to & _MASK, start & _MASK, elements & _MASK)
 
 
 def _table_function(context: int, table: int, wanted: int, index: int) -> int:
-    state = contexts[context]
+    state = _instance(context)
     reference = state.tables[table]._space.bits_at(index & _MASK)
     if reference is None:
         raise Trap(TrapKind.UNDEFINED_ELEMENT)
@@ -82,7 +89,7 @@ def _table_function(context: int, table: int, wanted: int, index: int) -> int:
 
 
 def _elem_drop(context: int, segment: int) -> None:
-    contexts[context].segments.drop_elements(segment)
+    _instance(context).segments.drop_elements(segment)
 
 
 def _trap(context: int, kind: int) -> None:
@@ -118,7 +125,7 @@ BUILTINS: Final[dict[str, Callable[..., Any]]] = {
 
 def _compile_function(context: int, number: int) -> int:
     """Compile the n-th defined function of the instance with this VMContext; the address of its code."""
-    code = contexts[context].code
+    code = _instance(context).code
     store = ctypes.c_uint64.from_address(context).value
     arguments = stores.save_overflow(store, code.most_params)
     try:

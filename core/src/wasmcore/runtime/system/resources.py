@@ -32,8 +32,10 @@ refuse."""
 _numbers: Final = count(1)
 _owned: Final[dict[int, tuple[ref[Resource], GiveBack, tuple[Any, ...]]]] = {}
 """All that is not yet freed, by the number of its resource."""
-_waiting: Final[list[int]] = []
-"""Numbers of what is freed at the end of the collection that is going on."""
+_waiting: Final[list[tuple[int, ref[Resource]]]] = []
+"""What is freed at the end of the collection that is going on, unless it is there still: a finalizer may keep an object of its cycle."""
+_kept: Final[set[int]] = set()
+"""Numbers of those: no finalizer is called when they go."""
 _lost: Final = {"looked for at": 256, "wanted": False}
 """Resources whose finalizer failed are looked for when there are so many, and at the end of the next collection when that is wanted."""
 NOT_NOW: Final = (RecursionError, MemoryError, ctypes.ArgumentError)
@@ -94,7 +96,7 @@ class Resource(Unique):
             if owned[0]() is self:
                 _free(number)
             else:
-                _waiting.append(number)
+                _waiting.append((number, ref(self)))
                 _call_at_end()
         except NOT_NOW:
             _look_for_lost()
@@ -117,13 +119,27 @@ def _free_waiting(phase: str, info: dict[str, int]) -> None:
     if phase == "stop":
         looks, _lost["wanted"] = _lost["wanted"], True  # until all of it is done
         with suppress(*NOT_NOW):
-            if looks:
-                _waiting.extend([number for number, owned in list(_owned.items()) if owned[0]() is None])
             while _waiting:
-                _free(_waiting.pop())
+                number, found = _waiting.pop()
+                _free_unless_kept(number, found())
+            for number in list(_owned if looks else _kept):
+                owned = _owned.get(number)
+                if owned is not None and owned[0]() is None:
+                    _kept.discard(number)
+                    _free(number)
             _lost["wanted"] = False
-            if gc.callbacks[-1] is _free_waiting:  # else the collector would miss the one behind
+            # Where it is not the last, the collector would miss the one behind.
+            if not _kept and gc.callbacks[-1] is _free_waiting:
                 gc.callbacks.pop()
+
+
+def _free_unless_kept(number: int, resource: Resource | None) -> None:
+    owned = _owned.get(number)
+    if resource is None:
+        _free(number)
+    elif owned is not None:
+        _kept.add(number)
+        _owned[number] = ref(resource, type), owned[1], owned[2]
 
 
 def _look_for_lost() -> None:
