@@ -43,14 +43,19 @@ def refuse(kind: int, value: Any, store: int) -> int:
 
 
 class Owner:
-    """Owner of a function's code and of its builtin."""
+    """Owner of a function's builtin."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.traps: dict[int, TrapKind] = {}
+    def __init__(self) -> None:
         self._trampoline: Any = None
         self.kept: list[Any] = []
-        self.call: Any = None
+
+
+class Code:
+    """Owner of a function's code."""
+
+    def __init__(self, name: str, sites: dict[int, TrapKind]) -> None:
+        self.name = name
+        self.traps = sites
 
     def trap_kind(self, offset: int) -> TrapKind | None:
         return self.traps.get(offset)
@@ -109,10 +114,10 @@ class World:
     ) -> Any:
         """A builtin for code that `write` writes; it may return trap sites."""
         a = Assembler()
-        owner = Owner(name)
-        owner.traps = write(a) or {}
+        owner = Owner()
+        code = Code(name, write(a) or {})
         block = wasm_code.allocate(a.code())
-        traps.register(block.address, block.address + block.size, owner)
+        traps.register(block.address, block.address + block.size, code)
         weakref.finalize(owner, traps.unregister, block.address)
         funcref = self.funcref(block.address, self.context(*imports))
         owner.kept = [self, block, funcref]
