@@ -94,7 +94,7 @@ def test_every_fault(fault: Any, works: int) -> None:
 @pytest.mark.parametrize("works", [pytest.param(1, marks=pytest.mark.slow), pytest.param(0, marks=pytest.mark.slow), NONE_WORKS])
 @pytest.mark.parametrize("fault", [HANGING[0], *(pytest.param(fault, marks=pytest.mark.slow) for fault in HANGING[1:])])
 def test_every_fault_that_takes_time(fault: Any, works: int) -> None:
-    check_fault(fault, works, 1, 3)
+    check_fault(fault, works, 0, 1)
 
 
 def check_fault(fault: Any, works: int, where: int, functions: int) -> None:
@@ -212,6 +212,8 @@ FORK = """
         made = wasmcore.Module('(module (func (export "f") (result i32) (i32.const %d)))' % number, engine=engine)
         return wasmcore.Instance(made).exports.f()
     assert value(1) == 1
+    # Python 3.12 and later warn of any thread there is, and the ticker is one.
+    warnings.simplefilter("ignore", DeprecationWarning)
     child = os.fork()
     if child == 0:
         os._exit(0 if value(2) == 2 else 1)

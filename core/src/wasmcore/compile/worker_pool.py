@@ -112,6 +112,11 @@ class WorkerPool(Executor):
         """Whether somebody waits for something."""
         return bool(self._clients)
 
+    @property
+    def threads(self) -> int:
+        """How many there are."""
+        return len(self._threads)
+
     def abandon(self, client: object) -> None:
         """A client does not wait for anything any more: it is not begun, or the process that is at it is ended."""
         begun = [future for future, its in list(self._clients.items()) if its is client and not future.cancel()]
@@ -280,7 +285,11 @@ def _stop_shared() -> None:
 def _before_fork() -> None:
     """A pool that has nothing to do goes, since its threads would not be in the other process."""
     if _shared and not _shared[0].busy:
+        from wasmcore.runtime.system import platform
+
+        fewer = platform.thread_count() - _shared[0].threads + 1
         _stop_shared()
+        platform.wait_for_fewer_threads(fewer)
 
 
 def _after_fork() -> None:

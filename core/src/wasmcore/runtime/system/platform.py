@@ -262,16 +262,22 @@ def start_thread(function: int, name: str, thread: ctypes.c_size_t) -> None:
 
 def join_thread(thread: ctypes.c_size_t) -> None:
     """Wait for the end of a thread that `start_thread` made, and until the system does not count it any more; sets `thread` to 0."""
-    before = _thread_count()
+    before = thread_count()
     _library.pthread_join(thread, None)
     thread.value = 0
+    wait_for_fewer_threads(before)
+
+
+def wait_for_fewer_threads(count: int) -> None:
+    """Wait until the system counts fewer threads than that: it still counts one for a moment that has been joined."""
     for _ in range(_MOST_LOOKS):
-        if _thread_count() < before:
+        if thread_count() < count:
             return
         os.sched_yield()
 
 
-def _thread_count() -> int:
+def thread_count() -> int:
+    """How many threads the system counts in this process; 0 where it does not say."""
     try:
         return os.stat("/proc/self/task").st_nlink
     except OSError:
