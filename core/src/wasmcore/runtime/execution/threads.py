@@ -92,9 +92,15 @@ class Process:
 
     def others_inside(self) -> bool:
         """Whether any thread but the current one is inside of a call."""
-        mine = self.this_thread()
+        return self._inside(self.this_thread())
+
+    def anybody_inside(self) -> bool:
+        """Whether any thread is inside of a call."""
+        return self._inside(None)
+
+    def _inside(self, without: int | None) -> bool:
         records = range(self.threads + THREAD_SIZE, self.threads + THREAD_SIZE * self._record.thread_count, THREAD_SIZE)
-        return any(ThreadRecord.from_address(address).activation for address in records if address != mine)
+        return any(ThreadRecord.from_address(address).activation for address in records if address != without)
 
     def _bind(self, pointer: int) -> int:
         """Give the current thread a record. May be broken off by an exception at any place, and is then done again."""

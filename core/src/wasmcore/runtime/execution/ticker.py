@@ -79,8 +79,9 @@ class Ticker:
                 platform.join_thread(self._thread)
 
     def _after_fork(self) -> None:
-        """Who is inside of a long call does not enter again."""
-        if self._started:
+        """Who is inside of a long call does not enter again; others wake it when they do. Behind this Python warns of threads that are
+        there."""
+        if self._started and process.anybody_inside():
             self.wake()
 
     def _in_child(self) -> None:
