@@ -13,7 +13,7 @@ import pickle
 import resource
 import subprocess
 import sys
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from select import POLLIN, POLLOUT, poll
@@ -35,6 +35,8 @@ PATIENCE: Final = 5
 """How many times as long as its bound of processor time something may take, on a machine with other things to do."""
 START: Final = 60.0
 """Seconds that a process may take to start."""
+ENDING: Final = 5.0
+"""Seconds that the end of one that was killed is waited for."""
 ATTEMPTS: Final = 2
 """To start one."""
 _READY: Final = b"ready"
@@ -125,7 +127,8 @@ class WorkerPool(Executor):
             process = self._running.get(future)
             if process is not None:
                 process.kill()
-                process.wait()
+        # A process that is just being started is not yet known here.
+        wait(begun, ENDING)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the processes end when they are done."""
