@@ -78,6 +78,11 @@ def _noise(compiled: Any) -> Any:
     return compiled
 
 
+def _close_pipes(compiled: Any) -> Any:
+    os.closerange(0, 20)
+    time.sleep(1000)
+
+
 def _unpicklable(compiled: Any) -> Any:
     return lambda: compiled
 
@@ -100,6 +105,7 @@ FAULTS = (
     _wild_traps,
     _half_a_table,
     _noise,
+    _close_pipes,
     _unpicklable,
 )
 """What a lower level can make good."""

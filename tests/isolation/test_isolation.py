@@ -41,6 +41,7 @@ def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPo
         monkeypatch.setattr(_registry._registry, known, None)
     monkeypatch.setattr(isolation, "bounds_of", lambda unit: Bounds(1, 400 << 20))
     monkeypatch.setattr(worker_pool, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(worker_pool, "ENDING", 0.3)
     with WorkerPool(2) as pool:
         monkeypatch.setattr(worker_pool, "_shared", [pool])
         yield pool

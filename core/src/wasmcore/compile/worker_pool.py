@@ -36,7 +36,7 @@ PATIENCE: Final = 5
 START: Final = 60.0
 """Seconds that a process may take to start."""
 ENDING: Final = 5.0
-"""Seconds that the end of one that was killed is waited for."""
+"""Seconds that the end of one that was killed, or has closed its pipe, is waited for."""
 ATTEMPTS: Final = 2
 """To start one."""
 _READY: Final = b"ready"
@@ -221,8 +221,7 @@ class WorkerPool(Executor):
                 assert process.stdout is not None
                 if _receive(process.stdout.fileno(), monotonic() + START) == _READY:
                     return process
-                process.kill()
-                why = _ending(process.wait())
+                why = _ending(_exit_code(process))
             except TimeoutError:
                 why = "it took too long to start"
             except WorkerDied:
@@ -318,13 +317,22 @@ def _ask(process: subprocess.Popen[bytes], request: bytes, bounds: Bounds | None
     except OSError:
         answer = None
     if answer is None:
-        raise WorkerDied(_ending(process.wait()))
+        raise WorkerDied(_ending(_exit_code(process)))
     try:
         worked, value = pickle.loads(answer)
     except Exception as error:
         process.kill()
         raise WorkerDied(f"its answer was none: {type(error).__name__}") from None
     return worked, value
+
+
+def _exit_code(process: subprocess.Popen[bytes]) -> int:
+    """Of a process that says nothing any more; one that has closed its pipe and goes on is killed."""
+    try:
+        return process.wait(ENDING)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _ending(code: int) -> str:
