@@ -205,6 +205,17 @@ def test_idle_processes_end(faulty: WorkerPool, monkeypatch: pytest.MonkeyPatch)
     assert faulty.submit(pow, 2, 3).result(60) == 8
 
 
+def test_an_idle_process_that_does_not_end_is_killed(faulty: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_pool, "IDLE", 0.2)
+    process = faulty.submit(os.getpid).result(60)
+    os.kill(process, signal.SIGSTOP)
+    end = time.monotonic() + 60
+    while faulty._processes and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not faulty._processes
+    assert faulty.submit(pow, 2, 3).result(60) == 8
+
+
 FORK = """
     import os
     import wasmcore

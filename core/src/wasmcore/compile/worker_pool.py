@@ -247,10 +247,13 @@ class WorkerPool(Executor):
         return process
 
     def _end(self, process: subprocess.Popen[bytes] | None) -> None:
-        """Let a process end, if there is one."""
+        """Let a process end, if there is one; one that does not is killed."""
         if process is not None:
-            with suppress(OSError, ValueError):
-                process.communicate()
+            assert process.stdin is not None and process.stdout is not None
+            with suppress(OSError):
+                process.stdin.close()
+            _exit_code(process)
+            process.stdout.close()
             with suppress(ValueError):
                 self._processes.remove(process)
 
