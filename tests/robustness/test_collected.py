@@ -1,8 +1,13 @@
-"""Finalizers of a cycle may use what the collector takes apart, and may keep it: nothing is gone as long as somebody can reach it."""
+"""Finalizers of a cycle may use what the collector takes apart, and may keep it: nothing is gone as long as somebody can reach it, and
+what goes reads nothing that has gone before."""
 
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,3 +85,25 @@ def test_a_finalizer_keeps_what_is_collected(backend: str, kept_quiet: None) -> 
     gc.collect()
     gc.collect()
     assert len(resources._owned) <= before
+
+
+OVERWRITES = {"PYTHONMALLOC": "malloc", "MALLOC_PERTURB_": "90", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+"""What is freed holds neither an address nor flags that make sense."""
+LIVES = """
+import gc, sys
+from tests.robustness.test_reentrance import Lives, module
+gc.disable()
+lives = Lives(sys.argv[1])
+for number in range(10):
+    lives.live(module(sys.argv[1], number), number)
+    gc.collect()
+print("lived")
+"""
+
+
+def test_what_goes_reads_nothing_that_is_freed(backend: str) -> None:
+    """Of a cycle of objects the collector empties some before others, in no order of theirs."""
+    environment = {**os.environ, **OVERWRITES, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-X", "faulthandler", "-c", LIVES, backend]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, timeout=140)
+    assert (done.returncode, done.stdout) == (0, "lived\n"), done.stderr

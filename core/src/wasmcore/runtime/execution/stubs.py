@@ -76,13 +76,16 @@ class _TrampolineBatch:
         length = TRAMPOLINES * len(target.trampolines(1, self._data, self._data))
         self._code = stub_code.allocate_at(length, lambda address: target.trampolines(TRAMPOLINES, address, self._data))
         self._step = length // TRAMPOLINES
+        # Not with their owners: the collector takes those apart first, and a builtin reads its method definition when it goes.
+        self._methods = (MethodDef * TRAMPOLINES)()
         self.free = list(range(TRAMPOLINES))
 
-    def point(self, number: int, funcref: int, entry: int) -> int:
-        """Let a trampoline go to a function; its address."""
+    def method(self, number: int, funcref: int, entry: int, name: bytes, doc: bytes) -> Any:
+        """Let a trampoline go to a function; the method definition for it, whose memory stays."""
         self._slots[2 * number + 1] = entry
         self._slots[2 * number] = funcref
-        return self._code.address + self._step * number
+        self._methods[number] = MethodDef(name, self._code.address + self._step * number, _METH_FASTCALL, doc)
+        return self._methods[number]
 
 
 class Trampoline(Resource):
@@ -94,8 +97,7 @@ class Trampoline(Resource):
         self.name = name
         self.type = func_type
         super().__init__(partial(map, batch.free.append), (number,))
-        address = batch.point(number, funcref, entry)
-        self.method = MethodDef(_c_string(name), address, _METH_FASTCALL, _c_string(doc))
+        self.method = batch.method(number, funcref, entry, _c_string(name), _c_string(doc))
 
 
 def _c_string(text: str) -> bytes:
