@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +24,9 @@ def run(request: pytest.FixtureRequest, backend: str) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def nothing_left() -> None:
-    """Sweeps look at all groups there are: those of tests before are not to be among them."""
+def nothing_left() -> Iterator[None]:
+    """Sweeps look at all groups there are, and the many collections here at all objects: those of tests before are not to be among them."""
     gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
