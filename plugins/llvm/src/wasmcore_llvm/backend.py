@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 from wasmcore.errors import PluginError
 from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode
@@ -159,18 +159,32 @@ def frame_size(code: bytes, at: int) -> int:
 
 
 def address_maps(linked: Linked, state: Unit) -> tuple[bytes, bytes]:
-    """`CompiledCode.address_map` and `inlined`: the line table and the trap sites as pairs of offset and place."""
-    places = {at: line - 1 for at, line in linked.places if line}
-    places.update((at, state.sites[number][1]) for at, number in linked.traps)
+    """`CompiledCode.address_map` and `inlined`: the line table and the trap sites as pairs of offset and place.
+
+    LLVM forgets where an access comes from when it computes its address together with something else. Then it is the first that
+    may fault from the place before on, which is that of its address.
+    """
+    places = dict(linked.places)
+    places.update((at, state.sites[number][1] + 1) for at, number in linked.traps)
     rows = _function_rows(linked, state)
     starts = [start for _, start, _ in rows]
     inlined = InlinedPlaces()
+    faulting = {function: sorted(words) for function, words in state.faulting.items()}
     pairs = []
+    word = 0
     for at in sorted(places):
         number = bisect_right(starts, at) - 1
         function = rows[number][0] if number >= 0 else -1
+        if places[at]:
+            word = places[at] - 1
+        else:
+            words = faulting.get(function, [])
+            found = bisect_left(words, word)
+            if found == len(words):
+                continue
+            word = words[found]
         origins = state.origins.get(function)
-        pairs.append((at, places[at] if origins is None else inlined.place(function, origins, *origins.origin(places[at]))))
+        pairs.append((at, word if origins is None else inlined.place(function, origins, *origins.origin(word))))
     return b"".join(struct.pack("<II", *pair) for pair in pairs), b"".join(struct.pack("<III", *row) for row in inlined.rows)
 
 

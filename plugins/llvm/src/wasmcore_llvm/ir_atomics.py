@@ -44,7 +44,7 @@ class Atomics(Memory):
         memory_type, value_type = _WIDTHS[width]
         size = SIZES[memory_type]
         pointer = self.atomic_address(memory_type, flags, offset)
-        x = self.value(f"load atomic volatile {memory_type}, ptr {pointer} seq_cst, align {size}{self.place()}")
+        x = self.value(f"load atomic volatile {memory_type}, ptr {pointer} seq_cst, align {size}{self.fault_place()}")
         self.push_extended(memory_type, value_type, x)
 
     def atomic_store(self, width: int, flags: int, offset: int) -> None:
@@ -53,14 +53,14 @@ class Atomics(Memory):
         size = SIZES[memory_type]
         x = self.pop_narrow(memory_type, value_type)
         pointer = self.atomic_address(memory_type, flags, offset)
-        self.write(f"store atomic volatile {memory_type} {x}, ptr {pointer} seq_cst, align {size}{self.place()}")
+        self.write(f"store atomic volatile {memory_type} {x}, ptr {pointer} seq_cst, align {size}{self.fault_place()}")
 
     def atomic_update(self, operation: str, width: int, flags: int, offset: int) -> None:
         """Read, change, write."""
         memory_type, value_type = _WIDTHS[width]
         x = self.pop_narrow(memory_type, value_type)
         pointer = self.atomic_address(memory_type, flags, offset)
-        old = self.value(f"atomicrmw volatile {operation} ptr {pointer}, {memory_type} {x} seq_cst{self.place()}")
+        old = self.value(f"atomicrmw volatile {operation} ptr {pointer}, {memory_type} {x} seq_cst{self.fault_place()}")
         self.push_extended(memory_type, value_type, old)
 
     def atomic_compare_exchange(self, width: int, flags: int, offset: int) -> None:
@@ -70,7 +70,7 @@ class Atomics(Memory):
         expected = self.pop_narrow(memory_type, value_type)
         pointer = self.atomic_address(memory_type, flags, offset)
         operands = f"ptr {pointer}, {memory_type} {expected}, {memory_type} {x} seq_cst seq_cst"
-        pair = self.value(f"cmpxchg volatile {operands}{self.place()}")
+        pair = self.value(f"cmpxchg volatile {operands}{self.fault_place()}")
         self.push_extended(memory_type, value_type, self.value(f"extractvalue {{{memory_type}, i1}} {pair}, 0"))
 
     def atomic(self, code: int, flags: int, offset: int) -> None:

@@ -117,12 +117,14 @@ class Memory(Reach):
     def load_from(self, value_type: str, flags: int, offset: int) -> str:
         """Pop an address, load from there."""
         to = self.address(flags & MEMORY_INDEX_MASK, offset, SIZES[value_type], True)
-        return self.value(f"load{to.load} {value_type}, ptr {to.pointer}, align 1{MEMORY_ACCESS}{to.group}{self.place()}")
+        x = self.value(f"load{to.load} {value_type}, ptr {to.pointer}, align 1{MEMORY_ACCESS}{to.group}{self.fault_place()}")
+        self.loads[x] = self.word
+        return x
 
     def store_to(self, value_type: str, x: str, flags: int, offset: int) -> None:
         """Pop an address, store there."""
         to = self.address(flags & MEMORY_INDEX_MASK, offset, SIZES[value_type], False)
-        self.write(f"store{to.store} {value_type} {x}, ptr {to.pointer}, align 1{MEMORY_ACCESS}{to.group}{self.place()}")
+        self.write(f"store{to.store} {value_type} {x}, ptr {to.pointer}, align 1{MEMORY_ACCESS}{to.group}{self.fault_place()}")
 
     def load(self, code: int, flags: int, offset: int) -> None:
         """All plain loads."""

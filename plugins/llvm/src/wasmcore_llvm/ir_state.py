@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -34,6 +35,8 @@ _TRAP: Final = f"1:\\0Aud2\\0A.pushsection {TRAP_SECTION},\\22\\22,@progbits\\0A
 _STACK_TRAP: Final = f"movq %rbp, %rsp\\0A{_TRAP}"
 """Gives the frame back first, which may reach far below the limit."""
 
+_OPERAND: Final = re.compile(r"%v[0-9]+")
+_CONVERSIONS: Final = ("bitcast", "zext", "sext", "trunc")
 _OPAQUE: Final = 'call {0} asm "", "=x,0"({0} {1}) #2'
 
 _ONES: Final = frozenset((0x3F800000, 0xBF800000, 0, 0x80000000))
@@ -122,6 +125,8 @@ class Unit:
         """Of loops."""
         self.locations: dict[tuple[int, int], int] = {}
         """Metadata numbers of debug locations, by function index and stream word."""
+        self.faulting: dict[int, set[int]] = {}
+        """Stream words of accesses that may fault, by function index."""
         self._signatures: dict[int, Signature] = {}
         self._function_types: Final = memoryview(environment.function_types).cast("I")
 
@@ -164,6 +169,8 @@ class State:
         """The stream word of the current record."""
         self.placeless = False
         """Whether instructions get no place in the address map."""
+        self.loads: dict[str, int] = {}
+        """Values that were loaded in this block, and at which stream words."""
         self.numbered = 0
         self.fast: Fast | None = None
         self.views: dict[str, tuple[str, str]] = {}
@@ -185,9 +192,18 @@ class State:
         self.numbered += 1
         name = f"%v{self.numbered}"
         if self.unit.address_map and "!dbg" not in text:
-            text += self.place()
+            text += self.place_of_load(name, text) or self.place()
         self.out.append(f"{name} = {text}")
         return name
+
+    def place_of_load(self, name: str, text: str) -> str:
+        """An instruction that LLVM may make one with a load before it has the place of that: it is what faults."""
+        loads = [self.loads[operand] for operand in _OPERAND.findall(text) if operand in self.loads]
+        if not loads:
+            return ""
+        if text.startswith(_CONVERSIONS):
+            self.loads[name] = loads[-1]
+        return self.place(loads[-1])
 
     def write(self, text: str) -> None:
         """Write an instruction without a result."""
@@ -202,17 +218,24 @@ class State:
         """Begin a block that follows from the one before alone."""
         self.out.append(f"{block}:")
         self.block = block
+        self.loads.clear()
 
-    def place(self) -> str:
-        """Where in the stream an instruction comes from, for those that a pc may be found at."""
+    def place(self, word: int = -1) -> str:
+        """Where in the stream an instruction comes from, for those that a pc may be found at: a word, else the current record."""
         unit = self.unit
         if not unit.address_map or self.placeless:
             return ""
-        key = (self.function, self.word)
+        key = (self.function, self.word if word < 0 else word)
         number = unit.locations.get(key)
         if number is None:
             number = unit.locations[key] = len(unit.locations)
         return f", !dbg !{DEBUG_METADATA + number}"
+
+    def fault_place(self) -> str:
+        """The same for an access that may fault."""
+        if self.unit.address_map:
+            self.unit.faulting.setdefault(self.function, set()).add(self.word)
+        return self.place()
 
     def intrinsic(self, result: str, name: str, params: str) -> str:
         """An intrinsic's name, declared."""
@@ -343,7 +366,7 @@ class State:
         """Notice an interrupt."""
         if self.unit.signals:
             page = self.store_field(POLL_OFFSET)
-            self.value(f"load volatile i8, ptr {page}, align 1{CONTEXT_ACCESS}{self.place()}")
+            self.value(f"load volatile i8, ptr {page}, align 1{CONTEXT_ACCESS}{self.fault_place()}")
             return
         polls = self.store_field(STORE["polls"])
         before = self.value(f"load volatile i32, ptr {polls}, align 4{CONTEXT_ACCESS}")
