@@ -152,3 +152,12 @@ def collect() -> None:
     """Free all that nothing refers to any more."""
     _look_for_lost()
     gc.collect()
+
+
+def allocate(size: int) -> int:
+    """`platform.allocate`, which frees all that nothing refers to before it is refused."""
+    try:
+        return platform.allocate(size)
+    except MemoryError:
+        collect()
+        return platform.allocate(size)
