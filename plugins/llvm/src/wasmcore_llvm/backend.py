@@ -171,10 +171,12 @@ def address_maps(linked: Linked, state: Unit) -> tuple[bytes, bytes]:
     inlined = InlinedPlaces()
     faulting = {function: sorted(words) for function, words in state.faulting.items()}
     pairs = []
-    word = 0
+    word, before = 0, -1
     for at in sorted(places):
         number = bisect_right(starts, at) - 1
         function = rows[number][0] if number >= 0 else -1
+        if number != before:
+            word, before = 0, number
         if places[at]:
             word = places[at] - 1
         else:

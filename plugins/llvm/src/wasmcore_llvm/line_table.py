@@ -41,7 +41,7 @@ class _Program:
         self.found: list[tuple[int, int]] = []
 
     def run(self) -> list[tuple[int, int]]:
-        """Its rows; a sequence ends with line 0."""
+        """Its rows; line 0 is that of instructions which have lost theirs."""
         while self.at < len(self.content):
             operation = self.content[self.at]
             self.at += 1
@@ -64,7 +64,6 @@ class _Program:
         length = self.unsigned()
         operation = self.content[self.at]
         if operation == 1:
-            self.found.append((self.address, 0))
             self.address, self.line = 0, 1
         elif operation == 2:
             self.address = int.from_bytes(self.content[self.at + 1 : self.at + length], "little")
