@@ -61,10 +61,6 @@ class LazyStubs:
         self.address = block.address
         self.step = step
 
-    def free(self) -> None:
-        """Give the memory back; nothing may call them any more."""
-        self._block.free()
-
 
 class _TrampolineBatch:
     """Some trampolines with the data they read."""
