@@ -33,6 +33,7 @@ import sys, wasmcore
 {before}
 module = wasmcore.Module(bytes.fromhex(sys.argv[1]), engine=wasmcore.Engine(sys.argv[2], lazy={lazy}))
 instance = wasmcore.Instance(module)
+{after}
 for name, kind in {kinds}.items():
     try:
         instance.exports[name]()
@@ -45,9 +46,10 @@ print(instance.exports.memory.guarded, module.engine.signals)
 """
 
 
-def run_traps(backend: str, before: str = "", lazy: bool = True, environment: dict[str, str] = USUAL) -> str:
-    """What a process prints in which every trap happens after some preparations: whether memories are guarded, whether signals work."""
-    script = RUN_TRAPS.format(before=before, lazy=lazy, kinds=TRAP_KINDS)
+def run_traps(backend: str, before: str = "", lazy: bool = True, environment: dict[str, str] = USUAL, after: str = "") -> str:
+    """What a process prints in which every trap happens after some preparations, before there is an instance and after that: whether
+    memories are guarded, whether signals work."""
+    script = RUN_TRAPS.format(before=before, after=after, lazy=lazy, kinds=TRAP_KINDS)
     command = [sys.executable, "-c", script, bytes(wasmtime.wat2wasm(TRAPS)).hex(), backend]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
     assert ended.returncode == 0, ended.stderr
@@ -185,8 +187,10 @@ BLOCKED = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGSE
 
 
 @pytest.mark.parametrize("before", [REFUSED, IGNORED, BLOCKED], ids=["refused", "ignored", "blocked"])
-def test_signals_do_not_work(before: str, backend: str) -> None:
-    assert run_traps(backend, before) == "True False"
+@pytest.mark.parametrize("after", ["", "import faulthandler\nfaulthandler.enable()"], ids=["alone", "with others"])
+def test_signals_do_not_work(before: str, after: str, backend: str) -> None:
+    """Also where somebody else installs handlers later."""
+    assert run_traps(backend, before, after=after) == "True False"
 
 
 @pytest.mark.parametrize("lazy", [True, False])

@@ -66,10 +66,14 @@ class SignalHandlers:
         """Whether somebody has installed a handler since `ensure_installed`."""
         return bool(self._record.handlers_changed)
 
+    @changed.setter
+    def changed(self, whether: bool) -> None:
+        self._record.handlers_changed = whether
+
     def ensure_installed(self) -> None:
         """Install the handlers where they are not on top; PluginError if that is refused."""
         self._installers.renew()
-        self._record.handlers_changed = 0
+        self.changed = False
         for number in FAULTS:
             handler, flags = platform.signal_action(number)
             if not any(copy.address == handler for copy in self._copies):

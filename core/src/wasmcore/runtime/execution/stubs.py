@@ -184,9 +184,12 @@ class Machine:
         return FaultHandler(self._load(stub.code) + stub.labels["signal_handler"], actions)
 
     def _attend(self) -> None:
-        """The callback `attend`: handlers of ours are on top again, and the ticker is awake."""
+        """The callback `attend`: handlers of ours are on top again, where they work, and the ticker is awake."""
         if self._signals.changed:
-            self._signals.ensure_installed()
+            if self._signals_work:
+                self._signals.ensure_installed()
+            else:
+                self._signals.changed = False
         self._ticker.wake_if_asleep()
 
     def signals_work(self) -> bool:
