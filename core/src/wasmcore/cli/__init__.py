@@ -32,6 +32,12 @@ def console() -> NoReturn:
             saved_code.flush_all()
     except KeyboardInterrupt:  # before or behind the command
         code = INTERRUPTED
+    worker_pool = sys.modules.get("wasmcore.compile.worker_pool")
+    if worker_pool is not None:
+        from contextlib import suppress
+
+        with suppress(KeyboardInterrupt):  # its processes end without that, too, but later than this one
+            worker_pool.stop_shared()
     os._exit(_flushed(code))
 
 

@@ -282,7 +282,8 @@ def shared_pool() -> WorkerPool:
     return _shared[0]
 
 
-def _stop_shared() -> None:
+def stop_shared() -> None:
+    """Kill the processes of the shared pool, and wait for their ends."""
     while _shared:
         _shared.pop().kill()
 
@@ -293,7 +294,7 @@ def _before_fork() -> None:
         from wasmcore.runtime.system import platform
 
         fewer = platform.thread_count() - _shared[0].threads + 1
-        _stop_shared()
+        stop_shared()
         platform.wait_for_fewer_threads(fewer)
 
 
@@ -302,7 +303,7 @@ def _after_fork() -> None:
         _shared.pop().disconnect()
 
 
-atexit.register(_stop_shared)
+atexit.register(stop_shared)
 os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
