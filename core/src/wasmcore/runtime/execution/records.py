@@ -11,7 +11,7 @@ from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.runtime.execution.store import contexts_lock, disown
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.resources import Resource, allocate
+from wasmcore.runtime.system.resources import Resource, requested
 
 if TYPE_CHECKING:
     from wasmcore.runtime.execution.stubs import Machine
@@ -34,7 +34,7 @@ class ContextBlock(Resource):
         self._size = platform.round_up(size)
         self._group = group
         self._contexts: list[int] = []
-        self.address = allocate(self._size)
+        self.address = requested(platform.allocate, self._size)
         super().__init__(_releasing, self.address, self._size, self._contexts)
 
     def adopt(self, context: int) -> None:

@@ -16,7 +16,7 @@ from wasmcore.runtime.execution.threads import StoreRecord, process
 from wasmcore.runtime.execution.ticker import wait_for_scan
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.locks import Lock
-from wasmcore.runtime.system.resources import Resource, allocate
+from wasmcore.runtime.system.resources import Resource, requested
 
 FIRST_POLLS: Final = 1 << 10
 MOST_POLLS: Final = 1 << 18
@@ -52,7 +52,7 @@ class Store(Resource):
     )
 
     def __init__(self) -> None:
-        self.address = allocate(STORE_SIZE)
+        self.address = requested(platform.allocate, STORE_SIZE)
         super().__init__(_releasing, self.address)
         self.number = next(_numbers)
         self._record = StoreRecord.from_address(self.address)

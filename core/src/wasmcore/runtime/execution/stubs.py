@@ -23,7 +23,7 @@ from wasmcore.runtime.execution.turns import enter
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.interposition import Interposition
 from wasmcore.runtime.system.locks import Lock
-from wasmcore.runtime.system.resources import Resource, allocate
+from wasmcore.runtime.system.resources import Resource, requested
 from wasmcore.types import FuncType, value_type_name
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class _TrampolineBatch:
 
     def __init__(self, target: Target) -> None:
         size = 16 * TRAMPOLINES
-        self._data = allocate(platform.round_up(size))
+        self._data = requested(platform.allocate, platform.round_up(size))
         self._slots = (ctypes.c_uint64 * (2 * TRAMPOLINES)).from_address(self._data)
         length = TRAMPOLINES * len(target.trampolines(1, self._data, self._data))
         self._code = stub_code.allocate_at(length, lambda address: target.trampolines(TRAMPOLINES, address, self._data))

@@ -18,7 +18,7 @@ from weakref import ref
 
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.resources import Resource, collect
+from wasmcore.runtime.system.resources import Resource, requested
 from wasmcore.types import Limits
 
 if TYPE_CHECKING:
@@ -46,11 +46,7 @@ class Mapping(Resource):
     def __init__(self, wanted: int, needed: int) -> None:
         """Of so many bytes, or as many as the system gives, but those that are needed at least; MemoryError otherwise."""
         sizes = platform.round_up(max(wanted, 1)), platform.round_up(max(needed, 1))
-        try:
-            self.address, self.size = platform.reserve_most(*sizes)
-        except MemoryError:
-            collect()
-            self.address, self.size = platform.reserve_most(*sizes)
+        self.address, self.size = requested(platform.reserve_most, *sizes)
         super().__init__(self._releasing, self.address, self.size)
 
     @staticmethod

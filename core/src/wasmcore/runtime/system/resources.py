@@ -23,7 +23,9 @@ from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.system import platform
 
 if TYPE_CHECKING:
-    from typing import NoReturn, SupportsIndex
+    from typing import NoReturn, SupportsIndex, TypeVar
+
+    T = TypeVar("T")
 
 GiveBack = Callable[..., Iterable[Any]]
 """Frees something: gets ready, which may be broken off and done again, and returns the last step, for `platform.at_once`, which does not
@@ -154,10 +156,10 @@ def collect() -> None:
     gc.collect()
 
 
-def allocate(size: int) -> int:
-    """`platform.allocate`, which frees all that nothing refers to before it is refused."""
+def requested(request: Callable[..., T], *arguments: Any) -> T:
+    """What the system gives; before it refuses with a MemoryError, all that nothing refers to any more is freed."""
     try:
-        return platform.allocate(size)
+        return request(*arguments)
     except MemoryError:
         collect()
-        return platform.allocate(size)
+        return request(*arguments)
