@@ -130,3 +130,18 @@ def test_what_every_run_imports_does_without_typing() -> None:
             if name in imported:
                 found = [line for line, origin in imports(name, file) if origin.split(".")[0] in ("typing", "mypy_extensions")]
                 assert not found or name.endswith("._native"), f"{file}:{found}: {name} imports typing"
+
+
+@pytest.mark.parametrize("package", PLUGINS, ids=lambda package: package.name)
+def test_the_rooms_of_a_plugin_import_without_circles(package: Path) -> None:
+    """A room is a module or package directly below the plugin's own; what a function imports counts, too."""
+    needs: dict[str, set[str]] = {}
+    for name, file in modules(package):
+        room = (name.split(".") + [""])[1]
+        theirs = {each.split(".")[1] for _, each in imports(name, file) if each.startswith(f"{package.name}.")}
+        needs.setdefault(room, set()).update(theirs - {room})
+    rooms = set(needs)
+    while rooms:
+        free = {room for room in rooms if not needs[room] & rooms}
+        assert free, f"{package.name}: {sorted(rooms)} import each other"
+        rooms -= free

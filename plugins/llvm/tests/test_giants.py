@@ -15,8 +15,8 @@ import wasmcore
 from wasmcore.plugin.code import CompiledCode
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.stream import HEADER_FUNCTION
-from wasmcore_llvm import giants
 from wasmcore_llvm.backend import Llvm
+from wasmcore_llvm.streams import giants
 
 _ADDITIONS = "(local.set 1 (i32.add (i32.mul (local.get 1) (i32.const 3)) (local.get 0)))" * 300
 THREE = f"""(module

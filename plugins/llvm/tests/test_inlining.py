@@ -16,9 +16,9 @@ from wasmcore.stream import HAS_CALLS, HEADER_FLAGS
 from wasmcore.validation import StreamWriter
 from wasmcore.validation.checker import check_stream
 from wasmcore.validation.records import records
-from wasmcore_llvm.inlining import GROWTH, MOST_GROWTH, Inliner
-from wasmcore_llvm.ir_module import module_text
-from wasmcore_llvm.ir_state import Unit
+from wasmcore_llvm.streams.inlining import GROWTH, MOST_GROWTH, Inliner
+from wasmcore_llvm.text.module import module_text
+from wasmcore_llvm.text.state import Unit
 
 BATCH = 25
 ARGUMENTS = ((0, 0), (1, 5), (7, -3), (1000, 2), (-1, 100))

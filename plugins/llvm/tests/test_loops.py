@@ -11,8 +11,8 @@ import wasmcore
 from wasmcore.binary import decode
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.validation import StreamWriter
-from wasmcore_llvm.ir_module import module_text
-from wasmcore_llvm.ir_state import Unit
+from wasmcore_llvm.text.module import module_text
+from wasmcore_llvm.text.state import Unit
 
 PAGE = 65536
 ENGINE = wasmtime.Engine()

@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from wasmcore.errors import PluginError
 from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode
 from wasmcore.plugin.unit import CompileUnit
+from wasmcore_llvm.options import OPTIONS, features_of, level_of, option
 from wasmcore_llvm.version import backend_version
 
 TYPE_CHECKING = False
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
 
-    from wasmcore_llvm.inlining import Origins
-    from wasmcore_llvm.ir_state import Unit
-    from wasmcore_llvm.objects import Linked
+    from wasmcore_llvm.objects.elf import Linked
+    from wasmcore_llvm.streams.inlining import Origins
+    from wasmcore_llvm.text.state import Unit
 
 LARGE_FRAME: Final = 16 << 10
 """Bytes of a frame that the reserve below the stack limit is not made for."""
@@ -36,11 +37,7 @@ class Llvm:
     contract = CONTRACT
     targets = frozenset(("x86_64",))
     features = frozenset(_FEATURES.split())
-    options: Mapping[str, tuple[str, ...]] = {
-        "level": ("O2", "O0", "O1", "O3"),
-        "portable": ("no", "yes"),
-        "fallback": ("singlepass", "none"),
-    }
+    options: Mapping[str, tuple[str, ...]] = OPTIONS
     unit_size = 1 << 19
     lazy = False
 
@@ -49,25 +46,22 @@ class Llvm:
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
         """Compile the functions of a unit together, but by themselves those that are too large for its level."""
-        from wasmcore_llvm.giants import joined, notes, parts
+        from wasmcore_llvm.streams.giants import joined, notes, parts
 
         return joined([self._compile(part)._replace(notes=notes(unit, part)) for part in parts(unit)])
 
     def lower(self, unit: CompileUnit) -> tuple[str, CompileUnit] | None:
         """One level less, and at last the `fallback`."""
-        options = dict(unit.options)
-        level = options.get("level", self.options["level"][0])
+        level = level_of(unit)
         if level != "O0":
-            options["level"] = f"O{int(level[1]) - 1}"
+            options = {**dict(unit.options), "level": f"O{int(level[1]) - 1}"}
             return self.name, unit._replace(options=tuple(sorted(options.items())))
-        if options.get("fallback") == "none":
+        if option(unit, "fallback") == "none":
             return None
-        features = frozenset[str]() if options.get("portable") == "yes" else unit.features
-        return "singlepass", unit._replace(features=features, options=())
+        return "singlepass", unit._replace(features=features_of(unit), options=())
 
     def _compile(self, unit: CompileUnit) -> CompiledCode:
-        from wasmcore_llvm.ir_state import Unit
-        from wasmcore_llvm.optimize import features_of
+        from wasmcore_llvm.text.state import Unit
 
         features = features_of(unit)
         large: dict[int, int] = {}
@@ -80,9 +74,9 @@ class Llvm:
 
     def _attempt(self, unit: CompileUnit, state: Unit) -> tuple[CompiledCode, dict[int, int]]:
         """The code, and the sizes of frames that have to be checked in another way, by function."""
-        from wasmcore_llvm.ir_module import module_text
-        from wasmcore_llvm.objects import link
-        from wasmcore_llvm.optimize import level_of, object_file
+        from wasmcore_llvm.bindings.llvmlite import object_file
+        from wasmcore_llvm.objects.elf import link
+        from wasmcore_llvm.text.module import module_text
 
         state.optimized = level_of(unit) != "O0"
         text = module_text(state, unit.streams, unit.wanted)

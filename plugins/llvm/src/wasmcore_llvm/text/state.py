@@ -14,9 +14,9 @@ from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_I32, CLASS_V128
 from wasmcore_llvm.convention import CONVENTIONS, TYPES, Signature
 
 if TYPE_CHECKING:
-    from wasmcore_llvm.inlining import Origins
+    from wasmcore_llvm.streams.inlining import Origins
 
-# Metadata that every module has (`ir_module`).
+# Metadata that every module has (`module`).
 INVARIANT: Final = ", !invariant.load !0"
 CONTEXT_ACCESS: Final = ", !tbaa !1"
 MEMORY_ACCESS: Final = ", !tbaa !2"

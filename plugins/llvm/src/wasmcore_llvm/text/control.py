@@ -7,8 +7,8 @@ from typing import Final
 
 from wasmcore.stream import COUNT_MASK, END_IF, END_KIND_SHIFT, END_LOOP, HEIGHT_MASK, REACHED, RETURN_LABEL, TARGETED
 from wasmcore_llvm.convention import TYPES, Signature
-from wasmcore_llvm.ir_calls import Calls
-from wasmcore_llvm.ir_state import Unit
+from wasmcore_llvm.text.calls import Calls
+from wasmcore_llvm.text.state import Unit
 
 
 class Control(Calls):

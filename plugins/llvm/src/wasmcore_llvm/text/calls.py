@@ -7,8 +7,8 @@ from wasmcore.plugin.layout import FUNCREF, FUNCREF_SIZE, OVERFLOW_OFFSET, OVERF
 from wasmcore.plugin.unit import NO_FUNCTION
 from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_I32, CLASS_V128
 from wasmcore_llvm.convention import TYPES, UNIFORM_RESULT, VECTOR, Signature, uniform_places
-from wasmcore_llvm.ir_memory import Memory
-from wasmcore_llvm.ir_state import CONTEXT_ACCESS, INVARIANT, TABLE_ACCESS
+from wasmcore_llvm.text.memory import Memory
+from wasmcore_llvm.text.state import CONTEXT_ACCESS, INVARIANT, TABLE_ACCESS
 
 
 class Calls(Memory):

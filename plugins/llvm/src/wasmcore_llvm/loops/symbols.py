@@ -1,4 +1,4 @@
-"""Values in a loop as sums: what the walk through one iteration computes with (`loop_analysis`).
+"""Values in a loop as sums: what the walk through one iteration computes with (`loops.analysis`).
 
 An integer is *affine* if it is a sum of variables at the start of the iteration, times constants, plus a constant, modulo 2**bits. It may
 have a *spread*: something between 0 and that is added, which nothing else is known about (an index that was masked, a byte from memory).

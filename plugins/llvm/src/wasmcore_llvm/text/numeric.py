@@ -9,7 +9,7 @@ from typing import Final
 from wasmcore.errors import TrapKind
 from wasmcore.opcodes import OPCODES
 from wasmcore.stream import CLASS_F32, CLASS_F64
-from wasmcore_llvm.ir_state import Condition, FloatLiteral, State, float_literal
+from wasmcore_llvm.text.state import Condition, FloatLiteral, State, float_literal
 
 _SUFFIX: Final = {"i32": "i32", "i64": "i64", "float": "f32", "double": "f64"}
 _TYPE: Final = {"i32": "i32", "i64": "i64", "f32": "float", "f64": "double"}

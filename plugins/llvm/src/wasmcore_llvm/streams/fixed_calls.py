@@ -8,7 +8,7 @@ from wasmcore.errors import TrapKind
 from wasmcore.plugin.unit import NO_FUNCTION
 
 if TYPE_CHECKING:
-    from wasmcore_llvm.ir_state import Unit
+    from wasmcore_llvm.text.state import Unit
 
 MOST_FUNCTIONS: Final = 16
 """More functions of the right type are not told apart."""

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from wasmcore.errors import PluginError
 from wasmcore.plugin.code import LARGEST_ALIGNMENT
-from wasmcore_llvm.ir_state import TRAP_SECTION
+from wasmcore_llvm.text.state import TRAP_SECTION
 
 _PROGBITS: Final = 1
 _SYMTAB: Final = 2
@@ -219,7 +219,7 @@ def _site_table(elf: Object, number: int, starts: dict[int, int]) -> list[tuple[
 
 
 def _line_table(elf: Object, number: int, starts: dict[int, int]) -> list[tuple[int, int]]:
-    from wasmcore_llvm.line_table import rows
+    from wasmcore_llvm.objects.line_table import rows
 
     content = bytearray(elf.content(number))
     for relocation in elf.relocations(number):

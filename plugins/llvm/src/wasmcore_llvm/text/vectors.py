@@ -1,4 +1,4 @@
-"""Vector instructions of integers, lanes and memory; those of floats are in `ir_vector_floats`."""
+"""Vector instructions of integers, lanes and memory; those of floats are in `vector_floats`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 
 from wasmcore.opcodes import OPCODES
 from wasmcore.stream import LANE_SHIFT, MEMORY_INDEX_MASK
-from wasmcore_llvm.ir_memory import Memory
-from wasmcore_llvm.ir_numeric import INTEGER_PREDICATES, Row
-from wasmcore_llvm.ir_state import Condition
+from wasmcore_llvm.text.memory import Memory
+from wasmcore_llvm.text.numeric import INTEGER_PREDICATES, Row
+from wasmcore_llvm.text.state import Condition
 
 SHAPES: Final = {
     "i8x16": "<16 x i8>",

@@ -6,7 +6,7 @@ from typing import Final
 
 from wasmcore.errors import TrapKind
 from wasmcore.stream import MEMORY_INDEX_MASK
-from wasmcore_llvm.ir_memory import SIZES, Memory
+from wasmcore_llvm.text.memory import SIZES, Memory
 
 _LOAD: Final = 0x610
 _STORE: Final = 0x617

@@ -1,6 +1,6 @@
 """Which innermost loops can run without a check per access, and what has to be checked before.
 
-A variable that grows by the same in every iteration has that *stride*. If all addresses are affine in such variables (`loop_symbols`),
+A variable that grows by the same in every iteration has that *stride*. If all addresses are affine in such variables (`loops.symbols`),
 each access touches one range of memory, known before the loop from the number of iterations; and that number is bounded if a comparison of
 affine values has to hold whenever the loop goes round again.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasmcore.stream import EXTENDED
-from wasmcore_llvm.loop_symbols import INVERSE, SWAPPED, Affine, Comparison, combined, exact, joined
-from wasmcore_llvm.loop_walk import TWO_WORDS, Access, NotPlanned, Walk
+from wasmcore_llvm.loops.symbols import INVERSE, SWAPPED, Affine, Comparison, combined, exact, joined
+from wasmcore_llvm.loops.walk import TWO_WORDS, Access, NotPlanned, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

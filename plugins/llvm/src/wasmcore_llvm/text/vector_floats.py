@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from wasmcore.opcodes import OPCODES
-from wasmcore_llvm.ir_numeric import FLOAT_PREDICATES, FLOAT_UNARY, MINIMA, Row
-from wasmcore_llvm.ir_vectors import LANES, SHAPES, Vectors
+from wasmcore_llvm.text.numeric import FLOAT_PREDICATES, FLOAT_UNARY, MINIMA, Row
+from wasmcore_llvm.text.vectors import LANES, SHAPES, Vectors
 
 _INTEGERS: Final = {"f32x4": "<4 x i32>", "f64x2": "<2 x i64>"}
 

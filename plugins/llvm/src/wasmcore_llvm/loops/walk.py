@@ -1,4 +1,4 @@
-"""The symbolic walk through one iteration of an innermost loop (`loop_analysis` makes a plan of what it finds).
+"""The symbolic walk through one iteration of an innermost loop (`loops.analysis` makes a plan of what it finds).
 
 Nothing branches back but to the loop itself, so one pass meets every record after all ways to it. Where ways meet, a value is what it is
 on all of them, and the *tests* known to have been passed are those that all of them have passed.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasmcore.opcodes import OPCODES, Immediates
 from wasmcore.stream import COUNT_MASK, EXTENDED, MEMORY_INDEX_MASK, REACHED, TARGET
-from wasmcore_llvm.loop_symbols import (
+from wasmcore_llvm.loops.symbols import (
     ARITHMETIC,
     COMPARISONS,
     COUNTS,

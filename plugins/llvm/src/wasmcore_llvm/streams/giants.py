@@ -10,7 +10,7 @@ from typing import Final
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.stream import HEADER_FUNCTION, HEADER_RECORDS_END, TARGET
-from wasmcore_llvm.optimize import level_of
+from wasmcore_llvm.options import level_of
 
 LARGEST: Final = 1 << 16
 """Words of a stream that are optimised. Time grows with at most the square of it."""

@@ -12,12 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from wasmcore.stream import CLASS_I32, CLASS_I64, HEADER_WORDS, REACHED
-from wasmcore_llvm.bodies import FEW, LoopFacts, loop_facts
-from wasmcore_llvm.ir_memory import Place
-from wasmcore_llvm.ir_state import BARRIER, LIKELY, LOOP_METADATA, UNLIKELY, Fast, Unit
-from wasmcore_llvm.loop_analysis import Exit, Plan, analyse, loop_end
-from wasmcore_llvm.loop_checks import Extent, LoopChecks
-from wasmcore_llvm.loop_walk import NotPlanned
+from wasmcore_llvm.loops.analysis import Exit, Plan, analyse, loop_end
+from wasmcore_llvm.loops.walk import NotPlanned
+from wasmcore_llvm.streams.bodies import FEW, LoopFacts, loop_facts
+from wasmcore_llvm.text.loop_checks import Extent, LoopChecks
+from wasmcore_llvm.text.memory import Place
+from wasmcore_llvm.text.state import BARRIER, LIKELY, LOOP_METADATA, UNLIKELY, Fast, Unit
 
 if TYPE_CHECKING:
     from wasmcore_llvm.convention import Signature
@@ -30,7 +30,7 @@ _BITS: Final = {"i32": 32, "i64": 64}
 
 
 class Loops(LoopChecks):
-    """Writes loops twice where `loop_analysis` has a plan."""
+    """Writes loops twice where `loops.analysis` has a plan."""
 
     def __init__(self, unit: Unit, function: int, signature: Signature, words: memoryview[int]) -> None:
         super().__init__(unit, function, signature)

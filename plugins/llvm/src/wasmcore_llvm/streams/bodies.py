@@ -24,7 +24,7 @@ from wasmcore.stream import (
 )
 
 if TYPE_CHECKING:
-    from wasmcore_llvm.ir_state import Unit
+    from wasmcore_llvm.text.state import Unit
 
 TWO_WORDS: Final = (0x20C, 0x20D)
 """Operations with two extension words."""

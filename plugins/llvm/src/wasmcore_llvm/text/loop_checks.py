@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from wasmcore_llvm.bodies import FEW
-from wasmcore_llvm.ir_control import Control
-from wasmcore_llvm.loop_analysis import MAXIMUM_DISTANCE, Exit, Plan, Range, constant
-from wasmcore_llvm.loop_symbols import Affine, combined, signed
+from wasmcore_llvm.loops.analysis import MAXIMUM_DISTANCE, Exit, Plan, Range, constant
+from wasmcore_llvm.loops.symbols import Affine, combined, signed
+from wasmcore_llvm.streams.bodies import FEW
+from wasmcore_llvm.text.control import Control
 
 MAXIMUM_PAIRS: Final = 12
 """More pairs of ranges are not compared."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 from wasmcore.plugin.unit import Environment
-from wasmcore_llvm.ir_numeric import Numeric
-from wasmcore_llvm.ir_state import BARRIER, FENCE, Unit
+from wasmcore_llvm.text.numeric import Numeric
+from wasmcore_llvm.text.state import BARRIER, FENCE, Unit
 
 Reached = dict[int, tuple[int, int]]
 """By local: bytes from its value on that are inside of memory 0, and how many of them were before the last fence."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from wasmcore.stream import HEADER_FUNCTION, HEADER_TYPE
-from wasmcore_llvm.bodies import has_tail_calls
-from wasmcore_llvm.inlining import Inliner
-from wasmcore_llvm.ir_function import Function, function_metadata
-from wasmcore_llvm.ir_state import DEBUG_METADATA, Unit
+from wasmcore_llvm.streams.bodies import has_tail_calls
+from wasmcore_llvm.streams.inlining import Inliner
+from wasmcore_llvm.text.function import Function, function_metadata
+from wasmcore_llvm.text.state import DEBUG_METADATA, Unit
 
 _ATTRIBUTES: Final = """
 attributes #0 = { noinline nounwind noredzone "frame-pointer"="all" "no-builtins" "prefer-vector-width"="512" }

@@ -39,7 +39,7 @@ from wasmcore.stream import (
     TARGET,
     TARGETED,
 )
-from wasmcore_llvm.bodies import (
+from wasmcore_llvm.streams.bodies import (
     BRANCHES,
     CALLING,
     LOCAL_ACCESSES,
@@ -52,12 +52,12 @@ from wasmcore_llvm.bodies import (
     has_tail_calls,
     height_after,
 )
-from wasmcore_llvm.fixed_calls import GENERIC, Choice, choice
+from wasmcore_llvm.streams.fixed_calls import GENERIC, Choice, choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wasmcore_llvm.ir_state import Unit
+    from wasmcore_llvm.text.state import Unit
 
 SMALL: Final = 40
 """Stream words of functions that are inlined wherever they are called."""

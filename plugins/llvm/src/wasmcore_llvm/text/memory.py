@@ -9,8 +9,8 @@ from wasmcore.plugin.builtins import BUILTIN_NUMBERS
 from wasmcore.plugin.layout import VMCONTEXT
 from wasmcore.stream import MEMORY_INDEX_MASK
 from wasmcore_llvm.convention import TYPES
-from wasmcore_llvm.ir_reach import Reach
-from wasmcore_llvm.ir_state import CONTEXT_ACCESS, INVARIANT, MEMORY_ACCESS, TABLE_ACCESS
+from wasmcore_llvm.text.reach import Reach
+from wasmcore_llvm.text.state import CONTEXT_ACCESS, INVARIANT, MEMORY_ACCESS, TABLE_ACCESS
 
 LOADS: Final = {
     0x28: ("i32", "i32", ""),

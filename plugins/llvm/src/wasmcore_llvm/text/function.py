@@ -25,13 +25,13 @@ from wasmcore.stream import (
     TARGET,
 )
 from wasmcore_llvm.convention import TYPES
-from wasmcore_llvm.ir_atomics import ATOMICS, Atomics
-from wasmcore_llvm.ir_memory import LOADS, STORES
-from wasmcore_llvm.ir_numeric import NUMERIC
-from wasmcore_llvm.ir_state import DEBUG_FUNCTIONS, UNLIKELY, Unit, zero
-from wasmcore_llvm.ir_vector_floats import FLOAT_VECTORS, VectorFloats
-from wasmcore_llvm.ir_vectors import INTEGER_VECTORS, VECTOR_LANES, VECTOR_LOADS
-from wasmcore_llvm.loops import Loops
+from wasmcore_llvm.text.atomics import ATOMICS, Atomics
+from wasmcore_llvm.text.loops import Loops
+from wasmcore_llvm.text.memory import LOADS, STORES
+from wasmcore_llvm.text.numeric import NUMERIC
+from wasmcore_llvm.text.state import DEBUG_FUNCTIONS, UNLIKELY, Unit, zero
+from wasmcore_llvm.text.vector_floats import FLOAT_VECTORS, VectorFloats
+from wasmcore_llvm.text.vectors import INTEGER_VECTORS, VECTOR_LANES, VECTOR_LOADS
 
 _TWO_WORDS: Final = (0x20C, 0x20D)
 _LONGEST_BLOCK: Final = 1000

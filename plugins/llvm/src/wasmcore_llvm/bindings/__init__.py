@@ -1,0 +1,1 @@
+"""LLVM itself: text in, an object file out."""

@@ -1,0 +1,1 @@
+"""Object files apart: code, trap table, address map."""

@@ -1,0 +1,1 @@
+"""Streams into streams: what is inlined where, and which functions are too large to be optimised."""

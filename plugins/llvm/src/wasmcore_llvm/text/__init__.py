@@ -1,0 +1,1 @@
+"""Streams into the text of LLVM's intermediate representation."""
