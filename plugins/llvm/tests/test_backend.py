@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,25 +151,3 @@ def test_what_is_not_implemented_is_named() -> None:
 def test_a_frame_is_expected() -> None:
     with pytest.raises(wasmcore.PluginError, match="without a frame"):
         backend_module.frame_size(b"\xc3" * 16, 0)
-
-
-def test_the_version_is_that_of_llvmlite_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import llvmlite
-
-    import wasmcore_llvm
-
-    assert Llvm().version == f"{wasmcore_llvm.__version__}+llvmlite{llvmlite.__version__}"
-    other = tmp_path / "llvmlite"
-    other.mkdir()
-    (other / "__init__.py").write_text("")
-    (other / "_version.py").write_text("version_version = '0.99.1'\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert Llvm().version == f"{wasmcore_llvm.__version__}+llvmlite0.99.1"
-    (other / "_version.py").unlink()
-    assert Llvm().version == f"{wasmcore_llvm.__version__}+llvmlite{llvmlite.__version__}"  # of the module that is imported
-
-
-def test_finding_the_backend_does_not_import_llvmlite() -> None:
-    script = "import sys, wasmcore; wasmcore.Engine('llvm', cache=False).backend.version; assert 'llvmlite' not in sys.modules"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)

@@ -74,14 +74,14 @@ class Llvm:
 
     def _attempt(self, unit: CompileUnit, state: Unit) -> tuple[CompiledCode, dict[int, int]]:
         """The code, and the sizes of frames that have to be checked in another way, by function."""
-        from wasmcore_llvm.bindings.llvmlite import object_file
+        from wasmcore_llvm.bindings import object_file
         from wasmcore_llvm.objects.elf import link
         from wasmcore_llvm.text.module import module_text
 
         state.optimized = level_of(unit) != "O0"
         text = module_text(state, unit.streams, unit.wanted)
         elsewhere = frozenset(f"f{function}" for function in state.defined if unit.wanted >= 0)
-        linked = link(object_file(text, unit.target, state.features, level_of(unit)), elsewhere)
+        linked = link(object_file(option(unit, "library"), text, unit.target, state.features, level_of(unit)), elsewhere)
         large = _large_frames(linked, state)
         if large:
             return CompiledCode(b"", b"", b""), large

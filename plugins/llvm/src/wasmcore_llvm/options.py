@@ -13,6 +13,7 @@ OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "level": ("O2", "O0", "O1", "O3"),
     "portable": ("no", "yes"),
     "fallback": ("singlepass", "none"),
+    "library": ("any", "libllvm", "llvmlite"),
 }
 """The values of each, the default first."""
 
