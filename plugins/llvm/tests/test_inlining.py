@@ -252,6 +252,18 @@ def test_a_loop_whose_calls_are_inlined_has_a_fast_copy() -> None:
     assert not flags & HAS_CALLS, "and its function calls nothing"
 
 
+def test_what_has_a_loop_of_its_own_stays_a_call() -> None:
+    text = """(module (memory 1)
+      (func $fill (param i32) (loop $l
+        (i32.store8 (local.get 0) (i32.const 7))
+        (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+      (func (export "twice") (call $fill (i32.const 100)) (call $fill (i32.const 200))))"""
+    unit, streams = inlined(bytes(wasmcore.wat2wasm(text)))
+    assert all(before == after for before, after in streams)
+    module_text(unit, tuple(before for before, _ in streams))
+    assert unit.loops == {"": 1}
+
+
 def test_growth_is_bounded() -> None:
     """Calls of a function with many locals, of one that calls others many times, and of one that calls itself twice."""
     locals_ = " ".join(["f64"] * 60)

@@ -18,6 +18,7 @@ from wasmcore.stream import (
     HEADER_WORDS,
     HEIGHT_MASK,
     LOCALS,
+    LOOP_HAS_CALLS,
     RETURN_LABEL,
     TABLE_FUNCTION,
     TARGET,
@@ -97,6 +98,8 @@ class Body:
         """How often it returns."""
         self.falls = False
         """Whether the last record is a return, with nothing but the results on the operand stack."""
+        self.innermost = 0
+        """How many loops without calls it has."""
 
     def _declarations(self) -> int:
         at = HEADER_WORDS
@@ -107,8 +110,8 @@ class Body:
             at += 2 if word & EXTENDED else 1
         return at
 
-    def find_returns(self) -> None:
-        """Walk through it to see how it returns; raises `UnknownRecord`."""
+    def look_through(self) -> None:
+        """Walk through it to see how it returns, and which loops it has; raises `UnknownRecord`."""
         at, height, words = self.start, 0, self.words
         results = len(self.signature.results)
         while at < self.end:
@@ -117,6 +120,7 @@ class Body:
             following = at + 1
             if word & EXTENDED:
                 following += 2 if code in TWO_WORDS else 1
+            self.innermost += code == 0x03 and not word & LOOP_HAS_CALLS << 16
             if code == 0x0F or (code in BRANCHES and word >> 32 == RETURN_LABEL):
                 self.returns += 1
                 self.falls = code == 0x0F and following == self.end and height == results

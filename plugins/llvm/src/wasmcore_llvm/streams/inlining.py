@@ -152,10 +152,10 @@ class Inliner:
         if body.size > SMALL_IN_LOOP or len(body.classes) > MOST_LOCALS:
             return None
         try:
-            body.find_returns()
+            body.look_through()
         except UnknownRecord:
             return None
-        return body if body.returns else None
+        return body if body.returns and not body.innermost else None
 
     def choice(self, table: int, type_index: int) -> Choice | None:
         """What a `call_indirect` may call, if that is known and not too much."""
