@@ -66,7 +66,7 @@ from wasmcore.errors import PluginError
 from wasmcore_llvm.bindings import object_file
 good = open(0).read()
 def many():
-    for _ in range(60):
+    for _ in range(20):
         object_file("libllvm", good, "x86_64", frozenset(), "O2")
         try:
             object_file("libllvm", good + "nonsense", "x86_64", frozenset(), "O2")
@@ -76,10 +76,10 @@ def many():
 many()
 print(many() - many())
 """
-    functions = "\n".join(FUNCTION.replace("@f0", f"@f{number}") for number in range(500))
+    functions = "\n".join(FUNCTION.replace("@f0", f"@f{number}") for number in range(300))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run([sys.executable, "-c", script], input=functions, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.stderr == "" and abs(int(done.stdout)) < 4096  # KiB; the texts alone would be 4 MiB each time
+    assert done.stderr == "" and int(done.stdout) < 256  # KiB; the texts alone are a MiB each time
 
 
 def test_the_version_is_that_of_the_libraries_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
