@@ -115,6 +115,12 @@ def memory(size: int) -> bytes:
     return module([(1, I32)], part * (size // 5) + _get(1))
 
 
+def constants(size: int) -> bytes:
+    """Stores constants side by side, each at a sum, as what fills a table in a frame does; where that is, comes from memory."""
+    stores = [_get(1) + _const(n * 4 & 0x7FFC) + b"\x6a" + _const(n * 7919) + b"\x36\x02\x00" for n in range(size // 5)]
+    return module([(1, I32)], _const(0) + b"\x28\x02\x00" + _set(1) + b"".join(stores) + _get(1) + b"\x28\x02\x08")
+
+
 def loops(size: int) -> bytes:
     """Loops over memory, one behind the other."""
     body = _get(1) + _get(1) + b"\x28\x02\x10" + _get(0) + b"\x6a" + b"\x36\x02\x10"
@@ -149,6 +155,6 @@ def floats(size: int) -> bytes:
 
 
 KINDS: Final[dict[str, Callable[[int], bytes]]] = {
-    each.__name__: each for each in (arithmetic, many_locals, table, nested, memory, loops, calls, vectors, floats)
+    each.__name__: each for each in (arithmetic, many_locals, table, nested, memory, constants, loops, calls, vectors, floats)
 }
 """By name: from a number of instructions to a module with about as many."""

@@ -19,7 +19,7 @@ PROCESS_OPTIONS: Final = (
     "-unroll-runtime=false",  # the producer's compiler has done it
     "-disable-lsr",  # loop strength reduction: a tenth of the time to compile, and the code is no better for it
     "-use-unknown-locations=Enable",  # an instruction that has lost its place does not get that of the one before
-    "-pre-RA-sched=list-hybrid",  # by latency and register pressure; the order of a stack machine's code says little
+    "-pre-RA-sched=list-burr",  # by register pressure; the order of a stack machine's code says little
 )
 
 
