@@ -65,8 +65,10 @@ class Program:
 
     def loop(self, body: str, steps: str) -> str:
         """One of several shapes."""
-        shape = self.random.randrange(7)
+        shape = self.random.randrange(9)
         test = self.condition()
+        if shape > 6:
+            return self.search(body, steps, shape == 7)
         if shape == 0:
             return f"(block $out (loop $l (br_if $out (i32.eqz {test})) {body} {steps} (br $l)))"
         if shape == 1:
@@ -81,6 +83,19 @@ class Program:
         if shape == 5:
             return f"(block $out (loop $l {body} {steps} (if {test} (then (br $l))) (local.set $s (i32.const 5))))"
         return f"(block $out (loop $l {body} {steps} (br_if $l {test})))"
+
+    def search(self, body: str, steps: str, first: bool) -> str:
+        """Goes on until a byte is found, or to the end of the memory."""
+        n = self.random.randrange(4)
+        if self.steps[n] not in (each := [self.constant(step) for step in (1, 2, 3, 4, 8)]):
+            self.steps[n] = self.random.choice(each)
+            steps += f"\n(local.set {n} ({self.type}.add (local.get {n}) {self.steps[n]}))"
+        byte = f"(i32.load8_u offset={self.random.choice((0, 0, 1, 9))} {self.as_address(f'(local.get {n})')})"
+        if self.random.random() < 0.6:
+            body = ""
+        if first:
+            return f"(block $out (loop $l (br_if $out (i32.eq {byte} (i32.const 7))) {body} {steps} (br $l)))"
+        return f"(block $out (loop $l {steps} {body} (br_if $l (i32.ne {byte} (i32.const 7)))))"
 
     def condition(self) -> str:
         """Ends the loop some time, often."""
@@ -142,9 +157,13 @@ class Program:
         """An index as an address."""
         if self.random.random() < 0.06:
             return f"(i{self.address_bits}.const {self.random.choice((0, 8, 65532, 65536))})"
+        return self.as_address(self.index())
+
+    def as_address(self, x: str) -> str:
+        """A counter as an address."""
         if self.bits == self.address_bits:
-            return self.index()
-        return self.narrow(self.index()) if self.bits == 64 else f"(i64.extend_i32_u {self.index()})"
+            return x
+        return self.narrow(x) if self.bits == 64 else f"(i64.extend_i32_u {x})"
 
     def value(self) -> str:
         if self.random.random() < 0.5:
@@ -371,7 +390,11 @@ PLANS = [
     ("", f"{WHILE} (i32.store (local.get 2) (i32.const 1)) (local.set 2 (i32.add (local.get 2) (local.get 1))) {STEP} (br $l)"),
     ("", f"{WHILE} (i32.store (i32.add (global.get 0) (local.get 0)) (i32.const 1)) {STEP} (br $l)"),
     ("", f"{WHILE} (i32.store (i32.wrap_i64 (local.get 3)) (i32.const 1)) {LONG} {STEP} (br $l)"),
-    ("no counted exit", f"(br_if $out (i32.eqz (i32.load (local.get 0)))) {STEP} (br $l)"),
+    ("", f"(br_if $out (i32.eqz (i32.load (local.get 0)))) {STEP} (br $l)"),
+    ("", f"{STEP} (br_if $l (i32.load (local.get 0)))"),
+    ("no counted exit", f"(br_if $out (i32.eqz (i32.load (local.get 1)))) {STEP} (br $l)"),
+    ("no counted exit", f"(br_if $out (i32.eqz (i32.load (local.get 0)))) (i32.store (local.get 0) (i32.const 1)) {STEP} (br $l)"),
+    ("no counted exit", "(br_if $out (i32.eqz (i32.load (local.get 0)))) (local.set 0 (i32.sub (local.get 0) (i32.const 4))) (br $l)"),
     ("no branch back", "(i32.store (local.get 0) (i32.const 1))"),
     ("no access", f"{WHILE} {STEP} (br $l)"),
     ("address", f"{WHILE} (i32.store (i32.load (local.get 0)) (i32.const 1)) {STEP} (br $l)"),

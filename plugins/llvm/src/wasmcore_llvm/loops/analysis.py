@@ -52,6 +52,7 @@ class Plan(NamedTuple):
 
     ranges: tuple[Range, ...]
     exits: tuple[Exit, ...]
+    """If there are none, the loop can not go on behind the end of what it reads."""
     outcomes: dict[int, bool]
     """How conditions turn out before the last iteration, by stream word."""
     exact: bool
@@ -64,6 +65,8 @@ class Plan(NamedTuple):
     """Stream words of the accesses that lie in ranges; the others are never reached."""
     loaded: frozenset[int]
     """Stream words of conversions to floats of what comes from memory."""
+    steps: dict[int, int]
+    """Locals that change by the same constant in every iteration, and by how much."""
 
 
 def constant(x: Affine) -> int | None:
@@ -125,12 +128,12 @@ class Planner:
             found = self.exit(walk.tests[word], outcome)
             if found is not None:
                 exits[word] = (outcome, found)
-        if not exits:
-            raise NotPlanned("no counted exit")
         never = {(word, not outcome) for word, (outcome, _) in exits.items()}
         accesses = [access for access in walk.accesses if access.guards.isdisjoint(never)]
         if not accesses:
             raise NotPlanned("no access")
+        if not exits and not all(map(self.ends_with_memory, accesses)):
+            raise NotPlanned("no counted exit")
         return Plan(
             tuple(self.ranges(accesses)),
             tuple(found for _, found in exits.values()),
@@ -140,7 +143,14 @@ class Planner:
             any(access.address.spread for access in accesses),
             frozenset(access.word for access in accesses),
             frozenset(walk.loaded if not walk.decides else ()),
+            {variable: step for variable, each in self.strides.items() if variable >= 0 and (step := constant(each)) is not None},
         )
+
+    def ends_with_memory(self, access: Access) -> bool:
+        """Whether reading on and on, as the search for the end of a string does, gets to the end of the memory."""
+        stride = self.stride(access.address)
+        step = None if stride is None else constant(stride)
+        return not access.written and step is not None and step > 0
 
     def is_exact(self, exits: Iterable[int]) -> bool:
         """Whether the only counted exit is the branch back, a br_if before the end."""

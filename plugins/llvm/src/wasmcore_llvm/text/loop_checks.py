@@ -36,6 +36,9 @@ class LoopChecks(Control):
     def iterations(self, plan: Plan, conditions: list[str]) -> tuple[str, str]:
         """How many iterations follow the first in which all comparisons hold (with the last one, if that is like the others), and whether
         they are worth a check; conditions for the number are added to the list."""
+        if not plan.exits:
+            total = self.until_end_of_memory(plan.ranges, conditions)
+            return total, self.value(f"icmp uge i64 {total}, {FEW}")
         total = ""
         for each in plan.exits:
             count = self.until_equal(each, conditions) if each.stay.relation == "ne" else self.until_beyond(each, conditions)
@@ -44,6 +47,20 @@ class LoopChecks(Control):
             return total, self.value(f"icmp uge i64 {total}, {FEW - 1}")
         enough = self.value(f"icmp uge i64 {total}, {FEW}")
         return self.value(f"sub i64 {total}, 1"), enough
+
+    def until_end_of_memory(self, ranges: tuple[Range, ...], conditions: list[str]) -> str:
+        """How many iterations follow the first in which nothing is read behind the end of a memory."""
+        total = ""
+        for each in ranges:
+            start, length = self.as_i64(each.start, "u"), self.memory_length(each.memory)
+            room = self.value(f"sub i64 {length}, {each.end}")
+            conditions.append(self.value(f"icmp sge i64 {room}, 0"))
+            conditions.append(self.value(f"icmp ule i64 {start}, {room}"))
+            left = self.value(f"sub i64 {room}, {start}")
+            step = constant(each.stride)
+            count = left if step == 1 else self.value(f"udiv i64 {left}, {step}")
+            total = self.least(total, count) if total else count
+        return total
 
     def until_equal(self, each: Exit, conditions: list[str]) -> str:
         """How often the two sides differ first, if they ever meet: their difference, divided by how much it changes."""

@@ -137,10 +137,12 @@ class Loops(LoopChecks):
         self.write(f"br i1 {self.all_of(conditions)}, label %{enter}, label %L{label}{LIKELY}")
         self.begin(enter)
         bases = [self.base(each.memory, extent, ahead) for each, extent in zip(plan.ranges, extents)]
+        begins = [(local, step, self.get_local(local)) for local, step in plan.steps.items()] if plan.leaves else []
         self.write(f"br label %F{label}")
         self.begin(f"F{label}")
         self.forget(label)
         k = self.value(f"load i64, ptr {counter}")
+        self.count_locals(begins, k)
         places = self.places(plan, extents, bases, k)
         group, loop = self.loop_metadata(parallel, plan.scattered)
         self.write_iteration(Fast(label, places, group, plan.outcomes, plan.covered, plan.loaded), end, done)
@@ -153,6 +155,16 @@ class Loops(LoopChecks):
         self.write(BARRIER)
         finished = self.value(f"icmp eq i64 {steps}, {total}")
         self.write(f"br i1 {finished}, label %{done if plan.exact else f'L{label}'}, label %{check}{LIKELY}")
+
+    def count_locals(self, begins: list[tuple[int, int, str]], k: str) -> None:
+        """Give locals that count their value in the k-th iteration: one that counts by itself, and is used where the loop is left, is a
+        reduction to LLVM, and a loop with one that may be left at any time no vector loop."""
+        for local, step, begin in begins:
+            bits = _BITS[self.local_types[local]]
+            times = k if bits == 64 else self.value(f"trunc i64 {k} to i32")
+            if step != 1:
+                times = self.value(f"mul i{bits} {times}, {step}")
+            self.set_local(local, self.value(f"add i{bits} {begin}, {times}"))
 
     def base(self, memory: int, extent: Extent, ahead: bool) -> str:
         """The machine address of a range's start; `ahead` tells LLVM that it may read all of the range, even if the loop is left before."""
