@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import wasmtime
-from engines import HERE, NODE_FLAGS, STRATEGIES, wasmcore_levels, wasmtime_engine
+from engines import HERE, NODE_FLAGS, STRATEGIES, wasmcore_ways, wasmtime_engine
 
 SCRIPT = HERE / "programs" / "pure_python.py"
 
@@ -62,11 +62,11 @@ def load_wasmtime(strategy: str, module: Path) -> Program:
     return run
 
 
-def load_wasmcore(backend: str, level: str | None, module: Path) -> Program:
+def load_wasmcore(backend: str, options: dict[str, str], module: Path) -> Program:
     """One of wasmcore's backends, the whole module at once; compiled once, an instance for each run."""
     import wasmcore
 
-    engine = wasmcore.Engine(backend, lazy=False, cache=False, options={} if level is None else {"level": level})
+    engine = wasmcore.Engine(backend, lazy=False, cache=False, options=options)
     compiled = wasmcore.Module(module, engine=engine)
 
     def run() -> tuple[float, int]:
@@ -96,7 +96,7 @@ def program_engines() -> dict[str, Callable[[Path], Program]]:
     found |= {strategy: partial(load_wasmtime, strategy) for strategy in STRATEGIES}
     if shutil.which("node"):
         found |= {name: partial(load_node, flags) for name, flags in NODE_FLAGS.items()}
-    return found | {name: partial(load_wasmcore, backend, level) for name, backend, level in wasmcore_levels()}
+    return found | {name: partial(load_wasmcore, backend, options) for name, backend, options in wasmcore_ways()}
 
 
 def module_path() -> Path | None:

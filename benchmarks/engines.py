@@ -125,12 +125,12 @@ class Node:
 
 
 class Wasmcore:
-    """One of wasmcore's backends at one of its levels; whole modules, without a cache."""
+    """One of wasmcore's backends with some options; whole modules, without a cache."""
 
-    def __init__(self, backend: str, level: str | None = None) -> None:
+    def __init__(self, backend: str, options: dict[str, str]) -> None:
         import wasmcore
 
-        self._engine = wasmcore.Engine(backend, lazy=False, cache=False, options={} if level is None else {"level": level})
+        self._engine = wasmcore.Engine(backend, lazy=False, cache=False, options=options)
 
     def load(self, module: Path, _result: str) -> Kernel:
         """Compile and instantiate a kernel."""
@@ -148,16 +148,19 @@ def wasmcore_backends() -> Iterator[str]:
         yield from wasmcore.backends()
 
 
-def wasmcore_levels() -> Iterator[tuple[str, str, str | None]]:
-    """Name, backend, level of all that wasmcore has to offer: None for backends without levels; the default level of others first."""
+def wasmcore_ways() -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Name, backend, options of all that wasmcore has to offer: each level, the default one first, and that with the other library of two."""
     for backend in wasmcore_backends():
         import wasmcore
 
-        levels = wasmcore.backends()[backend].options.get("level")
+        found = wasmcore.backends()[backend]
+        levels = found.options.get("level")
         if levels is None:
-            yield f"wasmcore {backend}", backend, None
+            yield f"wasmcore {backend}", backend, {}
         for level in levels or ():
-            yield f"wasmcore {backend} {level}", backend, level
+            yield f"wasmcore {backend} {level}", backend, {"level": level}
+        if levels is not None and "libllvm" in found.version:
+            yield f"wasmcore {backend} {levels[0]}, llvmlite", backend, {"level": levels[0], "library": "llvmlite"}
 
 
 def kernel_engines() -> dict[str, Callable[[], Any]]:
@@ -166,7 +169,7 @@ def kernel_engines() -> dict[str, Callable[[], Any]]:
     engines |= {strategy: partial(Wasmtime, strategy) for strategy in STRATEGIES}
     if shutil.which("node"):
         engines |= {name: partial(Node, flags) for name, flags in NODE_FLAGS.items()}
-    return engines | {name: partial(Wasmcore, backend, level) for name, backend, level in wasmcore_levels()}
+    return engines | {name: partial(Wasmcore, backend, options) for name, backend, options in wasmcore_ways()}
 
 
 fresh_number = itertools.count(1).__next__

@@ -21,6 +21,7 @@ COLOURS = {
     "wasmcore llvm O0": "#c9b6e4",
     "wasmcore llvm O1": "#9d7fd1",
     "wasmcore llvm O2": "#1f4e96",
+    "wasmcore llvm O2, llvmlite": "#6d8fc4",
     "wasmcore llvm O3": "#5b3fa0",
 }
 """One hue for each family, dark for its optimising compiler. Engines that are not here take what is left."""
