@@ -149,7 +149,7 @@ def wasmcore_backends() -> Iterator[str]:
 
 
 def wasmcore_ways() -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Name, backend, options of all that wasmcore has to offer: each level, the default one first, and that with the other library of two."""
+    """Name, backend, options of all that wasmcore has to offer: each level, the default one first, that also with the other library."""
     for backend in wasmcore_backends():
         import wasmcore
 
