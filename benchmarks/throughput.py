@@ -54,16 +54,16 @@ def measure(command: list[str], file: Path, rounds: int) -> float:
     return float(done.stdout) if done.returncode == 0 else math.nan
 
 
-def modules(published: bool) -> list[Path]:
-    """From the smallest to the largest."""
-    found = [HERE / f"{name}.wasm" for name in SMALL]
+def modules(published: bool) -> dict[str, Path]:
+    """By name, from the smallest to the largest."""
+    found = {Path(name).name: HERE / f"{name}.wasm" for name in SMALL}
     if published:
         for name in PROGRAMS:
             try:
-                found.append(fetch(name))
+                found[name] = fetch(name)
             except NotFetched as reason:
                 print(f"{name} is left out: {reason}", file=sys.stderr)
-    return sorted(found, key=lambda path: path.stat().st_size)
+    return dict(sorted(found.items(), key=lambda each: each[1].stat().st_size))
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
@@ -104,13 +104,13 @@ def main() -> int:
     parser.add_argument("--plot", metavar="FILE", type=Path, help="draw FILE.svg and FILE.png")
     parser.add_argument("--json", metavar="FILE", help="write the seconds to a file")
     options = parser.parse_args()
-    files = options.modules or modules(options.published)
+    files = {path.stem: path for path in options.modules} or modules(options.published)
     engines = {name: command for name, command in commands(options.wasmer).items() if not options.engine or name in options.engine}
     seconds: dict[str, dict[str, float]] = {name: {} for name in engines}
-    for path in files:
+    sizes = {module: path.stat().st_size for module, path in files.items()}
+    for module, path in files.items():
         for name, command in engines.items():
-            seconds[name][path.name] = measure(command, path, options.rounds if path.stat().st_size < 1 << 20 else 1)
-    sizes = {path.name: path.stat().st_size for path in files}
+            seconds[name][module] = measure(command, path, options.rounds if sizes[module] < 1 << 20 else 1)
     print(f"{machine_kind()}; processor seconds, one thread, the least of {options.rounds} rounds (of one above 1 MiB)\n")
     rows: list[list[str | float]] = [[name, size / 1e3, *(seconds[engine][name] for engine in engines)] for name, size in sizes.items()]
     print_table(["module", "kB", *engines], rows)
