@@ -138,11 +138,32 @@ def test_libllvm_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     assert "lib/libLLVM.so.23.1: cannot open shared object file" in asked_for(monkeypatch, ("23.1", str(tmp_path)))
 
 
+@needs_libllvm
+def test_libllvm_needs_no_links_beside_it(tmp_path: Path) -> None:
+    """Whoever installs may not be who runs Python first, which makes them."""
+    from wasmcore_llvm.bindings.libllvm import _files
+
+    assert INSTALLED is not None
+    (tmp_path / "site" / DIRECTORY.format("23.1")).mkdir(parents=True)
+    files = [Path(file) for file in _files(INSTALLED[1])]
+    for file in files:
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "site" / DIRECTORY.format("23.1") / "RECORD").write_text("".join(f"../{file.name},,\n" for file in files))
+    script = f"""
+from wasmcore_llvm.bindings import libllvm
+libllvm.installed_libllvm = lambda: ("23.1", {str(tmp_path / "site" / DIRECTORY.format("23.1"))!r})
+assert libllvm.object_file({FUNCTION!r}, "x86_64", frozenset(), "O2")[:4] == b"\x7fELF"
+print("well")"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("well\n", "")
+
+
 def test_a_library_without_the_functions_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (other,) = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "/libc.so.6" in line}
-    shutil.copy(other, tmp_path / "libLLVM.so.1")
+    shutil.copy(other, tmp_path / "libLLVM.so.1.0")
     (tmp_path / "directory").mkdir()
-    (tmp_path / "directory/RECORD").write_text("libLLVM.so.1,,\n")
+    (tmp_path / "directory/RECORD").write_text("libLLVM.so.1.0,,\n")
     said = asked_for(monkeypatch, ("1.0", str(tmp_path / "directory")))
     assert said.startswith("libLLVM 1.0 can not be loaded: ") and "undefined symbol: LLVM" in said
 

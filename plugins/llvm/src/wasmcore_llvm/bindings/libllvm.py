@@ -6,6 +6,7 @@ Names, types and ownership are those of LLVM's headers `llvm-c/Core.h`, `IRReade
 from __future__ import annotations
 
 import os
+import re
 from ctypes import CDLL, byref, c_char_p, c_int, c_size_t, c_uint, c_void_p, string_at
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -28,6 +29,8 @@ PIPELINES: Final = {
 }
 """What LLVM does at each level. Its own `default<O2>` takes twice as long and makes the same code (docs/llvm.md)."""
 
+_FILES: Final = [re.compile(rf"{name}\.so\.\d+\.\d+") for name in ("libunwind", r"libc\+\+abi", r"libc\+\+", "libLLVM")]
+"""Names of the libraries, each after those that it needs."""
 _NAMES: Final = {"x86_64": "X86"}
 """LLVM's names of targets."""
 _PARTS: Final = ("TargetInfo", "Target", "TargetMC", "AsmPrinter", "AsmParser")
@@ -73,16 +76,20 @@ class _Machine(NamedTuple):
     """Of the pipelines."""
 
 
-def _path(directory: str) -> str:
-    """The library, from the list of the files of its distribution, which stand there relative to where the directory is."""
+def _files(directory: str) -> list[str]:
+    """The library, and before it those that it needs, from its distribution's list, which names them relative to where the directory is.
+
+    They would find each other by links, which are only made when somebody starts Python who may write there; so each is loaded by its path.
+    """
     try:
         with open(os.path.join(directory, "RECORD"), encoding="utf-8") as record:
-            names = [line.split(",")[0] for line in record if os.path.basename(line).startswith("libLLVM.so.")]
+            names = [line.split(",")[0] for line in record]
     except OSError as error:
         raise ImportError(f"libLLVM can not be found: {error}") from None
-    if len(names) != 1:
-        raise ImportError(f"libLLVM can not be found: {directory} lists {len(names)} files libLLVM.so.*, expected 1")
-    return os.path.normpath(os.path.join(directory, os.pardir, names[0]))
+    found = [[name for name in names if pattern.fullmatch(os.path.basename(name))] for pattern in _FILES]
+    if len(found[-1]) != 1:
+        raise ImportError(f"libLLVM can not be found: {directory} lists {len(found[-1])} files libLLVM.so.*, expected 1")
+    return [os.path.normpath(os.path.join(directory, os.pardir, name)) for each in found for name in each]
 
 
 @cache
@@ -92,7 +99,7 @@ def _library() -> CDLL:
     if found is None:
         raise ImportError("libLLVM is not installed: pip install 'wasmcore-llvm[libllvm]'")
     try:
-        library = CDLL(_path(found[1]))
+        *_, library = [CDLL(file) for file in _files(found[1])]
         for name, (result, arguments) in _PROTOTYPES.items():
             function = library[f"LLVM{name}"]
             function.restype, function.argtypes = result, arguments
