@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,17 @@ from pathlib import Path
 import pytest
 
 import wasmcore
+from wasmcore.binary import decode
 from wasmcore.errors import CompileError
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.unit import CompileUnit
+from wasmcore.runtime.instances.plan import plan
+from wasmcore.validation import StreamWriter
 from wasmcore_llvm import backend as backend_module
 from wasmcore_llvm.backend import LARGE_FRAME, Llvm, frame_size
 from wasmcore_llvm.convention import CONVENTIONS
+from wasmcore_llvm.text.module import module_text
+from wasmcore_llvm.text.state import Unit
 
 KERNELS = sorted((Path(__file__).parents[3] / "benchmarks/kernels").glob("*.wasm"))
 
@@ -151,3 +157,16 @@ def test_what_is_not_implemented_is_named() -> None:
 def test_a_frame_is_expected() -> None:
     with pytest.raises(wasmcore.PluginError, match="without a frame"):
         backend_module.frame_size(b"\xc3" * 16, 0)
+
+
+def test_nothing_is_defined_twice() -> None:
+    """Of two attribute groups or pieces of metadata with one number LLVM takes the last, without a word."""
+    text = """(module (memory 1) (func $f (param i32) (result i32) (i32.load (local.get 0)))
+      (func (export "run") (param i32) (loop $l (i32.store (local.get 0) (call $f (local.get 0)))
+        (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 4)))))))"""
+    info = decode(bytes(wasmcore.wat2wasm(text)))
+    writer = StreamWriter(info)
+    unit = Unit(plan(info, (True,)), "x86_64", frozenset(), True, True)
+    lines = module_text(unit, tuple(writer.stream(number) for number in range(2))).splitlines()
+    names = [line.split(" = ")[0] for line in lines if re.match(r"(attributes #|!)\w+ = ", line)]
+    assert len(names) > 20 and len(set(names)) == len(names)

@@ -12,7 +12,7 @@ import pytest
 
 import wasmcore
 import wasmcore_llvm
-from wasmcore_llvm import version
+from wasmcore_llvm import options, version
 from wasmcore_llvm.backend import Llvm
 from wasmcore_llvm.bindings import object_file
 from wasmcore_llvm.options import OPTIONS
@@ -177,13 +177,14 @@ def test_an_old_libllvm_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked_for(monkeypatch, INSTALLED) == f"libLLVM {INSTALLED[0]} is too old: expected 99 or later"
 
 
-def test_what_is_missing_is_told_to_whom_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through the processes that compile: an error, no other library's code."""
-    if INSTALLED is not None:
-        pytest.skip("libLLVM is installed")
-    engine = wasmcore.Engine("llvm", cache=False, options={"library": "libllvm"})
-    with pytest.raises(wasmcore.PluginError, match=r"pip install 'wasmcore-llvm\[libllvm\]'"):
-        wasmcore.Module("(module (func))", engine=engine)
+def test_what_is_not_installed_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "installed_libllvm", lambda: None)
+    assert Llvm().options["library"] == ("any", "llvmlite")
+    if INSTALLED is None:
+        with pytest.raises(ValueError, match="option 'library' of backend 'llvm' is any or llvmlite, not 'libllvm'"):
+            wasmcore.Engine("llvm", options={"library": "libllvm"})
+    monkeypatch.setattr(options, "installed_libllvm", lambda: ("23.1", ""))
+    assert Llvm().options["library"] == ("any", "libllvm", "llvmlite")
 
 
 def test_finding_the_backend_imports_no_library() -> None:

@@ -8,12 +8,11 @@ from bisect import bisect_left, bisect_right
 from wasmcore.errors import PluginError
 from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode
 from wasmcore.plugin.unit import CompileUnit
-from wasmcore_llvm.options import OPTIONS, features_of, level_of, option
+from wasmcore_llvm.options import features_of, installed_options, level_of, option
 from wasmcore_llvm.version import backend_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Final
 
     from wasmcore_llvm.objects.elf import Linked
@@ -37,12 +36,12 @@ class Llvm:
     contract = CONTRACT
     targets = frozenset(("x86_64",))
     features = frozenset(_FEATURES.split())
-    options: Mapping[str, tuple[str, ...]] = OPTIONS
     unit_size = 1 << 19
     lazy = False
 
     def __init__(self) -> None:
         self.version = backend_version()
+        self.options = installed_options()
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
         """Compile the functions of a unit together, but by themselves those that are too large for its level."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wasmcore_llvm.version import installed_libllvm
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +18,13 @@ OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "library": ("any", "libllvm", "llvmlite"),
 }
 """The values of each, the default first."""
+
+
+def installed_options() -> Mapping[str, tuple[str, ...]]:
+    """The same without the library that is not installed."""
+    if installed_libllvm() is not None:
+        return OPTIONS
+    return {**OPTIONS, "library": tuple(each for each in OPTIONS["library"] if each != "libllvm")}
 
 
 def option(unit: CompileUnit, name: str) -> str:

@@ -14,8 +14,8 @@ _ATTRIBUTES: Final = """
 attributes #0 = { noinline nounwind noredzone "frame-pointer"="all" "no-builtins" "prefer-vector-width"="512" }
 attributes #1 = { nomerge noreturn nounwind }
 attributes #2 = { memory(none) nounwind willreturn }
-attributes #3 = { memory(inaccessiblemem: readwrite) nounwind }
 attributes #3 = { nomerge }
+attributes #4 = { memory(inaccessiblemem: readwrite) nounwind }
 !0 = !{}
 !1 = !{!11, !11, i64 0}
 !2 = !{!12, !12, i64 0}

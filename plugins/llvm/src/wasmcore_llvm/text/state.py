@@ -26,7 +26,7 @@ LIKELY: Final = ", !prof !5"
 
 BARRIER: Final = 'call void asm sideeffect "", "~{memory}"()'
 """Nothing in memory moves across."""
-FENCE: Final = 'call void asm sideeffect "", ""() #3'
+FENCE: Final = 'call void asm sideeffect "", ""() #4'
 """No load that might trap moves up across; what is known of memory stays known."""
 
 TRAP_SECTION: Final = "wasmcore.traps"
