@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -281,11 +282,13 @@ def test_control_c_while_reading(command: str, tmp_path: Path) -> None:
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Ctrl-C, again if it came just before Python began to wait for the system, which it then does not notice; what was said."""
+    """Ctrl-C, again if it came just before Python began to wait for the system, which it then does not notice, or in a callback of an
+    import, where it says that it ignores it; what was said besides."""
     while True:
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=3)
+            output, error = process.communicate(timeout=3)
+            return output, re.sub(r"Exception ignored in: .*\n(.*\n)*?KeyboardInterrupt: *\n", "", error)
 
 
 LOOP = (
