@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,12 @@ FUNCTION = 'define weak i32 @f0(i32 %x) "frame-pointer"="all" { %y = mul i32 %x,
 needs_libllvm = pytest.mark.skipif(INSTALLED is None, reason="no libLLVM: pip install 'wasmcore-llvm[libllvm]'")
 
 
-def numbered(text: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in text.split("."))
+@pytest.fixture
+def looked_for_anew() -> Iterator[None]:
+    """What is installed is not remembered from before, nor for later."""
+    version.installed_libllvm.cache_clear()
+    yield
+    version.installed_libllvm.cache_clear()
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -99,13 +104,17 @@ def test_the_version_is_that_of_the_libraries_too(tmp_path: Path, monkeypatch: p
     assert Llvm().version == llvmlites  # of the module that is imported
 
 
+@pytest.mark.usefixtures("looked_for_anew")
 def test_libllvm_is_found_by_the_description_of_its_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / DIRECTORY.format("99.1.2")).mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     assert version.installed_libllvm() == ("99.1.2", str(tmp_path / DIRECTORY.format("99.1.2")))
     assert Llvm().version.endswith(".libllvm99.1.2")
+    (tmp_path / DIRECTORY.format("99.1.2")).rmdir()
+    assert Llvm().version.endswith(".libllvm99.1.2")  # what a process has begun with
 
 
+@pytest.mark.usefixtures("looked_for_anew")
 def test_a_path_that_can_not_be_read_has_no_libllvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "missing"), str(tmp_path / "file")])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from importlib.machinery import PathFinder
 
 from wasmcore_llvm import __version__
@@ -39,8 +40,12 @@ def _llvmlite_version() -> str:
     return found[0]
 
 
+@cache
 def installed_libllvm() -> tuple[str, str] | None:
-    """Version of the distribution with a libLLVM of its own, and the directory that describes it; None where there is none."""
+    """Version of the distribution with a libLLVM of its own, and the directory that describes it; None where there is none.
+
+    One answer for all of a process: code must be of the library that the backend's version names, whatever is installed meanwhile.
+    """
     for directory in sys.path:
         try:
             names = os.listdir(directory or ".")
