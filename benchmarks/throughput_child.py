@@ -18,8 +18,7 @@ def wasmcore(backend: str, options: str) -> Compile:
     """A backend of wasmcore in this process, with its options as JSON: from bytes to the code of all units."""
     import wasmcore
     from wasmcore.binary import decode
-    from wasmcore.compile.fixed_tables import with_fixed_tables
-    from wasmcore.compile.module_code import stream_groups
+    from wasmcore.compile.units import whole_module
     from wasmcore.plugin.unit import CompileUnit
     from wasmcore.runtime.instances.plan import plan
     from wasmcore.validation import StreamWriter
@@ -29,14 +28,11 @@ def wasmcore(backend: str, options: str) -> Compile:
     def compile_module(data: bytes) -> None:
         info = decode(data)
         writer = StreamWriter(info)
-        imported = info.imported_functions
         environment = plan(info, tuple(True for _ in info.memories))
-        groups = list(stream_groups(writer, imported, info.function_count - imported, engine.backend.unit_size))
-        environment = with_fixed_tables(environment, info, writer.written_tables)
-        for streams in groups:
-            engine.backend.compile(
-                CompileUnit(environment, streams, engine.target.name, engine.target.features(), options=engine.options)
-            )
+        environment, groups = whole_module(info, writer, environment, engine.backend)
+        unit = CompileUnit(environment, (), engine.target.name, engine.target.features(), options=engine.options)
+        for streams, callees in groups:
+            engine.backend.compile(unit._replace(streams=streams, callees=callees))
 
     return compile_module
 

@@ -36,7 +36,7 @@ U32 = st.integers(0, 0xFFFFFFFF)
 TEXT = st.text(max_size=8)
 
 
-def unit(first: int, sizes: list[int], traps: int = 2, places: int = 2, inlined: bytes = b"") -> CompiledCode:
+def unit(first: int, sizes: list[int], traps: int = 2, places: int = 2, inlined: bytes = b"", callees: bytes = b"") -> CompiledCode:
     """A unit whose tables fit."""
     functions, offset = [], 0
     for number, size in enumerate(sizes):
@@ -56,12 +56,13 @@ def unit(first: int, sizes: list[int], traps: int = 2, places: int = 2, inlined:
         backend_version="1",
         contract=(1, 0),
         inlined=inlined,
+        callees=callees,
     )
 
 
 INLINED = struct.pack("<IIIIII", 7, 9, 12, 6, 10, IN_INLINED)
 """A word of function 6 in one of function 7, which is called at word 12."""
-SAMPLE = Artifact(MADE_FOR, (unit(2, [40, 1, 100]), unit(5, [9], inlined=INLINED)), True, MODULE)
+SAMPLE = Artifact(MADE_FOR, (unit(2, [40, 1, 100]), unit(5, [9], inlined=INLINED, callees=struct.pack("<I", 7))), True, MODULE)
 
 
 @st.composite
@@ -69,7 +70,8 @@ def units(draw: st.DrawFn) -> tuple[CompiledCode, ...]:
     first, found = MADE_FOR.layout[0], []
     for _ in range(draw(st.integers(0, 4))):
         sizes = draw(st.lists(st.integers(0, 200), min_size=1, max_size=5))
-        found.append(unit(first, sizes, draw(st.integers(0, 3)), draw(st.integers(0, 3))))
+        callees = struct.pack("<I", first + 9) * draw(st.integers(0, 2))
+        found.append(unit(first, sizes, draw(st.integers(0, 3)), draw(st.integers(0, 3)), callees=callees))
         first += len(sizes)
     return tuple(found)
 
@@ -173,6 +175,7 @@ def test_messages() -> None:
         ({"address_map": struct.pack("<II", 99, 0)}, "place of the address map"),
         ({"address_map": struct.pack("<II", 0, IN_INLINED + 2), "inlined": INLINED}, "place of the address map"),
         ({"inlined": struct.pack("<III", 6, 9, IN_INLINED)}, "inlined call"),
+        ({"callees": struct.pack("<II", 7, 0)}, "a callee is an imported function"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(change: dict[str, bytes], message: str) -> None:

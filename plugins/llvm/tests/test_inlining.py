@@ -10,6 +10,7 @@ from call_programs import Program
 
 import wasmcore
 from wasmcore.binary import decode
+from wasmcore.compile.artifact import read_artifact
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.stream import HAS_CALLS, HEADER_FLAGS
@@ -68,9 +69,13 @@ def on_wasmtime(binary: bytes) -> list[Outcome]:
 
 def on_wasmcore(binary: bytes, backend: str, **options: Any) -> tuple[list[Outcome], list[Frames]]:
     """The same here, and the backtraces of traps and of the last call of the host."""
+    return observed(wasmcore.Module(binary, engine=wasmcore.Engine(backend, **options)))
+
+
+def observed(module: wasmcore.Module) -> tuple[list[Outcome], list[Frames]]:
+    """The same of a compiled module."""
     notes: list[int] = []
     frames: list[Frames] = []
-    module = wasmcore.Module(binary, engine=wasmcore.Engine(backend, **options))
     exports = wasmcore.Instance(module, {"host": {"note": notes.append}}).exports
     found = []
     for x, y in ARGUMENTS:
@@ -96,6 +101,23 @@ def test_random_programs(batch: int) -> None:
         outcomes, frames = on_wasmcore(binary, "llvm")
         assert outcomes == on_wasmtime(binary), f"seed {seed}"
         assert frames == on_wasmcore(binary, "singlepass")[1], f"seed {seed}"
+
+
+@pytest.mark.parametrize("unit_size", [1, 1 << 11])
+def test_across_units(unit_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where small callees are in other units; and of code that was written and read again."""
+    engine = wasmcore.Engine("llvm", cache=False)
+    monkeypatch.setattr(engine.backend, "unit_size", unit_size)
+    elsewhere = 0
+    for seed in range(BATCH):
+        binary = binary_of(seed)
+        expected = on_wasmtime(binary), on_wasmcore(binary, "singlepass")[1]
+        module = wasmcore.Module(binary, engine=engine)
+        assert observed(module) == expected, f"seed {seed}"
+        artifact = module.serialize()
+        assert observed(wasmcore.Module.deserialize(artifact, engine=engine)) == expected, f"seed {seed}"
+        elsewhere += sum(len(unit.callees) > 0 for unit in read_artifact(artifact).units)
+    assert elsewhere > BATCH
 
 
 @pytest.mark.slow

@@ -14,9 +14,8 @@ from wasmcore.binary import decode
 from wasmcore.cli.output import standard_output
 from wasmcore.cli.report import UsageError, naming, read_module, visible
 from wasmcore.cli.run import enabled_features, make_engine
-from wasmcore.compile.fixed_tables import with_fixed_tables
-from wasmcore.compile.module_code import stream_groups
 from wasmcore.compile.parallel import compile_again
+from wasmcore.compile.units import whole_module
 from wasmcore.errors import PluginError, TrapKind
 from wasmcore.plugin.code import IN_INLINED
 from wasmcore.plugin.unit import CompileUnit
@@ -27,6 +26,7 @@ from wasmcore.validation.listing import stream_text
 if TYPE_CHECKING:
     from wasmcore.binary import ModuleInfo
     from wasmcore.compile.engine import Engine
+    from wasmcore.compile.units import Group
     from wasmcore.plugin.code import CompiledCode, FunctionCode
 
 DISASSEMBLERS: Final = {
@@ -62,14 +62,16 @@ def compile_units(engine: Engine, info: ModuleInfo) -> list[CompileUnit]:
     environment = plan(info, [True] * len(info.memories))
     writer = StreamWriter(info, engine.features)
     first, count = info.imported_functions, info.function_count - info.imported_functions
-    groups: list[tuple[bytes, ...]]
+    groups: list[Group]
     if engine.lazy:
-        groups = [(writer.stream(first + number),) for number in range(count)]
+        groups = [((writer.stream(first + number),), ()) for number in range(count)]
     else:
-        groups = list(stream_groups(writer, first, count, engine.backend.unit_size))
-        environment = with_fixed_tables(environment, info, writer.written_tables)
+        environment, groups = whole_module(info, writer, environment, engine.backend)
     target = engine.target
-    return [CompileUnit(environment, group, target.name, target.features(), True, options=engine.options) for group in groups]
+    return [
+        CompileUnit(environment, streams, target.name, target.features(), True, options=engine.options, callees=callees)
+        for streams, callees in groups
+    ]
 
 
 def functions_of(unit: CompileUnit) -> range:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"\x7fwcode\r\n"
 """The first bytes; shows damage by transfer as text."""
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the form, in every artifact; another one is refused."""
 CODE_ALIGNMENT: Final = 4096
 """Code begins at a multiple of that many bytes, so that a file can be mapped."""
@@ -33,14 +33,16 @@ CODE_ALIGNMENT: Final = 4096
 _HEADER: Final = Struct("<8sIIQQ")
 _DIGEST_SIZE: Final = 32
 _SECTION: Final = Struct("<IIQQ")
-_UNIT: Final = Struct("<QQQQQQQ")
+_UNIT: Final = Struct("<QQQQQQQQ")
 """Length of each blob of a unit."""
 _HEADER_SIZE: Final = _HEADER.size + _DIGEST_SIZE
-_MADE_FOR, _MODULE, _UNITS, _CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED, _MADE_BY = range(1, 11)
-_NAMES: Final = ("", "made-for", "module", "units", "code", "functions", "traps", "relocations", "address-map", "inlined", "made-by")
-_BLOBS: Final = (_CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED, _MADE_BY)
+_MADE_FOR, _MODULE, _UNITS, _CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED, _MADE_BY, _CALLEES = range(1, 12)
+_NAMES: Final = (
+    *("", "made-for", "module", "units", "code", "functions", "traps", "relocations", "address-map", "inlined", "made-by", "callees"),
+)
+_BLOBS: Final = (_CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED, _MADE_BY, _CALLEES)
 """Sections that have a piece of each unit, one behind the other."""
-_ENTRY_SIZES: Final = {_FUNCTIONS: 12, _TRAPS: 8, _RELOCATIONS: 12, _ADDRESS_MAP: 8, _INLINED: 12}
+_ENTRY_SIZES: Final = {_FUNCTIONS: 12, _TRAPS: 8, _RELOCATIONS: 12, _ADDRESS_MAP: 8, _INLINED: 12, _CALLEES: 4}
 UNIT_ALIGNMENT: Final = LARGEST_ALIGNMENT
 """Code of each unit begins at a multiple of that many bytes of the code section."""
 _LARGEST_TRAP: Final = max(TrapKind)
@@ -234,7 +236,10 @@ def artifact_parts(artifact: Artifact, key: bytes | None = None) -> list[bytes]:
 
 def _unit_sections(units: tuple[CompiledCode, ...], made_for: MadeFor) -> dict[int, list[bytes]]:
     blobs = [
-        (unit.code, unit.functions, unit.traps, unit.relocations, unit.address_map, unit.inlined, _made_by(unit, made_for))
+        (
+            *(unit.code, unit.functions, unit.traps, unit.relocations, unit.address_map, unit.inlined),
+            *(_made_by(unit, made_for), unit.callees),
+        )
         for unit in units
     ]
     sections = {kind: [blob[at] for blob in blobs] for at, kind in enumerate(_BLOBS)}
@@ -371,7 +376,7 @@ def _units(sections: dict[int, memoryview], made_for: MadeFor, required: frozens
             position[kind] = start + length + (-length % UNIT_ALIGNMENT if kind == _CODE else 0)
         if not blobs[1]:
             raise _damaged("a unit has no function")
-        code, functions, traps, relocations, address_map, inlined, made_by = blobs
+        code, functions, traps, relocations, address_map, inlined, made_by, callees = blobs
         backend, version, *options = _Reader(made_by).texts() if made_by else (made_for.backend, made_for.backend_version)
         yield CompiledCode(
             code=code,
@@ -386,6 +391,7 @@ def _units(sections: dict[int, memoryview], made_for: MadeFor, required: frozens
             contract=made_for.contract,
             inlined=inlined,
             options=tuple(zip(options[::2], options[1::2])) if made_by else made_for.options,
+            callees=callees,
         )
     if any(position[kind] != len(sections[kind]) for kind in _BLOBS):
         raise _damaged("its units do not add up to its sections")
@@ -414,6 +420,8 @@ def check_unit(unit: CompiledCode, imported: int) -> None:
             raise _damaged(f"function {index} is not within the code")
         seen.add(index)
         end = offset + length
+    if min(memoryview(unit.callees).cast("I"), default=imported) < imported:
+        raise _damaged("a callee is an imported function")
     _check_places(unit.traps, size, lambda kind: kind <= _LARGEST_TRAP, "trap")
     rows = len(unit.inlined) // 12
     for number, (_, _, call) in enumerate(iter_unpack("<III", unit.inlined)):

@@ -165,4 +165,4 @@ def checked(unit: CompileUnit, compiled: CompiledCode) -> CompiledCode:
     wanted = list(map(function_of, unit.streams if unit.wanted < 0 else unit.streams[unit.wanted :][:1]))
     if [function.function for function in compiled.function_table() if unit.wanted < 0 or function.function in wanted] != wanted:
         raise PluginError(f"backend {compiled.backend!r} returned code for other functions than it was given")
-    return compiled._replace(options=unit.options)
+    return compiled.made_from(unit)

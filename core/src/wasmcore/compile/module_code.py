@@ -10,7 +10,6 @@ from struct import iter_unpack
 from weakref import ref
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
-from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.errors import ArtifactError, CompileWarning, NotCompiledError, PluginError
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.hooks import is_isolated
@@ -138,7 +137,7 @@ class ModuleCode:
         self._made_writer = writer
         unit = self._unit((stream,))
         if not is_isolated(self._backend):
-            return self._backend.compile(unit)._replace(options=unit.options)
+            return self._backend.compile(unit).made_from(unit)
         from wasmcore.compile.parallel import compile_apart
 
         return compile_apart(self._backend, unit, self.function_name)
@@ -157,6 +156,8 @@ class ModuleCode:
         """Load all functions from code that was compiled for this module and environment before; ArtifactError if some are missing."""
         if sum([len(unit.functions) for unit in units]) != _FUNCTION_SIZE * self._defined:
             raise ArtifactError("precompiled code does not have all functions of its module")
+        if max([max(memoryview(unit.callees).cast("I"), default=0) for unit in units], default=0) >= self.info.function_count:
+            raise ArtifactError("precompiled code was made from functions that its module does not have")
         with self._lock:
             for unit in units:
                 self._load_part(unit)
@@ -215,15 +216,15 @@ class ModuleCode:
         return NotCompiledError(error.opcode, error.function, error.offset, message)
 
     def _units(self) -> Iterator[CompileUnit]:
+        from wasmcore.compile.units import stream_groups, whole_module
+
         writer = self._writer
-        groups = stream_groups(writer, self._first, self._defined, self._backend.unit_size)
         if self._backend.lazy:
-            yield from map(self._unit, groups)
+            yield from map(self._unit, stream_groups(writer, self._first, self._defined, self._backend.unit_size))
             return
-        # Which tables never change is known when all functions have been read.
-        groups = iter(list(groups))
-        self._whole_environment = with_fixed_tables(self.environment, self.info, writer.written_tables)
-        yield from map(self._unit, groups)
+        self._whole_environment, groups = whole_module(self.info, writer, self.environment, self._backend)
+        for streams, callees in groups:
+            yield self._unit(streams)._replace(callees=callees)
 
     def _code_size(self) -> int:
         """Bytes of all bodies."""
@@ -285,9 +286,9 @@ class ModuleCode:
         """Of the code of a function: ascending offsets, the place of each, and what the places in inlined bodies are."""
         if self._tables and self._whole_environment is None:  # the code was compiled by another process
             next(self._units(), None)
-        together = self._compiled_with(index)
-        streams = tuple([self._writer.stream(function) for function in together])
-        unit = self._unit(streams)._replace(address_map=True, wanted=together.index(index))
+        together, callees = self._compiled_with(index)
+        streams, small = (tuple([self._writer.stream(function) for function in group]) for group in (together, callees))
+        unit = self._unit(streams)._replace(address_map=True, wanted=together.index(index), callees=small)
         try:
             compiled = self._compiled_again(index, unit)
         except PluginError:
@@ -314,26 +315,17 @@ class ModuleCode:
         """Whether code was compiled in another way than the engine says."""
         return (compiled.backend, compiled.options) != (self._backend.name, self._options)
 
-    def _compiled_with(self, index: int) -> range:
-        """The functions of the unit that the code of a function comes from."""
+    def _compiled_with(self, index: int) -> tuple[range, Sequence[int]]:
+        """The functions of the unit that the code of a function comes from, and its callees."""
         for unit in self._tables:
             first = int.from_bytes(unit.functions[:4], "little")
             together = range(first, first + len(unit.functions) // _FUNCTION_SIZE)
             if index in together:
-                return together
-        return range(index, index + 1)
+                return together, memoryview(unit.callees).cast("I")
+        return range(index, index + 1), ()
 
 
 def _tell(unit: CompiledCode) -> None:
     """Give the notes on a unit as warnings."""
     for note in unit.notes:
         warnings.warn(note, CompileWarning, stacklevel=3)
-
-
-def stream_groups(writer: StreamWriter, first: int, count: int, unit_size: int) -> Iterator[tuple[bytes, ...]]:
-    """The streams of functions from the first on, as many together as a backend likes (`Backend.unit_size`)."""
-    done = 0
-    while done < count:
-        streams = writer.streams(first + done, unit_size)
-        yield tuple(streams)
-        done += len(streams)

@@ -124,7 +124,7 @@ class _Here:
         return None
 
     def results(self, unit: CompileUnit, future: Future[tuple[CompiledCode, ...]] | None) -> Iterator[CompiledCode]:
-        yield with_room(self._backend.compile, unit)._replace(options=unit.options)
+        yield with_room(self._backend.compile, unit).made_from(unit)
 
     def abandon(self) -> None:
         pass

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from struct import iter_unpack
 
 from wasmcore._named_tuple import NamedTuple
+from wasmcore._typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wasmcore.plugin.unit import CompileUnit
 
 IN_INLINED = 0x80000000
 """Bit of a place that is a row of `CompiledCode.inlined`."""
@@ -49,8 +53,14 @@ class CompiledCode(NamedTuple):
     and the place of the call: a word of the function that has the code or, with bit 31 set, an earlier row of this table."""
     options: tuple[tuple[str, str], ...] = ()
     """What the unit said, `CompileUnit.options`; core sets it."""
+    callees: bytes = b""
+    """The functions of `CompileUnit.callees`, one number each; core sets it."""
     notes: tuple[str, ...] = ()
     """What the user should know of how this was compiled: each becomes a `CompileWarning`. Not kept with the code."""
+
+    def made_from(self, unit: CompileUnit) -> CompiledCode:
+        """The same with what core notes of the unit, to be able to compile it again."""
+        return self._replace(options=unit.options, callees=b"".join([stream[:4] for stream in unit.callees]))
 
     def function_table(self) -> Iterator[FunctionCode]:
         """The functions in order."""

@@ -53,6 +53,13 @@ def is_isolated(backend: Backend) -> bool:
     return hasattr(backend, "lower")
 
 
+class InliningBackend(Backend, Protocol):
+    """A backend that inlines small functions, and would like to see those of other units. Optional."""
+
+    callee_size: int
+    """Bytes of the largest stream that it would inline; `CompileUnit.callees` has none that are larger."""
+
+
 class ListingBackend(Backend, Protocol):
     """A backend that can show what it makes of a function on the way, for `wasmcore objdump`. Optional."""
 

@@ -100,3 +100,6 @@ class CompileUnit(NamedTuple):
     wanted: int = -1
     """Where not negative: only the code of the stream with this number is wanted, as it is when all of them are compiled. A backend
     that compiles each function by itself needs no other stream; what it returns for those is not looked at."""
+    callees: tuple[bytes, ...] = ()
+    """Streams of small functions of the module that are not in the unit but called from it, for a backend that inlines
+    (`wasmcore.plugin.hooks.InliningBackend`). Their code is not wanted here."""

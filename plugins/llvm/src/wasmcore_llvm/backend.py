@@ -9,6 +9,7 @@ from wasmcore.errors import PluginError
 from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore_llvm.options import features_of, installed_options, level_of, option
+from wasmcore_llvm.streams import CALLEE_SIZE
 from wasmcore_llvm.version import backend_version
 
 TYPE_CHECKING = False
@@ -37,6 +38,7 @@ class Llvm:
     targets = frozenset(("x86_64",))
     features = frozenset(_FEATURES.split())
     unit_size = 1 << 19
+    callee_size = CALLEE_SIZE
     lazy = False
 
     def __init__(self) -> None:
@@ -78,7 +80,7 @@ class Llvm:
         from wasmcore_llvm.text.module import module_text
 
         state.optimized = level_of(unit) != "O0"
-        text = module_text(state, unit.streams, unit.wanted)
+        text = module_text(state, unit.streams, unit.wanted, unit.callees)
         elsewhere = frozenset(f"f{function}" for function in state.defined if unit.wanted >= 0)
         linked = link(object_file(option(unit, "library"), text, unit.target, state.features, level_of(unit)), elsewhere)
         large = _large_frames(linked, state)

@@ -5,7 +5,7 @@ and a block around them if it returns from within. A `call_indirect` through a t
 the functions that it may call. The result is a resolved stream like any other, so that all that follows need not know. Only an
 `unreachable` may have flags: the kind of its trap.
 
-What is inlined depends on the streams of the unit alone.
+What is inlined depends on the streams of the unit and its callees alone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from wasmcore.stream import (
     HEADER_LABELS,
     HEADER_LOCALS,
     HEADER_RECORDS_END,
-    HEADER_WORDS,
     LOCALS,
     LOOP_HAS_CALLS,
     REACHED,
@@ -39,6 +38,7 @@ from wasmcore.stream import (
     TARGET,
     TARGETED,
 )
+from wasmcore_llvm.streams import CALLEE_SIZE
 from wasmcore_llvm.streams.bodies import (
     BRANCHES,
     CALLING,
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 SMALL: Final = 40
 """Stream words of functions that are inlined wherever they are called."""
-SMALL_IN_LOOP: Final = 100
+SMALL_IN_LOOP: Final = 60
 """The same where they are called in a loop."""
 DEEPEST: Final = 4
 """Bodies in bodies."""
@@ -139,14 +139,14 @@ class Inliner:
         return (writer.stream(), writer.origins) if writer.changed else (stream, None)
 
     def body(self, function: int) -> Body | None:
-        """A function of the unit that is so small that it may be inlined."""
+        """A function of the unit, or one of its callees, that is so small that it may be inlined."""
         if function not in self._bodies:
             stream = self._streams.get(function)
             self._bodies[function] = None if stream is None else self._small(stream)
         return self._bodies[function]
 
     def _small(self, stream: bytes) -> Body | None:
-        if len(stream) > 8 * (HEADER_WORDS + SMALL_IN_LOOP + 2 * MOST_LOCALS) or has_tail_calls(stream):
+        if len(stream) > CALLEE_SIZE or has_tail_calls(stream):
             return None
         body = Body(self.unit, stream)
         if body.size > SMALL_IN_LOOP or len(body.classes) > MOST_LOCALS:

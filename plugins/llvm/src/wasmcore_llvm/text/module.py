@@ -38,13 +38,13 @@ _DEBUG: Final = """
 """
 
 
-def module_text(unit: Unit, streams: tuple[bytes, ...], wanted: int = -1) -> str:
-    """The functions with these streams, or the wanted one alone; `unit` knows their trap sites afterwards."""
+def module_text(unit: Unit, streams: tuple[bytes, ...], wanted: int = -1, callees: tuple[bytes, ...] = ()) -> str:
+    """The functions with these streams, or the wanted one alone; `unit` knows their trap sites afterwards. Callees are only inlined."""
     headers = [memoryview(stream).cast("q") for stream in streams]
     unit.defined = {header[HEADER_FUNCTION]: header[HEADER_TYPE] for header in headers}
     unit.positions = {function: number for number, function in enumerate(unit.defined)}
     unit.uniform = frozenset(header[HEADER_FUNCTION] for header, stream in zip(headers, streams) if has_tail_calls(stream))
-    inliner = Inliner(unit, streams)
+    inliner = Inliner(unit, (*streams, *callees))
     unit.written = [headers[wanted][HEADER_FUNCTION]] if wanted >= 0 else list(unit.defined)
     parts = [_function_text(unit, inliner, stream) for stream in (streams if wanted < 0 else streams[wanted : wanted + 1])]
     for function in unit.written:
