@@ -163,7 +163,10 @@ class Program:
         """A counter as an address."""
         if self.bits == self.address_bits:
             return x
-        return self.narrow(x) if self.bits == 64 else f"(i64.extend_i32_u {x})"
+        if self.bits == 64:
+            return self.narrow(x)
+        wide = f"(i64.extend_i32_{self.random.choice('uuus')} {x})"
+        return self.random.choice((wide, wide, wide, f"(i64.add {wide} (i64.const 8))", f"(i64.shl {wide} (i64.const 1))"))
 
     def value(self) -> str:
         if self.random.random() < 0.5:
@@ -412,6 +415,21 @@ def test_which_loops_have_a_fast_copy(reason: str, body: str) -> None:
     check_plan(reason, "", body)
 
 
+WIDE_PLANS = [
+    ("", "(i64.extend_i32_u (local.get 0))"),
+    ("", "(i64.extend_i32_s (i32.add (local.get 0) (i32.const 8)))"),
+    ("", "(i64.add (local.get 3) (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 3)))"),
+    ("", "(i64.extend_i32_u (local.get 2))"),
+    ("", "(i64.extend_i32_u (i32.wrap_i64 (i64.extend_i32_u (local.get 0))))"),
+    ("address", "(i64.extend_i32_u (i32.mul (local.get 0) (i32.load (i64.const 0))))"),
+]
+
+
+@pytest.mark.parametrize(("reason", "address"), WIDE_PLANS)
+def test_counters_of_32_bits_in_memories_of_64(reason: str, address: str) -> None:
+    check_plan(reason, "", f"{WHILE} (i32.store {address} (i32.const 1)) {STEP} (br $l)", "i64")
+
+
 DOWN = "(local.tee 1 (i32.sub (local.get 1) (i32.const 1)))"
 UP = "(local.tee 2 (i32.add (local.get 2) (i32.const 1)))"
 REST = "(local.set 1 (i32.and (local.get 1) (i32.const 3)))"
@@ -431,10 +449,11 @@ def test_what_remains_of_unrolled_loops_has_none(reason: str, before: str, body:
     check_plan(reason, before, f"(i32.store (local.get 0) (i32.const 1)) {body}")
 
 
-def check_plan(reason: str, before: str, body: str) -> None:
-    text = f"(module (memory 1) (global (mut i32) (i32.const 0)) (func (param i32 i32 i32 i64) (block $out {before} (loop $l {body}))))"
-    info = decode(bytes(wasmtime.wat2wasm(text)))
-    unit = Unit(plan(info, (True,)), "x86_64", frozenset(), True, False)
+def check_plan(reason: str, before: str, body: str, address: str = "") -> None:
+    loop = f"(block $out {before} (loop $l {body}))"
+    text = f"(module (memory {address} 1) (global (mut i32) (i32.const 0)) (func (param i32 i32 i32 i64) {loop}))"
+    info = decode(bytes(wasmcore.wat2wasm(text)))
+    unit = Unit(plan(info, (not address,)), "x86_64", frozenset(), True, False)
     module_text(unit, (StreamWriter(info).stream(0),))
     assert unit.loops == {reason: 1}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasmcore.stream import EXTENDED
-from wasmcore_llvm.loops.symbols import INVERSE, SWAPPED, Affine, Comparison, combined, exact, joined
+from wasmcore_llvm.loops.symbols import INVERSE, SWAPPED, Affine, Comparison, Extended, combined, exact, joined
 from wasmcore_llvm.loops.walk import TWO_WORDS, Access, NotPlanned, Walk
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class Plan(NamedTuple):
     """Stream words of conversions to floats of what comes from memory."""
     steps: dict[int, int]
     """Locals that change by the same constant in every iteration, and by how much."""
+    extended: dict[int, tuple[Extended, int]]
+    """What the variables are that are extended, and by how much the i32 changes, which must not wrap around."""
 
 
 def constant(x: Affine) -> int | None:
@@ -79,7 +81,11 @@ class Planner:
 
     def __init__(self, walk: Walk) -> None:
         self.walk: Final = walk
+        for each, variable in walk.extended.items():
+            if not walk_disjoint(each.narrow, walk.assigned):
+                walk.assigned.add(variable)
         self.strides: Final = self._strides()
+        self.extended: Final = self._extended()
 
     def _strides(self) -> dict[int, Affine]:
         """What is added to each variable that is assigned, where that is the same in every iteration."""
@@ -95,6 +101,17 @@ class Planner:
                 step = combined(value, start, -1)
                 if isinstance(step, Affine) and self._invariant(step):
                     found[variable] = step
+        return found
+
+    def _extended(self) -> dict[int, tuple[Extended, int]]:
+        """Variables that are extended, of which the i32 changes by a constant; those that change have strides from now on."""
+        found = {}
+        for each, variable in self.walk.extended.items():
+            stride = self.stride(each.narrow)
+            step = None if stride is None else constant(stride)
+            if step is not None:
+                self.strides[variable] = exact(64, step)
+                found[variable] = each, step
         return found
 
     def _invariant(self, x: Affine) -> bool:
@@ -134,9 +151,12 @@ class Planner:
             raise NotPlanned("no access")
         if not exits and not all(map(self.ends_with_memory, accesses)):
             raise NotPlanned("no counted exit")
+        ranges, counted = tuple(self.ranges(accesses)), tuple(found for _, found in exits.values())
+        sums = [x for each in ranges for x in (each.start, each.stride)]
+        sums += [x for each in counted for x in (each.stay.x, each.stay.y, each.stride)]
         return Plan(
-            tuple(self.ranges(accesses)),
-            tuple(found for _, found in exits.values()),
+            ranges,
+            counted,
             {word: outcome for word, (outcome, _) in exits.items()},
             self.is_exact(exits.keys()),
             sum(each.isdisjoint(never) for each in walk.exits),
@@ -144,7 +164,18 @@ class Planner:
             frozenset(access.word for access in accesses),
             frozenset(walk.loaded if not walk.decides else ()),
             {variable: step for variable, each in self.strides.items() if variable >= 0 and (step := constant(each)) is not None},
+            self.extended_in(sums),
         )
+
+    def extended_in(self, sums: list[Affine]) -> dict[int, tuple[Extended, int]]:
+        """The extended variables of sums, and those in them."""
+        found = {}
+        for x in sums:
+            for variable, _ in x.terms:
+                if variable in self.extended and variable not in found:
+                    found[variable] = self.extended[variable]
+                    sums.append(found[variable][0].narrow)
+        return found
 
     def ends_with_memory(self, access: Access) -> bool:
         """Whether reading on and on, as the search for the end of a string does, gets to the end of the memory."""

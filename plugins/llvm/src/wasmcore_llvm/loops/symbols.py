@@ -13,6 +13,8 @@ OTHER: Final = "other"
 """A value that is not affine, but that could turn out to be a constant."""
 DATA: Final = "data"
 """A value that depends on what is in memory."""
+FIRST_EXTENDED: Final = -(1 << 33)
+"""The number of an `Extended` variable; that of the next one is less."""
 MAXIMUM_SPREAD: Final = (1 << 32) - 1
 
 INVERSE: Final = {
@@ -42,7 +44,8 @@ SWAPPED: Final = {
 
 
 class Affine(NamedTuple):
-    """Variables with their factors, and a constant; all signed numbers of `bits` bits. Variables are locals; -1 - n is global n."""
+    """Variables with their factors, and a constant; all signed numbers of `bits` bits. Variables are locals; -1 - n is global n, and from
+    `FIRST_EXTENDED` down they are `Extended` ones."""
 
     bits: int
     terms: tuple[tuple[int, int], ...]
@@ -50,6 +53,14 @@ class Affine(NamedTuple):
     spread: int = 0
     data: bool = False
     """Whether the spread comes from memory."""
+
+
+class Extended(NamedTuple):
+    """An i32 as an i64, which is a variable of its own: it grows as the i32 does as long as that does not wrap around."""
+
+    narrow: Affine
+    sign: str
+    """s or u."""
 
 
 class Comparison(NamedTuple):

@@ -15,11 +15,13 @@ from wasmcore_llvm.loops.symbols import (
     COMPARISONS,
     COUNTS,
     EQUALS_ZERO,
+    FIRST_EXTENDED,
     INVERSE,
     NARROW_LOADS,
     OTHER,
     Affine,
     Comparison,
+    Extended,
     Symbol,
     as_integer,
     compared,
@@ -40,6 +42,7 @@ _ACCESSES: Final = frozenset(
     for code, opcode in OPCODES.items()
     if opcode.immediates in (Immediates.MEMORY_ACCESS, Immediates.MEMORY_ACCESS_LANE) and code < 0x600
 )
+_EXTENSIONS: Final = {0xAC: "s", 0xAD: "u"}
 _FROM_INTEGERS: Final = (0xB2, 0xB3, 0xB4, 0xB5, 0xB7, 0xB8, 0xB9, 0xBA, 0xBE, 0xBF)
 
 Guards = frozenset[tuple[int, bool]]
@@ -102,6 +105,8 @@ class Walk:
         """Ways out of the loop."""
         self.decides = False
         """Whether anything depends on a condition that is no such test."""
+        self.extended: dict[Extended, int] = {}
+        """The variables that are these."""
         self.loaded: set[int] = set()
         """Conversions to floats of what comes from memory."""
 
@@ -313,8 +318,15 @@ class Walk:
         data = any(is_data(x) for x in operands)
         if code in _FROM_INTEGERS and data:
             self.loaded.add(at)
-        result = relation or computed(code, operands)
+        result = relation or computed(code, operands) or self.extension(code, operands[0])
         self.stack += [unknown(data) if result is None else result] * len(opcode.results)
+
+    def extension(self, code: int, x: Symbol) -> Symbol | None:
+        """A sum of i32 as an i64."""
+        if code not in _EXTENSIONS or not isinstance(x, Affine) or x.spread:
+            return None
+        variable = self.extended.setdefault(Extended(x, _EXTENSIONS[code]), FIRST_EXTENDED - len(self.extended))
+        return Affine(64, ((variable, 1),), 0)
 
     def negated(self, code: int, count: int) -> Symbol | None:
         """eqz of a comparison."""

@@ -6,12 +6,16 @@ numbers of iterations end at 2**62, and a start behind the end of the memory is 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasmcore_llvm.loops.analysis import MAXIMUM_DISTANCE, Exit, Plan, Range, constant
-from wasmcore_llvm.loops.symbols import Affine, combined, signed
+from wasmcore_llvm.loops.symbols import FIRST_EXTENDED, Affine, Extended, combined, signed
 from wasmcore_llvm.streams.bodies import FEW
 from wasmcore_llvm.text.control import Control
+from wasmcore_llvm.text.state import Unit
+
+if TYPE_CHECKING:
+    from wasmcore_llvm.convention import Signature
 
 MAXIMUM_PAIRS: Final = 12
 """More pairs of ranges are not compared."""
@@ -30,6 +34,11 @@ class Extent(NamedTuple):
 
 class LoopChecks(Control):
     """Writes the checks."""
+
+    def __init__(self, unit: Unit, function: int, signature: Signature) -> None:
+        super().__init__(unit, function, signature)
+        self.extended: dict[int, tuple[Extended, int]] = {}
+        """`Plan.extended` of the loop that is being written."""
 
     # How often
 
@@ -116,6 +125,16 @@ class LoopChecks(Control):
             limit = self.value(f"add i64 {limit}, {1 if grows else -1}")
         conditions.append(self.value(f"icmp {predicate} i64 {y}, {limit}"))
 
+    def check_extended(self, steps: str, conditions: list[str]) -> None:
+        """Conditions that no i32 that is extended wraps around in so many iterations."""
+        for (narrow, sign), step in self.extended.values():
+            if step:
+                way = self.value(f"mul i64 {steps}, {step}")
+                last = self.value(f"add i64 {self.as_i64(narrow, sign)}, {way}")
+                least = -(1 << 31) if sign == "s" else 0
+                bound = f"sle i64 {last}, {least + (1 << 32) - 1}" if step > 0 else f"sge i64 {last}, {least}"
+                conditions.append(self.value(f"icmp {bound}"))
+
     # Where
 
     def extents(self, ranges: tuple[Range, ...], steps: str, conditions: list[str]) -> list[Extent]:
@@ -186,7 +205,9 @@ class LoopChecks(Control):
 
     def variable(self, variable: int, bits: int) -> str:
         """The value of a local or a global now."""
-        if variable >= 0:
+        if variable <= FIRST_EXTENDED:
+            x, own = self.as_i64(*self.extended[variable][0]), "i64"
+        elif variable >= 0:
             x, own = self.get_local(variable), self.local_types[variable]
         else:
             self.global_get(-1 - variable)

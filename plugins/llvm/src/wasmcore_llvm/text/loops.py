@@ -122,12 +122,14 @@ class Loops(LoopChecks):
         self.begin(check)
         self.forget(label)
         self.poll()
+        self.extended = plan.extended
         conditions: list[str] = []
         total, enough = self.iterations(plan, conditions)
         worthwhile = self.label()
         self.write(f"br i1 {enough}, label %{worthwhile}, label %L{label}")
         self.begin(worthwhile)
         steps = self.least(total, str(CHUNK - 1))
+        self.check_extended(steps, conditions)
         extents = self.extents(plan.ranges, steps, conditions)
         ahead = plan.leaves > 0 and not plan.scattered
         parallel = not plan.leaves and not plan.scattered and self.check_overlaps(plan.ranges, extents, conditions)
