@@ -392,6 +392,8 @@ PLANS = [
     ("", f"{WHILE} (br_if $out (i32.eqz (i32.load (local.get 0)))) {STEP} (br $l)"),
     ("", f"{WHILE} (i32.store (local.get 2) (i32.const 1)) (local.set 2 (i32.add (local.get 2) (local.get 1))) {STEP} (br $l)"),
     ("", f"{WHILE} (i32.store (i32.add (global.get 0) (local.get 0)) (i32.const 1)) {STEP} (br $l)"),
+    ("", f"{WHILE} (f64.store (local.get 0) (f64.const 1.5)) {STEP} (br $l)"),
+    ("", f"{WHILE} (v128.store (local.get 0) (v128.const i64x2 1 2)) {STEP} (br $l)"),
     ("", f"{WHILE} (i32.store (i32.wrap_i64 (local.get 3)) (i32.const 1)) {LONG} {STEP} (br $l)"),
     ("", f"(br_if $out (i32.eqz (i32.load (local.get 0)))) {STEP} (br $l)"),
     ("", f"{STEP} (br_if $l (i32.load (local.get 0)))"),

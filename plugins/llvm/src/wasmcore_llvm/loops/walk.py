@@ -318,14 +318,16 @@ class Walk:
         data = any(is_data(x) for x in operands)
         if code in _FROM_INTEGERS and data:
             self.loaded.add(at)
-        result = relation or computed(code, operands) or self.extension(code, operands[0])
+        result = relation or computed(code, operands)
+        if result is None and code in _EXTENSIONS:
+            result = self.extension(_EXTENSIONS[code], operands[0])
         self.stack += [unknown(data) if result is None else result] * len(opcode.results)
 
-    def extension(self, code: int, x: Symbol) -> Symbol | None:
+    def extension(self, sign: str, x: Symbol) -> Symbol | None:
         """A sum of i32 as an i64."""
-        if code not in _EXTENSIONS or not isinstance(x, Affine) or x.spread:
+        if not isinstance(x, Affine) or x.spread:
             return None
-        variable = self.extended.setdefault(Extended(x, _EXTENSIONS[code]), FIRST_EXTENDED - len(self.extended))
+        variable = self.extended.setdefault(Extended(x, sign), FIRST_EXTENDED - len(self.extended))
         return Affine(64, ((variable, 1),), 0)
 
     def negated(self, code: int, count: int) -> Symbol | None:
