@@ -88,7 +88,7 @@ INTERFACE = {
 
 
 def test_the_machine_interface_in_the_encoder() -> None:
-    found = dict(constants(ROOT / "plugins/x86_64/src/wasmcore_x86_64/singlepass_frame.py"))
+    found = dict(constants(ROOT / "plugins/x86_64/src/wasmcore_x86_64/singlepass/frame.py"))
     repeated = {name: value for name, value in found.items() if name in INTERFACE}
     assert repeated == {name: INTERFACE[name] for name in repeated}
     assert {name for name in found if name.startswith(("TRAP_", "STORE_", "FUNCREF_", "BUILTIN_", "VMCONTEXT_"))} <= set(INTERFACE)
@@ -96,7 +96,7 @@ def test_the_machine_interface_in_the_encoder() -> None:
 
 
 def test_macro_records_in_the_encoder() -> None:
-    files = [ROOT / f"plugins/x86_64/src/wasmcore_x86_64/singlepass_{part}.py" for part in ("encoder", "vectors", "atomics")]
+    files = [ROOT / f"plugins/x86_64/src/wasmcore_x86_64/singlepass/{part}.py" for part in ("encoder", "vectors", "atomics")]
     found = {name: value for file in files for name, value in constants(file)}
     repeated = {name.removesuffix("_RECORD").lstrip("_"): value for name, value in found.items()}
     assert {name: value for name, value in repeated.items() if name in RECORDS and RECORDS[name] != value} == {}

@@ -15,7 +15,7 @@ from wasmcore.runtime.execution.store import Store
 from wasmcore.runtime.execution.stubs import Machine, machine
 from wasmcore.runtime.objects.values import pack_value
 from wasmcore.types import FuncType
-from wasmcore_x86_64.assembler import BELOW, CMP, DIGIT_SUB, MOV8, MOVUPS, MOVUPS_STORE, R10, R12, RAX, RBP, RSP, Assembler
+from wasmcore_x86_64.assembler.instructions import BELOW, CMP, DIGIT_SUB, MOV8, MOVUPS, MOVUPS_STORE, R10, R12, RAX, RBP, RSP, Assembler
 from wasmcore_x86_64.stubs.places import machine_classes
 from wasmcore_x86_64.target import CONVENTION, X86_64
 

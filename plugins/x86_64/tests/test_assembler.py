@@ -8,8 +8,8 @@ from collections.abc import Callable
 import capstone
 import pytest
 
-from wasmcore_x86_64 import assembler as x
-from wasmcore_x86_64.assembler import Assembler
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.assembler.instructions import Assembler
 
 R64 = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()
 R32 = "eax ecx edx ebx esp ebp esi edi".split() + [f"r{n}d" for n in range(8, 16)]

@@ -11,9 +11,9 @@ import pytest
 from vector_machine import Array, blank, encode, integer_of, record, run, untouched
 
 from wasmcore.errors import TrapKind
-from wasmcore_x86_64 import assembler as x
-from wasmcore_x86_64 import singlepass
-from wasmcore_x86_64 import singlepass_atomics as m
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.singlepass import atomics as m
+from wasmcore_x86_64.singlepass import lowering
 
 CASES = 64
 ADD, SUB = 0, 2
@@ -104,7 +104,7 @@ def test_atomic_compare_exchange(logarithm: int) -> None:
 
 
 def text(*records: bytes, signals: bool = True) -> list[str]:
-    encoder = singlepass.encoder(frozenset(), signals)
+    encoder = lowering.encoder(frozenset(), signals)
     code = encoder.encode_unit([b"".join(records)])
     size = struct.unpack_from("<I", encoder.tables()[0], 4)[0]
     return [
@@ -120,7 +120,7 @@ def test_calls_by_reference() -> None:
     checked = text(record(m.CALL_REFERENCE, 0, 0, x.RAX), end, signals=False)
     assert checked[0] == "test rax, rax" and checked[1].startswith("je ") and checked[2:5] == call
     assert checked[5] == f"mov r13d, {TrapKind.NULL_REFERENCE:#x}"
-    encoder = singlepass.encoder(frozenset(), True)
+    encoder = lowering.encoder(frozenset(), True)
     encoder.encode_unit([record(m.CALL_REFERENCE, 0, 0, x.RAX) + end])
     assert struct.unpack("<II", encoder.tables()[1]) == (0, TrapKind.NULL_REFERENCE)
 

@@ -8,9 +8,9 @@ import capstone
 import pytest
 
 from wasmcore.errors import TrapKind
-from wasmcore_x86_64 import singlepass
-from wasmcore_x86_64 import singlepass_encoder as m
-from wasmcore_x86_64.singlepass_encoder import Encoder
+from wasmcore_x86_64.singlepass import encoder as m
+from wasmcore_x86_64.singlepass import lowering
+from wasmcore_x86_64.singlepass.encoder import Encoder
 
 _decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
 WIDE = 1
@@ -27,7 +27,7 @@ def record(operation: int, size: int = 0, d: int = 0, a: int = 0, b: int = 0, im
 
 
 def code_of(*records: bytes, features: frozenset[str] = frozenset(), signals: bool = True) -> bytes:
-    return encode(singlepass.encoder(features, signals), b"".join(records))
+    return encode(lowering.encoder(features, signals), b"".join(records))
 
 
 def encode(encoder: Encoder, records: bytes) -> bytes:
@@ -185,7 +185,7 @@ def test_without_signals_nothing_faults() -> None:
 
 
 def test_polls_without_signals() -> None:
-    encoder = singlepass.encoder(frozenset(), False)
+    encoder = lowering.encoder(frozenset(), False)
     code = encode(encoder, record(m.POSITION, immediate=8) + record(m.POLL) + record(m.RETURN) + record(m.END))
     found = [(each.address, f"{each.mnemonic} {each.op_str}".strip()) for each in _decoder.disasm(code, 0)]
     names = [name for _, name in found]
@@ -242,11 +242,11 @@ def test_code_does_not_depend_on_what_was_encoded_before() -> None:
 
 
 def test_register_file_is_disjoint() -> None:
-    integers = [*singlepass.TEMPORARIES, *singlepass.PINNED]
-    floats = [*singlepass.FLOAT_TEMPORARIES, *singlepass.FLOAT_PINNED]
+    integers = [*lowering.TEMPORARIES, *lowering.PINNED]
+    floats = [*lowering.FLOAT_TEMPORARIES, *lowering.FLOAT_PINNED]
     assert len(set(integers)) == len(integers) and not set(integers) & {3, 4, 5, 11, 12}
     assert len(set(floats)) == len(floats) and 15 not in floats
-    convention = singlepass.CONVENTION
-    assert set(convention.integer_results) <= set(singlepass.TEMPORARIES)
-    assert set(convention.float_results) <= set(singlepass.FLOAT_TEMPORARIES)
-    assert singlepass.CALL_INDEX in singlepass.TEMPORARIES and singlepass.CALL_INDEX not in convention.integers
+    convention = lowering.CONVENTION
+    assert set(convention.integer_results) <= set(lowering.TEMPORARIES)
+    assert set(convention.float_results) <= set(lowering.FLOAT_TEMPORARIES)
+    assert lowering.CALL_INDEX in lowering.TEMPORARIES and lowering.CALL_INDEX not in convention.integers

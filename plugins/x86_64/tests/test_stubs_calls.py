@@ -35,7 +35,7 @@ from handmade import (
 )
 
 from wasmcore.types import V128
-from wasmcore_x86_64.assembler import DIVSD, LEA, R13, R14, RAX, RBP, RSP, Assembler
+from wasmcore_x86_64.assembler.instructions import DIVSD, LEA, R13, R14, RAX, RBP, RSP, Assembler
 
 VALUES: dict[int, list[Any]] = {
     I32: [0, 1, -1, 5, 2**30 - 1, 2**30, -(2**30), 2**31 - 1, -(2**31), True],

@@ -24,7 +24,7 @@ from wasmcore.plugin.layout import FUNCREF, OVERFLOW_OFFSET, POLL_OFFSET, VMCONT
 from wasmcore.runtime.execution import traps
 from wasmcore.runtime.execution.threads import ThreadRecord, process
 from wasmcore.runtime.system import platform
-from wasmcore_x86_64.assembler import (
+from wasmcore_x86_64.assembler.instructions import (
     ABOVE,
     CMP,
     DIGIT_DIV,

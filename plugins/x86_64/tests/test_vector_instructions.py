@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 from test_assembler import ALL, DISPLACEMENTS, R32, R64, XMM, address, number, text
 
-from wasmcore_x86_64 import assembler as x
-from wasmcore_x86_64 import vector_instructions as v
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.assembler import vector_instructions as v
 
 INSTRUCTIONS = {name: value for name, value in vars(v).items() if type(value) is int and not name.startswith("DIGIT")}
 

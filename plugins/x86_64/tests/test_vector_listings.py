@@ -13,8 +13,8 @@ import capstone
 from vector_machine import encode, record, vector_record
 
 from wasmcore.opcodes import I32, I64, OPCODES, V128, Immediates, Opcode
-from wasmcore_x86_64 import singlepass
-from wasmcore_x86_64 import singlepass_vectors as m
+from wasmcore_x86_64.singlepass import lowering
+from wasmcore_x86_64.singlepass import vectors as m
 
 LISTINGS = Path(__file__).with_name("vector_listings.txt")
 HEAD = """Vector instructions as SSE4.1, AVX2 with FMA, and AVX-512 have them, where they differ: xmm1 = op(xmm2, xmm3, xmm4). xmm5 is
@@ -74,7 +74,7 @@ def records_of(number: int, opcode: Opcode) -> Iterator[tuple[str, bytes]]:
         yield name, vector_record(m.VECTOR_REPLACE, number, 1, 2, 1, lane=1)
     else:
         operation = (m.VECTOR_UNARY, m.VECTOR_BINARY, m.VECTOR_TERNARY)[len(params) - 1]
-        t = 5 if singlepass.VECTOR_TEMPORARIES[number] else 31
+        t = 5 if lowering.VECTOR_TEMPORARIES[number] else 31
         yield name, vector_record(operation, number, 1, 2, 3, 4 if params == (V128,) * 3 else 0, t, lane=1)
 
 

@@ -11,9 +11,9 @@ from vector_models import FLOATS, INTEGERS, MODELS, Array, allowed, canonical, o
 
 from wasmcore.opcodes import OPCODES, V128
 from wasmcore.plugin.layout import OVERFLOW_OFFSET
-from wasmcore_x86_64 import singlepass
-from wasmcore_x86_64 import singlepass_vectors as m
-from wasmcore_x86_64.singlepass_encoder import COPY_SLOT, FLOAT_CONSTANT, PROLOGUE, ZERO_SLOTS
+from wasmcore_x86_64.singlepass import lowering
+from wasmcore_x86_64.singlepass import vectors as m
+from wasmcore_x86_64.singlepass.encoder import COPY_SLOT, FLOAT_CONSTANT, PROLOGUE, ZERO_SLOTS
 
 FRAME_VECTORS = 4
 
@@ -28,7 +28,7 @@ REGISTERS = [
 
 def temporary(number: int, registers: tuple[int, ...]) -> int:
     """A register for the encoder's use, if it wants one."""
-    if not singlepass.VECTOR_TEMPORARIES[number]:
+    if not lowering.VECTOR_TEMPORARIES[number]:
         return 31
     return next(register for register in (5, 13) if register not in registers)
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from wasmcore.runtime.execution.code_memory import wasm_code
-from wasmcore_x86_64 import assembler as x
-from wasmcore_x86_64 import singlepass
-from wasmcore_x86_64 import singlepass_encoder as m
-from wasmcore_x86_64.assembler import Assembler
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.assembler.instructions import Assembler
 from wasmcore_x86_64.cpu import processor
+from wasmcore_x86_64.singlepass import encoder as m
+from wasmcore_x86_64.singlepass import lowering
 
 Array = np.ndarray[Any, Any]
 VECTORS = 128
@@ -52,7 +52,7 @@ def vector_record(
 
 def encode(records: list[bytes], features: frozenset[str]) -> tuple[bytes, list[int]]:
     """Code of functions that return behind these records, and where they are in it."""
-    encoder = singlepass.encoder(features, True)
+    encoder = lowering.encoder(features, True)
     code = encoder.encode_unit([each + record(m.RETURN) + record(m.END) for each in records])
     return code, [start for start, _ in struct.iter_unpack("<II", encoder.tables()[0])]
 

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 
-from wasmcore_x86_64.assembler import DIGIT_SHL, OR, R8, RAX, RBX, RCX, RDI, RDX, RSI, Assembler
+from wasmcore_x86_64.assembler.instructions import DIGIT_SHL, OR, R8, RAX, RBX, RCX, RDI, RDX, RSI, Assembler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from wasmcore.plugin.code import CONTRACT
 from wasmcore.plugin.convention import CallingConvention
 from wasmcore.types import ValueType
 from wasmcore_x86_64 import __version__
-from wasmcore_x86_64.assembler import R8, R9, R12, R13, R14, R15, RAX, RCX, RDI, RDX, RSI
+from wasmcore_x86_64.assembler.instructions import R8, R9, R12, R13, R14, R15, RAX, RCX, RDI, RDX, RSI
 from wasmcore_x86_64.cpu import processor
 from wasmcore_x86_64.stubs.writer import LAYOUTS
 

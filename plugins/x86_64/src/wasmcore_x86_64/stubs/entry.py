@@ -5,7 +5,7 @@ from __future__ import annotations
 from wasmcore.plugin.convention import CallingConvention
 from wasmcore.plugin.layout import ACTIVATION, ACTIVATION_SIZE, FUNCREF, PROCESS, STORE, THREAD, VMCONTEXT
 from wasmcore.types import REFERENCE, V128, ValueType
-from wasmcore_x86_64.assembler import (
+from wasmcore_x86_64.assembler.instructions import (
     CMP_STORED,
     DIGIT_AND,
     DIGIT_CMP,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wasmcore.plugin.convention import CallingConvention
 from wasmcore.plugin.layout import ACTIVATION, STORE, VMCONTEXT
 from wasmcore.types import I32, NULLABLE_REFERENCE, ValueType
-from wasmcore_x86_64.assembler import DIGIT_CMP, EQUAL, NOT_EQUAL, R8, R9, R12, R13, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP
+from wasmcore_x86_64.assembler.instructions import DIGIT_CMP, EQUAL, NOT_EQUAL, R8, R9, R12, R13, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP
 from wasmcore_x86_64.stubs.places import KEPT, load_place, machine_classes, store_place
 from wasmcore_x86_64.stubs.values import VECTOR_SIZE, ValueWriter, is_float
 from wasmcore_x86_64.stubs.writer import OB_TYPE, TUPLE_ITEMS, VAR_SIZE, signed

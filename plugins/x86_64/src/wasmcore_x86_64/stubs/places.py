@@ -6,7 +6,7 @@ from wasmcore.plugin.convention import Place
 from wasmcore.plugin.layout import OVERFLOW_OFFSET, OVERFLOW_SLOT
 from wasmcore.stream import CLASS_REF
 from wasmcore.types import V128, ValueType
-from wasmcore_x86_64.assembler import MOVSD, MOVSD_STORE, MOVUPS, MOVUPS_STORE, R10, R12, R13, R14, R15, RBX, Assembler
+from wasmcore_x86_64.assembler.instructions import MOVSD, MOVSD_STORE, MOVUPS, MOVUPS_STORE, R10, R12, R13, R14, R15, RBX, Assembler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

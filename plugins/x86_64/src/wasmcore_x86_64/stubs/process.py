@@ -17,7 +17,7 @@ from wasmcore.plugin.layout import (
     VMCONTEXT,
 )
 from wasmcore.plugin.target import Stub
-from wasmcore_x86_64.assembler import (
+from wasmcore_x86_64.assembler.instructions import (
     ABOVE_EQUAL,
     CMP_STORED,
     DIGIT_AND,

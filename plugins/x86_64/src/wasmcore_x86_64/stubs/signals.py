@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmcore.plugin.layout import CODE_REGIONS_OFFSET, GIVEN_ACTION_SIZE, GIVEN_ACTIONS_OFFSET, PROCESS, THREAD, THREAD_SIZE
-from wasmcore_x86_64.assembler import (
+from wasmcore_x86_64.assembler.instructions import (
     ABOVE_EQUAL,
     ADD,
     BELOW,

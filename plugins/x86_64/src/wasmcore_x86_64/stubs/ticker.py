@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmcore.plugin.layout import ASLEEP, PROCESS, STORE, THREAD, THREAD_SIZE
-from wasmcore_x86_64.assembler import (
+from wasmcore_x86_64.assembler.instructions import (
     ABOVE,
     BELOW_EQUAL,
     CMP_STORED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmcore.plugin.layout import EXTERN_TAG, STORE
 from wasmcore.types import F32, F64, HEAP_EXTERN, I32, I64, NULLABLE_REFERENCE, REFERENCE, V128, ValueType
-from wasmcore_x86_64.assembler import (
+from wasmcore_x86_64.assembler.instructions import (
     ABOVE_EQUAL,
     ADD,
     CMP,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wasmcore.plugin.layout import POLL_OFFSET, PROCESS
-from wasmcore_x86_64.assembler import (
+from wasmcore_x86_64.assembler.instructions import (
     CMP_STORED,
     DIGIT_CMP,
     EQUAL,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64._native import BytesWriter, append, i32, i64, read_i64_le, u8, vec, write_i32_le
-from wasmcore_x86_64.singlepass_atomics import CALL_REFERENCE, AtomicEncoder
-from wasmcore_x86_64.singlepass_floats import arithmetic
-from wasmcore_x86_64.singlepass_frame import (
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.singlepass.atomics import CALL_REFERENCE, AtomicEncoder
+from wasmcore_x86_64.singlepass.floats import arithmetic
+from wasmcore_x86_64.singlepass.frame import (
     BASE_REGISTER,
     BUILTIN_MEMMOVE,
     BUILTIN_MEMSET,
@@ -29,7 +29,7 @@ from wasmcore_x86_64.singlepass_frame import (
     VMCONTEXT_TYPE_IDS,
     signed32,
 )
-from wasmcore_x86_64.singlepass_vectors import VECTOR_CONSTANT, VECTOR_SHUFFLE
+from wasmcore_x86_64.singlepass.vectors import VECTOR_CONSTANT, VECTOR_SHUFFLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64._native import i64
-from wasmcore_x86_64.singlepass_frame import SCRATCH
-from wasmcore_x86_64.singlepass_vectors import VectorEncoder
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.singlepass.frame import SCRATCH
+from wasmcore_x86_64.singlepass.vectors import VectorEncoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

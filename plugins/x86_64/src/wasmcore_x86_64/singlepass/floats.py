@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64._native import i64
-from wasmcore_x86_64.singlepass_frame import (
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.singlepass.frame import (
     FLOAT_SCRATCH,
     SCRATCH,
     TRAP_INTEGER_OVERFLOW,

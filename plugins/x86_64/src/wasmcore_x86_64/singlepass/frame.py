@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from wasmcore_x86_64 import assembler as x
 from wasmcore_x86_64._native import BytesWriter, append, i32, i64, u8, vec, write_i32_le
-from wasmcore_x86_64.assembler import Assembler
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.assembler.instructions import Assembler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wasmcore_x86_64.assembler import R8, R9, R10, R11, R13, R14, R15, RAX, RCX, RDI, RDX, RSI
-from wasmcore_x86_64.singlepass_encoder import Encoder
+from wasmcore_x86_64.assembler.instructions import R8, R9, R10, R11, R13, R14, R15, RAX, RCX, RDI, RDX, RSI
+from wasmcore_x86_64.singlepass.encoder import Encoder
 from wasmcore_x86_64.target import CONVENTION as CONVENTION
 
 TYPE_CHECKING = False

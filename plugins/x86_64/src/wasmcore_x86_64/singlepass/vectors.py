@@ -5,11 +5,11 @@ Instructions are numbered as in the stream, less 0x200.
 
 from __future__ import annotations
 
-from wasmcore_x86_64 import assembler as x
-from wasmcore_x86_64 import vector_instructions as v
 from wasmcore_x86_64._native import append, i64, vec
-from wasmcore_x86_64.singlepass_frame import CONTEXT_REGISTER, OVERFLOW_OFFSET, OVERFLOW_SLOT, SCRATCH
-from wasmcore_x86_64.singlepass_vector_shuffles import VectorShuffles
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.assembler import vector_instructions as v
+from wasmcore_x86_64.singlepass.frame import CONTEXT_REGISTER, OVERFLOW_OFFSET, OVERFLOW_SLOT, SCRATCH
+from wasmcore_x86_64.singlepass.vector_shuffles import VectorShuffles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

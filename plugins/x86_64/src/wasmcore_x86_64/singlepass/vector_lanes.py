@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from wasmcore_x86_64 import assembler as x
-from wasmcore_x86_64 import vector_instructions as v
 from wasmcore_x86_64._native import i64
-from wasmcore_x86_64.singlepass_frame import FLOAT_SCRATCH
-from wasmcore_x86_64.singlepass_vector_floats import VectorFloats
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.assembler import vector_instructions as v
+from wasmcore_x86_64.singlepass.frame import FLOAT_SCRATCH
+from wasmcore_x86_64.singlepass.vector_floats import VectorFloats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ A shuffle is two words, of the low and of the high eight lanes; each of their by
 
 from __future__ import annotations
 
-from wasmcore_x86_64 import assembler as x
-from wasmcore_x86_64 import vector_instructions as v
 from wasmcore_x86_64._native import append, i64, vec
-from wasmcore_x86_64.singlepass_frame import FLOAT_SCRATCH
-from wasmcore_x86_64.singlepass_vector_lanes import VectorLanes
+from wasmcore_x86_64.assembler import instructions as x
+from wasmcore_x86_64.assembler import vector_instructions as v
+from wasmcore_x86_64.singlepass.frame import FLOAT_SCRATCH
+from wasmcore_x86_64.singlepass.vector_lanes import VectorLanes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Bytes of x86-64 instructions."""

@@ -1,0 +1,1 @@
+"""How the records of the singlepass compiler become machine code."""
