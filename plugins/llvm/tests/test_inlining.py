@@ -12,12 +12,12 @@ import wasmcore
 from wasmcore.binary import decode
 from wasmcore.compile.artifact import read_artifact
 from wasmcore.compile.fixed_tables import with_fixed_tables
+from wasmcore.plugin.streams.inlining import GROWTH, MOST_GROWTH, Inliner
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.stream import HAS_CALLS, HEADER_FLAGS
 from wasmcore.validation import StreamWriter
 from wasmcore.validation.checker import check_stream
 from wasmcore.validation.records import records
-from wasmcore_llvm.streams.inlining import GROWTH, MOST_GROWTH, Inliner
 from wasmcore_llvm.text.module import module_text
 from wasmcore_llvm.text.state import Unit
 
@@ -139,7 +139,7 @@ def inlined(binary: bytes) -> tuple[Unit, list[tuple[bytes, bytes]]]:
     streams = [writer.stream(index) for index in range(info.imported_functions, info.function_count)]
     environment = with_fixed_tables(plan(info, [True] * len(info.memories)), info, writer.written_tables)
     unit = Unit(environment, "x86_64", frozenset(), True, False)
-    inliner = Inliner(unit, streams)
+    inliner = Inliner(unit.types, streams)
     return unit, [(stream, inliner.expanded(stream)[0]) for stream in streams]
 
 

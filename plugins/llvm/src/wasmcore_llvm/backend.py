@@ -6,10 +6,10 @@ import struct
 from bisect import bisect_left, bisect_right
 
 from wasmcore.errors import PluginError
-from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode
+from wasmcore.plugin.code import CONTRACT, CompiledCode
+from wasmcore.plugin.streams import CALLEE_SIZE
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore_llvm.options import features_of, installed_options, level_of, option
-from wasmcore_llvm.streams import CALLEE_SIZE
 from wasmcore_llvm.version import backend_version
 
 TYPE_CHECKING = False
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Final
 
     from wasmcore_llvm.objects.elf import Linked
-    from wasmcore_llvm.streams.inlining import Origins
     from wasmcore_llvm.text.state import Unit
 
 LARGE_FRAME: Final = 16 << 10
@@ -159,6 +158,8 @@ def address_maps(linked: Linked, state: Unit) -> tuple[bytes, bytes]:
     LLVM forgets where an access comes from when it computes its address together with something else. Then it is the first that
     may fault from the place before on, which is that of its address.
     """
+    from wasmcore.plugin.streams.places import InlinedPlaces
+
     places = dict(linked.places)
     places.update((at, state.sites[number][1] + 1) for at, number in linked.traps)
     rows = _function_rows(linked, state)
@@ -183,24 +184,3 @@ def address_maps(linked: Linked, state: Unit) -> tuple[bytes, bytes]:
         origins = state.origins.get(function)
         pairs.append((at, word if origins is None else inlined.place(function, origins, *origins.origin(word))))
     return b"".join(struct.pack("<II", *pair) for pair in pairs), b"".join(struct.pack("<III", *row) for row in inlined.rows)
-
-
-class InlinedPlaces:
-    """The rows of `CompiledCode.inlined`."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[int, int, int]] = []
-        self._known: dict[tuple[int, int, int], int] = {}
-
-    def place(self, function: int, origins: Origins, body: int, word: int) -> int:
-        """The word itself in a function's own body; else the row of a place in an inlined body of it."""
-        if body == 0:
-            return word
-        key = (function, body, word)
-        found = self._known.get(key)
-        if found is None:
-            callee, around, call = origins.bodies[body]
-            row = (callee, word, self.place(function, origins, around, call))
-            found = self._known[key] = IN_INLINED | len(self.rows)
-            self.rows.append(row)
-        return found

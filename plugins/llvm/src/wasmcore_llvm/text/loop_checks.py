@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasmcore_llvm.loops.analysis import MAXIMUM_DISTANCE, Exit, Plan, Range, constant
 from wasmcore_llvm.loops.symbols import FIRST_EXTENDED, Affine, Extended, combined, signed
-from wasmcore_llvm.streams.bodies import FEW
+from wasmcore_llvm.streams.loop_facts import FEW
 from wasmcore_llvm.text.control import Control
 from wasmcore_llvm.text.state import Unit
 

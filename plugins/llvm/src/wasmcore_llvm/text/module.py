@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from wasmcore.plugin.streams.bodies import has_tail_calls
+from wasmcore.plugin.streams.inlining import Inliner
 from wasmcore.stream import HEADER_FUNCTION, HEADER_TYPE
-from wasmcore_llvm.streams.bodies import has_tail_calls
-from wasmcore_llvm.streams.inlining import Inliner
 from wasmcore_llvm.text.function import Function, function_metadata
 from wasmcore_llvm.text.state import DEBUG_METADATA, Unit
 
@@ -44,7 +44,7 @@ def module_text(unit: Unit, streams: tuple[bytes, ...], wanted: int = -1, callee
     unit.defined = {header[HEADER_FUNCTION]: header[HEADER_TYPE] for header in headers}
     unit.positions = {function: number for number, function in enumerate(unit.defined)}
     unit.uniform = frozenset(header[HEADER_FUNCTION] for header, stream in zip(headers, streams) if has_tail_calls(stream))
-    inliner = Inliner(unit, (*streams, *callees))
+    inliner = Inliner(unit.types, (*streams, *callees))
     unit.written = [headers[wanted][HEADER_FUNCTION]] if wanted >= 0 else list(unit.defined)
     parts = [_function_text(unit, inliner, stream) for stream in (streams if wanted < 0 else streams[wanted : wanted + 1])]
     for function in unit.written:

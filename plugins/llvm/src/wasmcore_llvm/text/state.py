@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wasmcore.errors import TrapKind
 from wasmcore.plugin.builtins import BUILTIN_NUMBERS
 from wasmcore.plugin.layout import POLL_OFFSET, STORE, VMCONTEXT
+from wasmcore.plugin.streams.bodies import FunctionTypes
 from wasmcore.plugin.unit import Environment
 from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_I32, CLASS_V128
 from wasmcore_llvm.convention import CONVENTIONS, TYPES, Signature
 
 if TYPE_CHECKING:
-    from wasmcore_llvm.streams.inlining import Origins
+    from wasmcore.plugin.streams.inlining import Origins
 
 # Metadata that every module has (`module`).
 INVARIANT: Final = ", !invariant.load !0"
@@ -128,14 +129,13 @@ class Unit:
         self.faulting: dict[int, set[int]] = {}
         """Stream words of accesses that may fault, by function index."""
         self._signatures: dict[int, Signature] = {}
-        self._function_types: Final = memoryview(environment.function_types).cast("I")
+        self.types: Final = FunctionTypes(environment)
 
     def signature(self, type_index: int) -> Signature:
         """The signature of a function type."""
         found = self._signatures.get(type_index)
         if found is None:
-            environment = self.environment
-            found = Signature(self.convention, environment.params(type_index), environment.results(type_index))
+            found = Signature(self.convention, self.types.params(type_index), self.types.results(type_index))
             self._signatures[type_index] = found
         return found
 
@@ -145,7 +145,7 @@ class Unit:
 
     def type_of(self, function: int) -> int:
         """The type index of a function."""
-        return self._function_types[function]
+        return self.types.type_of(function)
 
 
 class State:

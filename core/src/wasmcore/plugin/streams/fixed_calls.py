@@ -8,7 +8,7 @@ from wasmcore.errors import TrapKind
 from wasmcore.plugin.unit import NO_FUNCTION
 
 if TYPE_CHECKING:
-    from wasmcore_llvm.text.state import Unit
+    from wasmcore.plugin.streams.bodies import FunctionTypes
 
 MOST_FUNCTIONS: Final = 16
 """More functions of the right type are not told apart."""
@@ -34,18 +34,18 @@ class Choice(NamedTuple):
     """Those of them that are functions."""
 
 
-def choice(unit: Unit, table: int, type_index: int) -> Choice | None:
+def choice(types: FunctionTypes, table: int, type_index: int) -> Choice | None:
     """What a call of a type through a table may call; None where that is not known or too much."""
-    plan = unit.environment.tables[table]
+    plan = types.environment.tables[table]
     if plan.functions is None or plan.index64:
         return None
     elements = memoryview(plan.functions).cast("I")
-    right = [number for number, function in enumerate(elements) if function != NO_FUNCTION and unit.type_of(function) == type_index]
+    right = [number for number, function in enumerate(elements) if function != NO_FUNCTION and types.type_of(function) == type_index]
     functions = {elements[number]: None for number in right}
     if not 0 < len(functions) <= MOST_FUNCTIONS:
         return None
     if len(elements) <= WHOLE_TABLE:
-        found = [_what(unit, function, type_index) for function in elements]
+        found = [_what(types, function, type_index) for function in elements]
         first, default = 0, ~TrapKind.UNDEFINED_ELEMENT
     elif right[-1] - right[0] < MOST_ELEMENTS:
         first, default = right[0], GENERIC
@@ -56,13 +56,13 @@ def choice(unit: Unit, table: int, type_index: int) -> Choice | None:
     return Choice(first, tuple(found), default, tuple(targets), tuple(functions))
 
 
-def _what(unit: Unit, function: int, type_index: int) -> int:
+def _what(types: FunctionTypes, function: int, type_index: int) -> int:
     """The function of an element, if it surely has a type; else what happens."""
     if function == NO_FUNCTION:
         return ~TrapKind.UNINITIALIZED_ELEMENT
-    own = unit.type_of(function)
+    own = types.type_of(function)
     if own == type_index:
         return function
-    environment = unit.environment
+    environment = types.environment
     same = environment.params(own) == environment.params(type_index) and environment.results(own) == environment.results(type_index)
     return GENERIC if same else ~TrapKind.INDIRECT_CALL_TYPE_MISMATCH

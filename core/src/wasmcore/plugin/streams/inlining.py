@@ -14,6 +14,21 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasmcore.plugin.streams import CALLEE_SIZE
+from wasmcore.plugin.streams.bodies import (
+    BRANCHES,
+    CALLING,
+    LOCAL_ACCESSES,
+    PLAIN,
+    TAIL_CALLS,
+    TWO_WORDS,
+    Body,
+    UnknownRecord,
+    has_calls,
+    has_tail_calls,
+    height_after,
+)
+from wasmcore.plugin.streams.fixed_calls import GENERIC, Choice, choice
 from wasmcore.stream import (
     CLASS_F32,
     CLASS_F64,
@@ -38,26 +53,11 @@ from wasmcore.stream import (
     TARGET,
     TARGETED,
 )
-from wasmcore_llvm.streams import CALLEE_SIZE
-from wasmcore_llvm.streams.bodies import (
-    BRANCHES,
-    CALLING,
-    LOCAL_ACCESSES,
-    PLAIN,
-    TAIL_CALLS,
-    TWO_WORDS,
-    Body,
-    UnknownRecord,
-    has_calls,
-    has_tail_calls,
-    height_after,
-)
-from wasmcore_llvm.streams.fixed_calls import GENERIC, Choice, choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wasmcore_llvm.text.state import Unit
+    from wasmcore.plugin.streams.bodies import FunctionTypes
 
 SMALL: Final = 40
 """Stream words of functions that are inlined wherever they are called."""
@@ -121,8 +121,8 @@ class _Frame(NamedTuple):
 class Inliner:
     """The functions of a unit as callees."""
 
-    def __init__(self, unit: Unit, streams: Sequence[bytes]) -> None:
-        self.unit: Final = unit
+    def __init__(self, types: FunctionTypes, streams: Sequence[bytes]) -> None:
+        self.types: Final = types
         self._streams: Final = {int.from_bytes(stream[:8], "little"): stream for stream in streams}
         self._bodies: Final[dict[int, Body | None]] = {}
         self._choices: Final[dict[tuple[int, int], Choice | None]] = {}
@@ -131,7 +131,7 @@ class Inliner:
         """The stream of a function with what is inlined, and where it comes from; itself if that is nothing."""
         if not has_calls(stream):
             return stream, None
-        writer = _Writer(self, Body(self.unit, stream))
+        writer = _Writer(self, Body(self.types, stream))
         try:
             writer.write()
         except UnknownRecord:
@@ -148,7 +148,7 @@ class Inliner:
     def _small(self, stream: bytes) -> Body | None:
         if len(stream) > CALLEE_SIZE or has_tail_calls(stream):
             return None
-        body = Body(self.unit, stream)
+        body = Body(self.types, stream)
         if body.size > SMALL_IN_LOOP or len(body.classes) > MOST_LOCALS:
             return None
         try:
@@ -161,7 +161,7 @@ class Inliner:
         """What a `call_indirect` may call, if that is known and not too much."""
         key = (table, type_index)
         if key not in self._choices:
-            self._choices[key] = choice(self.unit, table, type_index)
+            self._choices[key] = choice(self.types, table, type_index)
         return self._choices[key]
 
 
@@ -170,7 +170,7 @@ class _Writer:
 
     def __init__(self, inliner: Inliner, body: Body) -> None:
         self.inliner: Final = inliner
-        self.unit: Final = inliner.unit
+        self.types: Final = inliner.types
         self.body: Final = body
         self.out: list[int] = []
         self.origins: Final = Origins(body.function)
@@ -240,15 +240,15 @@ class _Writer:
                 at += 1
             elif code == 0x10:
                 self.call(frame, at, word >> 32, height)
-                height = height_after(self.unit, words, at, height)
+                height = height_after(self.types, words, at, height)
                 at += 1
             elif code == 0x11:
                 self.call_indirect(frame, at, height)
-                height = height_after(self.unit, words, at, height)
+                height = height_after(self.types, words, at, height)
                 at += 1
             else:
                 self.control(frame, at, code, word)
-                height = height_after(self.unit, words, at, height - frame.height) + frame.height
+                height = height_after(self.types, words, at, height - frame.height) + frame.height
                 at += 2 if word & EXTENDED else 1
 
     def control(self, frame: _Frame, at: int, code: int, word: int) -> None:
@@ -313,7 +313,7 @@ class _Writer:
 
     def results_run(self, type_index: int) -> int:
         """Where the results of a type stand in the pool."""
-        return int.from_bytes(self.unit.environment.signatures[16 * type_index + 8 : 16 * type_index + 12], "little")
+        return int.from_bytes(self.types.environment.signatures[16 * type_index + 8 : 16 * type_index + 12], "little")
 
     # Calls
 
@@ -334,8 +334,8 @@ class _Writer:
         self.changed = True
         self.left -= body.cost
         self.flags |= body.flags & ~HAS_CALLS
-        height -= len(body.signature.params)
-        self.peak = max(self.peak, height + max(body.height, any(body.weights[len(body.signature.params) :])))
+        height -= len(body.params)
+        self.peak = max(self.peak, height + max(body.height, any(body.weights[len(body.params) :])))
         self.source(frame, at, 0)
         first = self.arguments(body)
         number = len(self.origins.bodies)
@@ -347,14 +347,14 @@ class _Writer:
         self.walk(inner)
         self.source(frame, at, 0)
         if not whole:
-            flags = len(body.signature.results) | TARGETED | (REACHED if body.falls else 0)
+            flags = len(body.results) | TARGETED | (REACHED if body.falls else 0)
             self.close(label, flags, height, self.results_run(body.type))
         self.source(frame, at + 1, 1)
 
     def arguments(self, body: Body) -> int:
         """Arguments and zeros into new locals; the first of them."""
         first = self.new_locals(body.classes, body.weights)
-        params = len(body.signature.params)
+        params = len(body.params)
         for local in reversed(range(params)):
             machine_class = body.classes[local]
             self.out.append(0x21 | machine_class << 16 | first + local << 32 if body.weights[local] else 0x1A | machine_class << 16)
@@ -384,16 +384,16 @@ class _Writer:
             self.calls += 1
             return
         self.changed = True
-        signature = self.unit.signature(type_index)
-        params = len(signature.params)
+        classes, results = self.types.params(type_index), self.types.results(type_index)
+        params = len(classes)
         self.left -= len(choice.elements) + params
         height -= params + 1
         self.peak = max(self.peak, height + params + 2)
         self.source(frame, at, 0)
-        index = self.new_locals((CLASS_I32, *signature.params), (1,) * (params + 1))
+        index = self.new_locals((CLASS_I32, *classes), (1,) * (params + 1))
         self.out.append(0x21 | CLASS_I32 << 16 | index << 32)
         for number in reversed(range(params)):
-            self.out.append(0x21 | signature.params[number] << 16 | index + 1 + number << 32)
+            self.out.append(0x21 | classes[number] << 16 | index + 1 + number << 32)
         end = self.open(0x02)
         default = self.open(0x02)
         blocks = {target: self.open(0x02) for target in reversed(choice.targets)}
@@ -402,10 +402,10 @@ class _Writer:
         for target in choice.targets:
             self.close(blocks[target], TARGETED, height, 0)
             if self.called(frame, at, target, index, height):
-                self.branch(0x0C, end, len(signature.results), height, run)
+                self.branch(0x0C, end, len(results), height, run)
         self.close(default, TARGETED, height, 0)
         reached = self.called(frame, at, choice.default, index, height)
-        self.close(end, len(signature.results) | TARGETED | (REACHED if reached else 0), height, run)
+        self.close(end, len(results) | TARGETED | (REACHED if reached else 0), height, run)
         self.source(frame, at + 1, 1)
 
     def worth(self, choice: Choice, frame: _Frame) -> bool:
@@ -434,7 +434,7 @@ class _Writer:
             self.out.append(~target << 16)
             return False
         word = frame.body.words[at]
-        params = self.unit.signature(word >> 32).params
+        params = self.types.params(word >> 32)
         self.out += [0x20 | each << 16 | index + 1 + number << 32 for number, each in enumerate(params)]
         if target == GENERIC:
             self.out += (0x20 | CLASS_I32 << 16 | index << 32, word)

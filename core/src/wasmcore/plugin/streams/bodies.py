@@ -1,14 +1,12 @@
-"""What is known of the stream of a function before it is written: its locals, how it ends, how records change the operand stack."""
+"""What is known of the stream of a function: its locals, how it ends, how its records change the operand stack."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wasmcore.opcodes import OPCODES
 from wasmcore.stream import (
     COUNT_MASK,
-    END_KIND_SHIFT,
-    END_LOOP,
     EXTENDED,
     HEADER_FLAGS,
     HEADER_FUNCTION,
@@ -25,7 +23,7 @@ from wasmcore.stream import (
 )
 
 if TYPE_CHECKING:
-    from wasmcore_llvm.text.state import Unit
+    from wasmcore.plugin.unit import Environment
 
 TWO_WORDS: Final = (0x20C, 0x20D)
 """Operations with two extension words."""
@@ -56,9 +54,6 @@ CALLING: Final = {
 LOCAL_ACCESSES: Final = {0x20: 1, 0x21: -1, 0x22: 0}
 
 
-FEW: Final = 4
-"""A loop of fewer iterations is not worth a check before it; so is what remains behind one that was unrolled, which LLVM then sees."""
-
 
 class UnknownRecord(Exception):
     """A record that is not known here; who writes the function says so."""
@@ -74,19 +69,48 @@ def has_calls(stream: bytes) -> bool:
     return not CALLS.isdisjoint(memoryview(stream).cast("H")[::4])
 
 
+class FunctionTypes:
+    """The types of the functions of a module, each looked up once."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment: Final = environment
+        self._params: Final[dict[int, bytes]] = {}
+        self._results: Final[dict[int, bytes]] = {}
+        self._function_types: Final = memoryview(environment.function_types).cast("I")
+
+    def params(self, type_index: int) -> bytes:
+        """Machine classes of the parameters of a type."""
+        found = self._params.get(type_index)
+        if found is None:
+            found = self._params[type_index] = self.environment.params(type_index)
+        return found
+
+    def results(self, type_index: int) -> bytes:
+        """Machine classes of the results of a type."""
+        found = self._results.get(type_index)
+        if found is None:
+            found = self._results[type_index] = self.environment.results(type_index)
+        return found
+
+    def type_of(self, function: int) -> int:
+        """The type index of a function."""
+        return self._function_types[function]
+
+
 class Body:
     """The records of a function, and its locals."""
 
-    def __init__(self, unit: Unit, stream: bytes) -> None:
-        self.unit: Final = unit
+    def __init__(self, types: FunctionTypes, stream: bytes) -> None:
+        self.types: Final = types
         self.words: Final = memoryview(stream).cast("q")
         self.function: Final = self.words[HEADER_FUNCTION]
         self.type: Final = self.words[HEADER_TYPE]
         self.flags: Final = self.words[HEADER_FLAGS]
         self.height: Final = self.words[HEADER_HEIGHT]
-        self.signature: Final = unit.signature(self.type)
+        self.params: Final = types.params(self.type)
+        self.results: Final = types.results(self.type)
         self.end: Final = self.words[HEADER_RECORDS_END] >> 3
-        self.classes: Final = bytearray(self.signature.params)
+        self.classes: Final = bytearray(self.params)
         """Machine classes of all locals."""
         self.start: Final = self._declarations()
         """The word of the first record that is no declaration."""
@@ -113,7 +137,7 @@ class Body:
     def look_through(self) -> None:
         """Walk through it to see how it returns, and which loops it has; raises `UnknownRecord`."""
         at, height, words = self.start, 0, self.words
-        results = len(self.signature.results)
+        results = len(self.results)
         while at < self.end:
             word = words[at]
             code = word & 0xFFFF
@@ -125,56 +149,19 @@ class Body:
                 self.returns += 1
                 self.falls = code == 0x0F and following == self.end and height == results
             effect = PLAIN.get(code)
-            height = height_after(self.unit, words, at, height) if effect is None else height + effect
+            height = height_after(self.types, words, at, height) if effect is None else height + effect
             at = following
 
 
-class LoopFacts(NamedTuple):
-    """What is known of a loop before it is written."""
-
-    written: frozenset[int]
-    """Locals that are written in it."""
-    small: frozenset[int]
-    """Locals whose last assignment before it, as the records stand, gives a number below `FEW`; control may have come another way."""
-
-
-def loop_facts(words: memoryview[int], start: int, end: int) -> dict[int, LoopFacts]:
-    """The loops of a whole function, by label."""
-    found: dict[int, LoopFacts] = {}
-    writes: list[set[int]] = [set()]
-    small: set[int] = set()
-    few = False
-    at = start
-    while at < end:
-        word = words[at]
-        code = word & 0xFFFF
-        if code == 0x21 or code == 0x22:
-            local = word >> 32
-            writes[-1].add(local)
-            (small.add if few else small.discard)(local)
-        elif code == 0x03:
-            writes.append(set())
-            found[word >> 32] = LoopFacts(frozenset(), frozenset(small))
-        elif code == 0x0B and word >> 16 >> END_KIND_SHIFT & 3 == END_LOOP:
-            inner = writes.pop()
-            found[word >> 32] = found[word >> 32]._replace(written=frozenset(inner))
-            writes[-1] |= inner
-        few = code == 0x41 and 0 <= word >> 32 < FEW or few and (code == 0x71 or code == 0x22)  # i32.const, i32.and, local.tee
-        at += 1
-        if word & EXTENDED:
-            at += 2 if code in TWO_WORDS else 1
-    return found
-
-
-def height_after(unit: Unit, words: memoryview[int], at: int, height: int) -> int:
+def height_after(types: FunctionTypes, words: memoryview[int], at: int, height: int) -> int:
     """The height of the operand stack behind the record at a word that is not in `PLAIN`, of any height where nothing follows."""
     word = words[at]
     code, flags, immediate = word & 0xFFFF, word >> 16 & 0x7FFF, word >> 32
     if code in LOCAL_ACCESSES:
         return height + LOCAL_ACCESSES[code]
     if code in (0x10, 0x11, 0x14):
-        signature = unit.signature(unit.type_of(immediate) if code == 0x10 else immediate)
-        return height + len(signature.results) - len(signature.params) - (code != 0x10)
+        called = types.type_of(immediate) if code == 0x10 else immediate
+        return height + len(types.results(called)) - len(types.params(called)) - (code != 0x10)
     if code in (0x05, 0x0B):
         return (words[at + 1] & HEIGHT_MASK) + (flags & COUNT_MASK)
     if code in (0x04, 0x0D, 0xD6):
