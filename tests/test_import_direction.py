@@ -36,8 +36,15 @@ ADMITTED = {("plugin", part) for part in ("_named_tuple", "_typing", "errors", "
 """The contract is read by strangers: beside itself it imports only these."""
 CONTRACT = ("wasmcore.plugin", "wasmcore.errors", "wasmcore.types", "wasmcore.stream", "wasmcore.opcodes")
 """What a plugin may import of core."""
-LOWERING = {"wasmcore_x86_64": ("wasmcore_singlepass.target",)}
-"""What a plugin may import of another: a target, the lowering protocol of a compiler."""
+LOWERING = {
+    "wasmcore_x86_64": ("wasmcore_singlepass.target",),
+    "wasmcore_midtier": (
+        *("wasmcore_singlepass.protocol", "wasmcore_singlepass.records", "wasmcore_singlepass.text"),
+        *("wasmcore_singlepass.backend", "wasmcore_singlepass.module_compiler"),
+    ),
+}
+"""What a plugin may import of another: a target, the lowering protocol of a compiler; midtier, whose records are those of singlepass, also the
+compiler of functions that it leaves to it."""
 
 
 def modules(package: Path) -> Iterator[tuple[str, Path]]:

@@ -174,7 +174,7 @@ def record(source: str, number: int, job: Job, found: str, into: Path) -> None:
 
 @click.command()
 @click.option("--minutes", type=float, default=10, show_default=True, help="How long to look.")
-@click.option("--backend", "backends", multiple=True, default=("singlepass", "llvm"), show_default=True)
+@click.option("--backend", "backends", multiple=True, default=("singlepass", "midtier", "llvm"), show_default=True)
 @click.option("--mode", "modes", multiple=True, type=click.Choice(list(MODES)), default=tuple(MODES), show_default=True)
 @click.option("--source", "sources", multiple=True, type=click.Choice(list(SOURCES)), default=tuple(SOURCES), show_default=True)
 @click.option("--first", type=int, default=None, help="The number of the first module; the time unless given.")

@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DISTRIBUTIONS = [ROOT / name for name in ("core", "plugins/x86_64", "plugins/singlepass", "plugins/llvm", "plugins/wasi")]
+DISTRIBUTIONS = [ROOT / name for name in ("core", "plugins/x86_64", "plugins/singlepass", "plugins/midtier", "plugins/llvm", "plugins/wasi")]
 LEFT_OUT = shutil.ignore_patterns("build", "tests", "*.egg-info", "__pycache__", "*.so")
 DECIDING = ("WASMCORE_PURE", "MYPYC_OPT_LEVEL", "CC", "CFLAGS")
 
@@ -61,7 +61,7 @@ def main() -> None:
         wheels = [str(path) for path in workers.map(lambda distribution: wheel(distribution, kept), DISTRIBUTIONS)]
     print(*(Path(path).name for path in wheels), sep="\n")
     wheels[0] += "[objdump]"
-    pip("uninstall", "--yes", "wasmcore", "wasmcore-x86-64", "wasmcore-singlepass", "wasmcore-llvm", "wasmcore-wasi")
+    pip("uninstall", "--yes", "wasmcore", "wasmcore-x86-64", "wasmcore-singlepass", "wasmcore-midtier", "wasmcore-llvm", "wasmcore-wasi")
     pip("install", *wheels)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasmcore.plugin.streams.loops import FEW
 from wasmcore_llvm.loops.analysis import MAXIMUM_DISTANCE, Exit, Plan, Range, constant
 from wasmcore_llvm.loops.symbols import FIRST_EXTENDED, Affine, Extended, combined, signed
-from wasmcore_llvm.streams.loop_facts import FEW
 from wasmcore_llvm.text.control import Control
 from wasmcore_llvm.text.state import Unit
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasmcore.plugin.streams.loops import FEW, LoopFacts, loop_facts
 from wasmcore.stream import CLASS_I32, CLASS_I64, HEADER_WORDS, REACHED
 from wasmcore_llvm.loops.analysis import Exit, Plan, analyse, loop_end
 from wasmcore_llvm.loops.walk import NotPlanned
-from wasmcore_llvm.streams.loop_facts import FEW, LoopFacts, loop_facts
 from wasmcore_llvm.text.loop_checks import Extent, LoopChecks
 from wasmcore_llvm.text.memory import Place
 from wasmcore_llvm.text.state import BARRIER, LIKELY, LOOP_METADATA, UNLIKELY, Fast, Unit

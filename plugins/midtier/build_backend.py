@@ -1,0 +1,108 @@
+"""PEP 517 build backend: setuptools, plus mypyc for the modules named in `[tool.wasmcore-build]` of pyproject.toml.
+
+`WASMCORE_PURE=1` builds plain Python, `WASMCORE_PURE=0` compiles or fails; unset, it compiles where that works and else builds plain
+Python (a `py3-none-any` wheel). All modules are compiled or none. Where the distribution can not be used, nothing is built. This file and
+setup.py are the same in every distribution.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from setuptools import build_meta
+from setuptools.build_meta import (
+    build_sdist,
+    get_requires_for_build_sdist,
+    prepare_metadata_for_build_editable,
+    prepare_metadata_for_build_wheel,
+)
+
+__all__ = [
+    "build_editable",
+    "build_sdist",
+    "build_wheel",
+    "get_requires_for_build_editable",
+    "get_requires_for_build_sdist",
+    "get_requires_for_build_wheel",
+    "prepare_metadata_for_build_editable",
+    "prepare_metadata_for_build_wheel",
+]
+
+PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
+COMPILER = ["mypy>=2.4.1,<2.5", "librt>=0.16,<0.17"]
+
+Settings = dict[str, Any] | None
+
+
+def _mode() -> str:
+    return {"1": "plain", "0": "compiled"}.get(os.environ.get("WASMCORE_PURE", ""), "either")
+
+
+def unsupported(platform: str | None) -> str | None:
+    """Why a distribution for a platform (as `sysconfig.get_platform` names it, None for any) can not be used here; None if it can."""
+    if sys.implementation.name != "cpython" or sys.version_info[:2] not in PYTHONS:
+        return f"wasmcore is for CPython 3.10 to 3.13 so far, and this is {sys.implementation.name} {sys.version.split()[0]}"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "wasmcore can not be used with free-threaded builds of Python yet; use an ordinary one"
+    if platform not in (None, sysconfig.get_platform()):
+        return f"this distribution of wasmcore is for {platform} only, and this is {sysconfig.get_platform()}"
+    return None
+
+
+def _refuse_unsupported() -> None:
+    """End the build with one line where its result could not be used."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        from setuptools.compat.py310 import tomllib
+    settings = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["tool"]["wasmcore-build"]
+    reason = unsupported(settings.get("platform"))
+    if reason is not None:
+        raise SystemExit(reason)
+
+
+def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
+    """What the build needs beside setuptools; asked for before anything is built."""
+    _refuse_unsupported()
+    return [*build_meta.get_requires_for_build_wheel(config_settings), *([] if _mode() == "plain" else COMPILER)]
+
+
+def get_requires_for_build_editable(config_settings: Settings = None) -> list[str]:
+    """What an editable build needs beside setuptools; asked for before anything is built."""
+    _refuse_unsupported()
+    return [*build_meta.get_requires_for_build_editable(config_settings), *(COMPILER if _mode() == "compiled" else [])]
+
+
+def _build(hook: Callable[..., str], *arguments: Any) -> str:
+    if _mode() == "plain":
+        return hook(*arguments)
+    os.environ["_WASMCORE_COMPILE"] = "1"
+    try:
+        return hook(*arguments)
+    except (Exception, SystemExit) as error:
+        if _mode() == "compiled":
+            raise
+        print(f"wasmcore: not compiled, building plain Python (about 40 times slower): {error}", file=sys.stderr)
+    finally:
+        del os.environ["_WASMCORE_COMPILE"]
+    return hook(*arguments)
+
+
+def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
+    """Build a wheel."""
+    return _build(build_meta.build_wheel, wheel_directory, config_settings, metadata_directory)
+
+
+def build_editable(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
+    """Build an editable wheel: plain unless `WASMCORE_PURE=0`, for an extension module in `src` hides later edits of its source."""
+    if _mode() == "compiled":
+        return _build(build_meta.build_editable, wheel_directory, config_settings, metadata_directory)
+    for pattern in ("*.so", "*.pyd"):
+        for stale in Path("src").rglob(pattern):
+            stale.unlink()
+    return build_meta.build_editable(wheel_directory, config_settings, metadata_directory)

@@ -1,0 +1,3 @@
+"""The middle compiler of wasmcore."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,45 @@
+"""The backend as core sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wasmcore.errors import PluginError
+from wasmcore.plugin.code import CONTRACT, CompiledCode
+from wasmcore.plugin.entry_points import entries
+from wasmcore.plugin.streams import CALLEE_SIZE
+from wasmcore_midtier import __version__
+from wasmcore_singlepass.backend import Singlepass
+from wasmcore_singlepass.protocol import ENTRY_POINT_GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wasmcore.plugin.unit import CompileUnit
+
+
+class Midtier:
+    """`wasmcore.plugin.hooks.Backend`."""
+
+    name = "midtier"
+    version = __version__
+    contract = CONTRACT
+    features = Singlepass.features
+    options: Mapping[str, tuple[str, ...]] = {}
+    unit_size = 1 << 18
+    callee_size = CALLEE_SIZE
+    lazy = False
+
+    def __init__(self) -> None:
+        self._entries = entries(ENTRY_POINT_GROUP)
+        self.targets = frozenset(entry.name for entry in self._entries)
+
+    def compile(self, unit: CompileUnit) -> CompiledCode:
+        """Compile all functions of a unit, or the one that is wanted."""
+        from wasmcore_midtier.module_compiler import ModuleCompiler
+
+        for entry in self._entries:
+            if entry.name == unit.target:
+                lowering: Any = entry.load()
+                return ModuleCompiler(unit, lowering).compile(self.version)
+        raise PluginError(f"nothing installed lets midtier compile for {unit.target}")

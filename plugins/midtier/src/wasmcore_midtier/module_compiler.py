@@ -1,0 +1,87 @@
+"""A compile unit through the graph to records, and through the target's encoder to code."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from typing import TYPE_CHECKING
+
+from wasmcore.plugin.code import IN_INLINED, CompiledCode
+from wasmcore.plugin.streams.bodies import FunctionTypes
+from wasmcore.plugin.streams.inlining import Inliner, Origins
+from wasmcore.plugin.streams.places import InlinedPlaces
+from wasmcore.stream import HEADER_TYPE
+from wasmcore_midtier.lowering import Lowering
+from wasmcore_midtier.ssa.build import Builder, NotBuilt
+from wasmcore_midtier.ssa.dead_code import remove_dead_code
+from wasmcore_singlepass.module_compiler import ModuleCompiler as Singlepass
+
+if TYPE_CHECKING:
+    from wasmcore.plugin.unit import CompileUnit
+    from wasmcore_midtier.ssa.graph import Graph
+    from wasmcore_singlepass.protocol import Lowering as Target
+
+
+class ModuleCompiler:
+    """Compiles one unit. What this compiler does not know, singlepass compiles, to records of the same kind."""
+
+    def __init__(self, unit: CompileUnit, target: Target) -> None:
+        self.unit = unit
+        self.target = target
+        self.types = FunctionTypes(unit.environment)
+        self.inliner = Inliner(self.types, (*unit.streams, *unit.callees))
+        self.singlepass = Singlepass(unit, target)
+
+    def graph(self, stream: bytes) -> Graph:
+        """The graph of a function, optimised; raises `NotBuilt`."""
+        graph = Builder(self.types, stream).build()
+        remove_dead_code(graph)
+        return graph
+
+    def records(self, stream: bytes) -> tuple[bytes, Origins | None]:
+        """The records of a function, and where the words of the stream that they name come from."""
+        expanded, origins = self.inliner.expanded(stream)
+        try:
+            lowering = Lowering(self.graph(expanded), self.types, self.target, self.unit.address_map)
+            words = lowering.write(memoryview(expanded).cast("q")[HEADER_TYPE])
+        except NotBuilt:
+            return self.singlepass.records(self.unit._replace(streams=(stream,)))[0], None
+        return array("q", words).tobytes(), origins
+
+    def compile(self, version: str) -> CompiledCode:
+        """All functions of the unit, or the one that is wanted, one behind the other."""
+        unit = self.unit
+        streams = unit.streams if unit.wanted < 0 else unit.streams[unit.wanted : unit.wanted + 1]
+        records = [self.records(stream) for stream in streams]
+        encoder = self.target.encoder(unit.features, unit.signals)
+        code = encoder.encode_unit([each for each, _ in records])
+        extents, traps, positions = encoder.tables()
+        functions = [
+            (int.from_bytes(stream[:8], "little"), *extent) for stream, extent in zip(streams, struct.iter_unpack("<II", extents))
+        ]
+        places, inlined = self.places(functions, [origins for _, origins in records], positions)
+        return CompiledCode(
+            code=code,
+            functions=b"".join([struct.pack("<III", *row) for row in functions]),
+            traps=traps,
+            address_map=places,
+            target=unit.target,
+            features=unit.features,
+            backend="midtier",
+            backend_version=version,
+            inlined=inlined,
+        )
+
+    def places(self, functions: list[tuple[int, ...]], origins: list[Origins | None], positions: bytes) -> tuple[bytes, bytes]:
+        """`CompiledCode.address_map` and `inlined` of what an encoder says."""
+        inlined = InlinedPlaces()
+        found = []
+        at = 0
+        for place, word in struct.iter_unpack("<II", positions):
+            while at + 1 < len(functions) and place >= functions[at + 1][1]:
+                at += 1
+            origin = origins[at]
+            if origin is not None and not word & IN_INLINED:
+                word = inlined.place(functions[at][0], origin, *origin.origin(word))
+            found.append(struct.pack("<II", place, word))
+        return b"".join(found), b"".join([struct.pack("<III", *row) for row in inlined.rows])
