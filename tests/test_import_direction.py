@@ -43,8 +43,8 @@ LOWERING = {
         *("wasmcore_singlepass.backend", "wasmcore_singlepass.module_compiler"),
     ),
 }
-"""What a plugin may import of another: a target, the lowering protocol of a compiler; midtier, whose records are those of singlepass, also the
-compiler of functions that it leaves to it."""
+"""What a plugin may import of another: a target, the lowering protocol of a compiler; midtier, whose records are those of singlepass,
+also the compiler of functions that it leaves to it."""
 
 
 def modules(package: Path) -> Iterator[tuple[str, Path]]:

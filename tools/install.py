@@ -17,7 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DISTRIBUTIONS = [ROOT / name for name in ("core", "plugins/x86_64", "plugins/singlepass", "plugins/midtier", "plugins/llvm", "plugins/wasi")]
+NAMES = ("core", "plugins/x86_64", "plugins/singlepass", "plugins/midtier", "plugins/llvm", "plugins/wasi")
+DISTRIBUTIONS = [ROOT / name for name in NAMES]
 LEFT_OUT = shutil.ignore_patterns("build", "tests", "*.egg-info", "__pycache__", "*.so")
 DECIDING = ("WASMCORE_PURE", "MYPYC_OPT_LEVEL", "CC", "CFLAGS")
 

@@ -156,7 +156,7 @@ class ModuleCode:
         """Load all functions from code that was compiled for this module and environment before; ArtifactError if some are missing."""
         if sum([len(unit.functions) for unit in units]) != _FUNCTION_SIZE * self._defined:
             raise ArtifactError("precompiled code does not have all functions of its module")
-        if any([max(memoryview(unit.callees).cast("I"), default=-1) >= self.info.function_count for unit in units]):
+        if any(max(memoryview(unit.callees).cast("I"), default=-1) >= self.info.function_count for unit in units):
             raise ArtifactError("precompiled code was made from functions that its module does not have")
         with self._lock:
             for unit in units:
