@@ -114,7 +114,7 @@ class Builder:
         """The graph."""
         for number, machine_class in enumerate(self.body.params):
             self.locals.append(self.put(ARGUMENT, machine_class, immediate=number))
-        for machine_class in self.body.classes[len(self.body.params) :]:
+        for machine_class in bytes(self.body.classes[len(self.body.params) :]):
             self.locals.append(self.constant(machine_class, 0))
         while self.at < self.body.end:
             self.word = self.at
