@@ -2,595 +2,811 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmcore.plugin.layout import FUNCREF_SIZE
-from wasmcore.stream import CLASS_F32, CLASS_I32
-from wasmcore_midtier.registers.allocator import DEFINED, Allocator, RegisterFiles
-from wasmcore_midtier.registers.moves import CONSTANT, FLOAT, SLOT, write_moves
-from wasmcore_midtier.ssa.build import LOADS, SELECT, STORES
-from wasmcore_midtier.ssa.graph import ARGUMENT, BRANCH, JUMP, RESULT, RETURN, TABLE, Block, Edge, Graph
+from wasmcore.plugin.streams.bodies import FunctionTypes
+from wasmcore_midtier._native import append, i64, read_i64_le, vec, write_i64_le
+from wasmcore_midtier.registers.allocator import DEFINED, Allocator
+from wasmcore_midtier.registers.records import FLOAT, SLOT, is_wide
+from wasmcore_midtier.ssa.build import LOAD_FIRST, SELECT, STORE_FIRST, STORE_LAST
+from wasmcore_midtier.ssa.graph import ARGUMENT, BRANCH, CALL, CALL_INDIRECT, JUMP, NONE, RESULT, RETURN, TABLE, Graph
 from wasmcore_singlepass import records as m
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wasmcore.plugin.convention import Place
-    from wasmcore.plugin.streams.bodies import FunctionTypes
+    from typing import Final
+
     from wasmcore_singlepass.protocol import Lowering as Target
 
+# Operations of words that are no records; the immediate is an edge.
 JUMP_IF_EDGE: Final = 126
-"""Operation of a word that is no record: jump on a condition (size) by an edge (immediate)."""
+"""Jump by it on a condition (size)."""
 EDGE: Final = 125
-"""What an edge (immediate) has to move."""
+"""What it has to move."""
 TARGET_EDGE: Final = 124
-"""A target of a table, by an edge."""
-_INTEGER_CONDITIONS: Final = (
-    *(m.EQUAL, m.NOT_EQUAL, m.LESS_S, m.LESS_U, m.GREATER_S, m.GREATER_U),
-    *(m.LESS_EQUAL_S, m.LESS_EQUAL_U, m.GREATER_EQUAL_S, m.GREATER_EQUAL_U),
+"""A target of a table."""
+_EXTENDED: Final = 0x80
+_ALU: Final = bytes((m.ADD, m.SUB, m.MUL, 0, 0, 0, 0, m.AND, m.OR, m.XOR))
+"""From i32.add on."""
+_CONDITIONS: Final = bytes(
+    (
+        *(m.EQUAL, m.NOT_EQUAL, m.LESS_S, m.LESS_U, m.GREATER_S, m.GREATER_U),
+        *(m.LESS_EQUAL_S, m.LESS_EQUAL_U, m.GREATER_EQUAL_S, m.GREATER_EQUAL_U),
+    )
 )
-_FLOAT_CONDITIONS: Final = (
-    *(m.FLOAT_EQUAL, m.FLOAT_NOT_EQUAL, m.FLOAT_GREATER, m.FLOAT_GREATER),
-    *(m.FLOAT_GREATER_EQUAL, m.FLOAT_GREATER_EQUAL),
+_FLOAT_CONDITIONS: Final = bytes(
+    (m.FLOAT_EQUAL, m.FLOAT_NOT_EQUAL, m.FLOAT_GREATER, m.FLOAT_GREATER, m.FLOAT_GREATER_EQUAL, m.FLOAT_GREATER_EQUAL)
 )
 """eq ne lt gt le ge; lt and le with their operands exchanged."""
-_ALU: Final = {0x6A: m.ADD, 0x6B: m.SUB, 0x6C: m.MUL, 0x71: m.AND, 0x72: m.OR, 0x73: m.XOR}
-_UNARY: Final = {
-    0x67: (0, m.CLZ), 0x68: (0, m.CTZ), 0x69: (0, m.POPCNT), 0x79: (1, m.CLZ), 0x7A: (1, m.CTZ), 0x7B: (1, m.POPCNT),
-    0xC0: (0, m.EXTEND8), 0xC1: (0, m.EXTEND16), 0xC2: (1, m.EXTEND8), 0xC3: (1, m.EXTEND16), 0xC4: (1, m.EXTEND32),
-    0xAC: (1, m.EXTEND32),
-}
-_FITS: Final = range(-(1 << 31), 1 << 31)
+_GLOBAL_GET: Final = 0x23
+_GLOBAL_SET: Final = 0x24
+_MEMORY_SIZE: Final = 0x3F
 
 
 class Lowering(Allocator):
-    """Writes the records of one function."""
+    """Writes the records of one function after the other."""
 
-    def __init__(self, graph: Graph, types: FunctionTypes, target: Target, positions: bool) -> None:
-        integers = (*target.TEMPORARIES, *target.PINNED)
-        floats = tuple([FLOAT + register for register in (*target.FLOAT_TEMPORARIES, *target.FLOAT_PINNED)])
-        super().__init__(graph, RegisterFiles(integers, floats))
+    def __init__(self, graph: Graph, types: FunctionTypes, target: Target, noted: bool) -> None:
+        super().__init__(
+            graph,
+            bytes((*target.TEMPORARIES, *target.PINNED)),
+            bytes([FLOAT + register for register in (*target.FLOAT_TEMPORARIES, *target.FLOAT_PINNED)]),
+        )
+        convention = target.CONVENTION
         self.types: Final = types
         self.environment: Final = types.environment
-        self.target: Final = target
-        self.noted: Final = positions
-        self.edges: Final[list[Edge]] = []
-        self.reaches: Final = self._reaches()
-        self.has_calls: Final = any(graph.operation[value] in _CALLS for block in graph.blocks for value in block.values)
+        self.argument_integers: Final = bytes(convention.integers)
+        self.argument_floats: Final = bytes(convention.floats)
+        self.result_integers: Final = bytes(convention.integer_results)
+        self.result_floats: Final = bytes(convention.float_results)
+        self.call_index: i64 = target.CALL_INDEX
+        self.shift_count: i64 = target.SHIFT_COUNT
+        self.dividend: i64 = target.DIVIDEND
+        self.remainder: i64 = target.REMAINDER
+        self.noted = noted
+        """Whether records say which words they were made from."""
+        self.base_offset: i64 = 0
+        self.param_classes = b""
+        """Of the function."""
+        self.next_label: i64 = 0
+        self.has_calls = False
+        self.reaches: vec[i64] = vec[i64]()
+        """By loop: whether it accesses memory 0."""
+        # A comparison that is about to be written: its record, and the condition to look at.
+        self.comparison: i64 = 0
+        self.comparison_size: i64 = 0
+        self.comparison_a: i64 = 0
+        self.comparison_b: i64 = 0
+        self.comparison_immediate: i64 = 0
+        # Where a value of a list of arguments or results is.
+        self.next_integer: i64 = 0
+        self.next_float: i64 = 0
+        self.next_overflow: i64 = 0
 
-    def _reaches(self) -> bytearray:
-        """The loops that access memory 0."""
-        found = bytearray(len(self.graph.loops))
-        for block in self.graph.blocks:
-            if any(self.graph.operation[value] in LOADS or self.graph.operation[value] in STORES for value in block.values):
-                loop = block.loop
-                while loop >= 0:
-                    found[loop] = 1
-                    loop = self.graph.loops[loop].outer
-        return found
+    def write(self, type_index: int) -> bytes:
+        """All records of the graph."""
+        graph = self.graph
+        self.param_classes = self.types.params(type_index)
+        self.begin_graph()
+        self.look_through()
+        if self.environment.memories:
+            self.base_offset = self.environment.memories[0].offset
+        block: i64 = 0
+        while block < graph.blocks:
+            self.write_block(block)
+            block += 1
+        return self.finished()
 
-    def uses_memory(self, loop: int) -> bool:
-        return bool(self.reaches[loop])
+    def look_through(self) -> None:
+        """Find out what loops access memory, and whether anything is called."""
+        graph = self.graph
+        while i64(len(self.reaches)) < graph.loops:
+            self.reaches = append(self.reaches, 0)
+        loop: i64 = 0
+        while loop < graph.loops:
+            self.reaches[loop] = 0
+            loop += 1
+        self.has_calls = False
+        block: i64 = 0
+        while block < graph.blocks:
+            value = graph.first[block]
+            while value >= 0:
+                operation = graph.operation[value]
+                if operation == CALL or operation == CALL_INDIRECT:
+                    self.has_calls = True
+                elif LOAD_FIRST <= operation <= STORE_LAST:
+                    loop = graph.block_loop[block]
+                    while loop >= 0:
+                        self.reaches[loop] = 1
+                        loop = graph.outer[loop]
+                value = graph.following[value]
+            block += 1
+
+    def uses_memory(self, loop: i64) -> bool:
+        """Whether the base register is worth loading before a loop."""
+        return self.reaches[loop] != 0
 
     def load_base(self) -> None:
-        self.emit(m.MEMORY_BASE, 0, 0, 0, 0, self.environment.memories[0].offset)
-
-    def write(self, type_index: int) -> list[int]:
-        """The words of all records."""
-        params = self.types.params(type_index)
-        self.params: list[Place] = self.target.CONVENTION.arguments(params)
-        self.results: list[Place] = self.target.CONVENTION.results(self.types.results(type_index))
-        for block in self.graph.blocks:
-            self.block(block)
-        return self.finished()
+        """The base register."""
+        self.emit(m.MEMORY_BASE, 0, 0, 0, 0, self.base_offset)
 
     # Blocks
 
-    def block(self, block: Block) -> None:
+    def write_block(self, block: i64) -> None:
         """One block."""
-        graph, positions = self.graph, self.positions
-        if block.number == 0:
+        graph = self.graph
+        positions = self.positions
+        if block == 0:
             self.begin()
         else:
-            self.emit(m.LABEL, 0, 0, 0, 0, block.number)
+            self.emit(m.LABEL, 0, 0, 0, 0, block)
             self.enter(block)
-            if block.loop >= 0 and graph.loops[block.loop].head == block.number:
-                self.note(block.word)
+            if self.loop >= 0 and graph.head[self.loop] == block:
+                self.note(graph.block_word[block])
                 self.emit(m.POLL, 0, 0, 0, 0, 0)
-        for value in block.values:
-            self.at = positions.position[value]
+        value = graph.first[block]
+        while value >= 0:
             if not positions.fused[value]:
+                self.at = positions.position[value]
                 self.note(graph.word[value])
-                self.value(value)
-        self.at = positions.end[block.number]
-        self.loop = block.loop
-        self.end(block)
+                self.write_value(value)
+            value = graph.following[value]
+        self.at = positions.end_of[block]
+        self.write_end(block)
 
     def begin(self) -> None:
         """The arguments arrive. A poll may change the overflow area, so it comes behind those in it."""
-        arguments = [each for each in self.graph.blocks[0].values if self.graph.operation[each] == ARGUMENT]
-        self.arrive([(each, self.params[self.graph.immediate[each]]) for each in arguments])
+        graph = self.graph
+        step: i64 = 0
+        while step < 3:
+            self.begin_places()
+            value = graph.first[0]
+            number: i64 = 0
+            while value >= 0 and graph.operation[value] == ARGUMENT:
+                while number < graph.immediate[value]:
+                    self.next_place(i64(self.param_classes[number]), self.argument_integers, self.argument_floats)
+                    number += 1
+                self.arrive(value, self.next_place(graph.machine_class[value], self.argument_integers, self.argument_floats), step)
+                number += 1
+                value = graph.following[value]
+            step += 1
         if self.has_calls and not self.polls_first():
+            self.note(graph.block_word[0])
             self.emit(m.POLL, 0, 0, 0, 0, 0)
 
     def polls_first(self) -> bool:
         """Whether no argument can be in the overflow area."""
-        return len(self.params) <= len(self.target.CONVENTION.floats)
+        return len(self.param_classes) <= len(self.argument_floats)
 
-    def note(self, word: int) -> None:
+    def note(self, word: i64) -> None:
         """What follows was made from a word of the stream."""
         if self.noted:
             self.emit(m.POSITION, 0, 0, 0, 0, word)
 
-    def end(self, block: Block) -> None:
+    def write_end(self, block: i64) -> None:
         """How a block ends."""
-        if block.end == JUMP:
-            edge = block.edges[0]
+        graph = self.graph
+        end = graph.end[block]
+        edge = graph.first_edge[block]
+        if end == JUMP:
             self.leave_by(edge)
-            self.words.append(EDGE | self.number(edge) << 32)
-            if edge.target != block.number + 1:
-                self.emit(m.JUMP, 0, 0, 0, 0, edge.target)
-        elif block.end == BRANCH:
+            self.emit(EDGE, 0, 0, 0, 0, edge)
+            if graph.target[edge] != block + 1:
+                self.emit(m.JUMP, 0, 0, 0, 0, graph.target[edge])
+        elif end == BRANCH:
             self.branch(block)
-        elif block.end == TABLE:
-            index = block.value
-            register = self.free_register(self.files.integers)
-            self.load_to(index, register)
-            for edge in block.edges:
-                self.leave_by(edge)
-            self.emit(m.BRANCH_TABLE, 0, 0, register, 0, len(block.edges))
-            self.words += [TARGET_EDGE | self.number(edge) << 32 for edge in block.edges]
-            self.locked.clear()
-        elif block.end == RETURN:
-            self.moves_to([(value, place) for value, place in zip(block.results, self.results)])
+        elif end == TABLE:
+            self.branch_table(block)
+        elif end == RETURN:
+            self.place_values(graph.results[block], graph.result_count[block], self.result_integers, self.result_floats, NONE)
             self.emit(m.RETURN, 0, 0, 0, 0, 0)
 
-    def number(self, edge: Edge) -> int:
-        """Of an edge, in words that name it."""
-        self.edges.append(edge)
-        return len(self.edges) - 1
-
-    def branch(self, block: Block) -> None:
+    def branch(self, block: i64) -> None:
         """A branch: to the block behind, and to another one on a condition."""
-        taken, other = block.edges
-        condition = self.prepare(block.value)
+        graph = self.graph
+        value = graph.end_value[block]
+        taken = graph.first_edge[block]
+        condition = self.prepare(value)
         self.leave_by(taken)
-        self.leave_by(other)
-        self.release_condition(block.value)
-        size = self.compare(condition)
-        if taken.target == block.number + 1:
-            taken, size = other, size ^ 1
-        self.words.append(JUMP_IF_EDGE | size << 8 | self.number(taken) << 32)
+        self.leave_by(taken + 1)
+        self.unlock()
+        self.compare()
+        if graph.target[taken] == block + 1:
+            taken += 1
+            condition ^= 1
+        self.emit(JUMP_IF_EDGE, condition, 0, 0, 0, taken)
+
+    def branch_table(self, block: i64) -> None:
+        """A table of branches, which destroys the index."""
+        graph = self.graph
+        register = self.free_register(self.integers, NONE)
+        self.load_to(graph.end_value[block], register)
+        edge = graph.first_edge[block]
+        last = edge + graph.edge_count[block]
+        while edge < last:
+            self.leave_by(edge)
+            edge += 1
+        self.unlock()
+        self.emit(m.BRANCH_TABLE, 0, 0, register, 0, graph.edge_count[block])
+        edge = graph.first_edge[block]
+        while edge < last:
+            self.emit(TARGET_EDGE, 0, 0, 0, 0, edge)
+            edge += 1
 
     # Conditions
 
-    def prepare(self, value: int) -> tuple[int, int, int, int, int, int]:
-        """Operands of a condition into registers: the record that compares, and the condition to look at."""
+    def prepare(self, value: i64) -> i64:
+        """Operands of a condition into registers, for `compare`; the condition to look at."""
         graph = self.graph
-        code = graph.operation[value]
         if not self.positions.fused[value]:
-            register = self.load(value)
-            return m.TEST, 0, register, register, 0, m.NOT_EQUAL
-        a, b = graph.a[value], graph.b[value]
-        if code in (0x45, 0x50):
-            register = self.load(a)
-            return m.TEST, int(code == 0x50), register, register, 0, m.EQUAL
-        if code < 0x5B:
-            wide, number = (0, code - 0x46) if code < 0x50 else (1, code - 0x51)
-            condition = _INTEGER_CONDITIONS[number]
-            bits = graph.immediate[b]
-            if self.is_constant(b) and bits in _FITS:
-                register = self.load(a)
-                if bits == 0 and number < 2:
-                    return m.TEST, wide, register, register, 0, condition
-                return m.COMPARE_CONSTANT, wide, register, 0, bits, condition
-            return m.COMPARE, wide, self.load(a), self.load(b), 0, condition
-        wide, number = (0, code - 0x5B) if code < 0x61 else (1, code - 0x61)
-        if number in (2, 4):
-            a, b = b, a
-        return m.FLOAT_COMPARE, wide, self.load(a), self.load(b), 0, _FLOAT_CONDITIONS[number]
+            self.comparison = m.TEST
+            self.comparison_size = 0
+            self.comparison_a = self.load(value)
+            self.comparison_b = self.comparison_a
+            self.comparison_immediate = 0
+            return m.NOT_EQUAL
+        return self.prepare_comparison(value, graph.operation[value], graph.a[value], graph.b[value])
 
-    def compare(self, condition: tuple[int, int, int, int, int, int]) -> int:
-        """The record that compares; the condition."""
-        operation, size, a, b, immediate, found = condition
-        self.emit(operation, size, 0, a, b, immediate)
-        return found
+    def prepare_comparison(self, value: i64, code: i64, a: i64, b: i64) -> i64:
+        """The same of a comparison."""
+        self.comparison_immediate = 0
+        self.comparison_size = 1 if code >= 0x61 or 0x50 <= code < 0x5B else 0
+        if code >= 0x5B:
+            number = code - 0x61 if code >= 0x61 else code - 0x5B
+            if number == 2 or number == 4:
+                a, b = b, a
+            self.comparison = m.FLOAT_COMPARE
+            self.comparison_a = self.load(a)
+            self.comparison_b = self.load(b)
+            return i64(_FLOAT_CONDITIONS[number])
+        self.comparison_a = self.load(a)
+        if code == 0x45 or code == 0x50:
+            self.comparison = m.TEST
+            self.comparison_b = self.comparison_a
+            return m.EQUAL
+        number = code - 0x51 if code >= 0x50 else code - 0x46
+        bits = self.graph.immediate[b]
+        if self.is_constant(b) and -0x80000000 <= bits <= 0x7FFFFFFF:
+            if bits == 0 and number < 2:
+                self.comparison = m.TEST
+                self.comparison_b = self.comparison_a
+            else:
+                self.comparison = m.COMPARE_CONSTANT
+                self.comparison_b = 0
+                self.comparison_immediate = bits
+        else:
+            self.comparison = m.COMPARE
+            self.comparison_b = self.load(b)
+        return i64(_CONDITIONS[number])
 
-    def release_condition(self, value: int) -> None:
-        """The operands have been used."""
-        self.release(*(self.graph.operands_of(value) if self.positions.fused[value] else [value]))
+    def compare(self) -> None:
+        """The record that compares."""
+        self.emit(self.comparison, self.comparison_size, 0, self.comparison_a, self.comparison_b, self.comparison_immediate)
+
+    def free_condition(self, value: i64) -> None:
+        """The operands of a condition have been used."""
+        if self.positions.fused[value]:
+            self.free_dead(self.graph.a[value])
+            self.free_dead(self.graph.b[value])
+        else:
+            self.free_dead(value)
 
     # Values
 
-    def value(self, value: int) -> None:
+    def write_value(self, value: i64) -> None:
         """One value."""
-        code = self.graph.operation[value]
-        if code in LOADS:
-            self.memory_load(value, code)
-        elif code in STORES:
-            self.memory_store(value, code)
-        elif code in _SPECIAL:
-            _SPECIAL[code](self, value)
-        elif code < 0x67:
-            self.comparison(value)
-        elif code < 0x8B:
-            self.integer(value, code)
-        elif code < 0xA7:
-            self.float(value, code)
+        operation = self.graph.operation[value]
+        if LOAD_FIRST <= operation <= STORE_LAST:
+            if operation < STORE_FIRST:
+                self.memory_load(value, operation - LOAD_FIRST)
+            else:
+                self.memory_store(value, operation - STORE_FIRST)
+        elif 0x45 <= operation <= 0x66:
+            self.write_comparison(value)
+        elif 0x67 <= operation <= 0x8A:
+            self.integer(value, operation)
+        elif 0x8B <= operation <= 0xA6:
+            self.float(value, operation)
+        elif operation >= 0xA7 and operation < 0x110:
+            self.conversion(value, operation)
+        elif operation == CALL or operation == CALL_INDIRECT:
+            self.call(value, operation)
+        elif operation == SELECT:
+            self.select(value)
+        elif operation == _GLOBAL_GET:
+            self.global_get(value)
+        elif operation == _GLOBAL_SET:
+            self.global_set(value)
+        elif operation == _MEMORY_SIZE:
+            self.memory_size(value)
+        elif operation == 0:
+            self.emit(m.TRAP, self.graph.immediate[value], 0, 0, 0, 0)
         else:
-            self.conversion(value, code)
+            assert operation == ARGUMENT or operation == RESULT
 
-    def comparison(self, value: int) -> None:
+    def write_comparison(self, value: i64) -> None:
         """A comparison whose result is a number."""
-        self.positions.fused[value] = 1
-        condition = self.prepare(value)
-        self.positions.fused[value] = 0
-        self.release(*self.graph.operands_of(value))
-        d = self.define(value)
-        size = self.compare(condition)
-        self.emit(m.SET_IF, size, d, 0, 0, 0)
+        graph = self.graph
+        condition = self.prepare_comparison(value, graph.operation[value], graph.a[value], graph.b[value])
+        self.unlock()
+        self.free_dead(graph.a[value])
+        self.free_dead(graph.b[value])
+        d = self.define(value, NONE, NONE)
+        self.compare()
+        self.emit(m.SET_IF, condition, d, 0, 0, 0)
         self.defined(value)
 
-    def integer(self, value: int, code: int) -> None:
+    def integer(self, value: i64, operation: i64) -> None:
         """clz ctz popcnt add sub mul div_s div_u rem_s rem_u and or xor shl shr_s shr_u rotl rotr."""
-        wide, base = (1, code - 0x12) if code >= 0x79 else (0, code)
-        if base < 0x6A:
-            self.one_operand(value, m.UNARY, wide | _UNARY[code][1] << 1)
-        elif base in _ALU:
-            self.alu(value, wide, _ALU[base])
-        elif base >= 0x74:
-            self.shift(value, wide, base - 0x74)
+        wide: i64 = 0
+        number = operation - 0x67
+        if operation >= 0x79:
+            wide = 1
+            number = operation - 0x79
+        if number < 3:
+            self.one_operand(value, m.UNARY, wide | (number << 1))
+        elif 6 <= number <= 9:
+            self.divide(value, wide, number - 6)
+        elif number >= 13:
+            self.shift(value, wide, number - 13)
         else:
-            self.divide(value, wide, base - 0x6D)
+            self.alu(value, wide, i64(_ALU[number - 3]))
 
-    def one_operand(self, value: int, operation: int, size: int) -> None:
+    def one_operand(self, value: i64, operation: i64, size: i64) -> None:
         """d = op a."""
         a = self.graph.a[value]
         register = self.load(a)
-        self.release(a)
-        d = self.define(value, register)
+        self.unlock()
+        self.free_dead(a)
+        d = self.define(value, register, NONE)
         self.emit(operation, size, d, register, 0, 0)
         self.defined(value)
 
-    def alu(self, value: int, wide: int, variant: int) -> None:
+    def alu(self, value: i64, wide: i64, variant: i64) -> None:
         """d = a op b."""
-        a, b = self.graph.a[value], self.graph.b[value]
-        size = wide | variant << 1
+        a = self.graph.a[value]
+        b = self.graph.b[value]
         bits = self.graph.immediate[b]
-        if self.is_constant(b) and bits in _FITS:
-            register = self.load(a)
-            self.release(a)
-            d = self.define(value, register)
-            self.emit(m.ALU_CONSTANT, size, d, register, 0, bits)
+        x = self.load(a)
+        if self.is_constant(b) and -0x80000000 <= bits <= 0x7FFFFFFF:
+            self.unlock()
+            self.free_dead(a)
+            d = self.define(value, x, NONE)
+            self.emit(m.ALU_CONSTANT, wide | (variant << 1), d, x, 0, bits)
         else:
-            x, y = self.load(a), self.load(b)
-            self.release(a, b)
+            y = self.load(b)
+            self.unlock()
+            self.free_dead(a)
+            self.free_dead(b)
             d = self.define(value, x, y)
-            self.emit(m.ALU, size, d, x, y, 0)
+            self.emit(m.ALU, wide | (variant << 1), d, x, y, 0)
         self.defined(value)
 
-    def shift(self, value: int, wide: int, variant: int) -> None:
+    def shift(self, value: i64, wide: i64, variant: i64) -> None:
         """d = a shifted or rotated by b."""
-        a, b = self.graph.a[value], self.graph.b[value]
-        size = wide | variant << 1
+        a = self.graph.a[value]
+        b = self.graph.b[value]
+        size = wide | (variant << 1)
         if self.is_constant(b):
             register = self.load(a)
-            self.release(a)
-            d = self.define(value, register)
+            self.unlock()
+            self.free_dead(a)
+            d = self.define(value, register, NONE)
             self.emit(m.SHIFT_CONSTANT, size, d, register, 0, self.graph.immediate[b] & (63 if wide else 31))
-        else:
-            count = self.target.SHIFT_COUNT
-            if count >= 0:
-                self.load_to(b, count)
-                register = self.load(a)
-            else:
-                register, count = self.load(a), self.load(b)
-            self.unlock_dead(a)
-            d = self.define(value, register)
-            self.emit(m.SHIFT, size, d, register, count, 0)
-            self.release(a, b)
-        self.defined(value)
-
-    def unlock_dead(self, *values: int) -> None:
-        """Operands that nobody needs any more give their registers to the result; the others stay locked."""
-        for value in values:
-            register = self.place[value]
-            if register >= 0 and not self.is_live(value):
-                self.locked.discard(register)
-                self.forget(value)
-
-    def divide(self, value: int, wide: int, variant: int) -> None:
-        """Division, in registers of its own where the target wants that."""
-        a, b = self.graph.a[value], self.graph.b[value]
-        bits = self.graph.immediate[b] if self.is_constant(b) else 0
-        size = wide | (variant + (m.DIVISOR_SAFE if bits > 0 else 0)) << 1
-        dividend, remainder = self.target.DIVIDEND, self.target.REMAINDER
-        if dividend < 0:
-            x, y = self.load(a), self.load(b)
-            self.release(a, b)
-            self.emit(m.DIVIDE, size, self.define(value, x), x, y, 0)
             self.defined(value)
             return
-        if a == b:  # one of them is destroyed
-            self.clear_register(dividend)
-        self.load_to(a, dividend)
-        self.clear_register(remainder)
-        self.locked.add(remainder)
-        y = self.load(b)
-        self.emit(m.DIVIDE, size, dividend if variant < m.REM_S else remainder, dividend, y, 0)
-        self.release(a, b)
-        result = dividend if variant < m.REM_S else remainder
-        self.define_in(value, result)
-        self.defined(value)
-
-    def float(self, value: int, code: int) -> None:
-        """abs neg ceil floor trunc nearest sqrt add sub mul div min max copysign."""
-        wide, number = (0, code - 0x8B) if code < 0x99 else (1, code - 0x99)
-        if number < 7:
-            self.one_operand(value, m.FLOAT_UNARY, wide | number << 1)
-            return
-        a, b = self.graph.a[value], self.graph.b[value]
-        variant = number - 7
-        if self.is_constant(b) and variant <= m.FLOAT_DIV:
-            x = self.load(a)
-            self.release(a)
-            d = self.define(value, x)
-            self.emit_constant(m.FLOAT_ALU_CONSTANT, wide | variant << 1, d, x, 0, self.graph.immediate[b])
+        count = self.shift_count
+        if count >= 0:
+            self.load_to(b, count)
+            register = self.load(a)
         else:
-            x, y = self.load(a), self.load(b)
-            self.release(a, b)
-            d = self.define(value, x)
-            self.emit(m.FLOAT_ALU, wide | variant << 1, d, x, y, 0)
+            register = self.load(a)
+            count = self.load(b)
+        if not self.is_live(a) and register != count:
+            self.locked[register] = 0
+            self.forget(a)
+        d = self.define(value, register, NONE)
+        self.emit(m.SHIFT, size, d, register, count, 0)
+        self.unlock()
+        self.free_dead(a)
+        self.free_dead(b)
         self.defined(value)
 
-    def conversion(self, value: int, code: int) -> None:
+    def divide(self, value: i64, wide: i64, variant: i64) -> None:
+        """Division, in registers of its own where the target wants that."""
+        a = self.graph.a[value]
+        b = self.graph.b[value]
+        if self.is_constant(b) and self.graph.immediate[b] > 0:
+            size = wide | ((variant + m.DIVISOR_SAFE) << 1)
+        else:
+            size = wide | (variant << 1)
+        if self.dividend < 0:
+            x = self.load(a)
+            y = self.load(b)
+            self.unlock()
+            self.free_dead(a)
+            self.free_dead(b)
+            self.emit(m.DIVIDE, size, self.define(value, x, NONE), x, y, 0)
+            self.defined(value)
+            return
+        if a == b:  # what is destroyed is a copy
+            self.clear_register(self.dividend)
+        self.load_to(a, self.dividend)
+        self.clear_register(self.remainder)
+        self.locked[self.remainder] = 1
+        y = self.load(b)
+        result = self.dividend if variant < m.REM_S else self.remainder
+        self.emit(m.DIVIDE, size, result, self.dividend, y, 0)
+        self.unlock()
+        self.free_dead(a)
+        self.free_dead(b)
+        self.assign(value, result)
+        self.defined(value)
+
+    def float(self, value: i64, operation: i64) -> None:
+        """abs neg ceil floor trunc nearest sqrt add sub mul div min max copysign."""
+        wide: i64 = 0
+        number = operation - 0x8B
+        if operation >= 0x99:
+            wide = 1
+            number = operation - 0x99
+        if number < 7:
+            self.one_operand(value, m.FLOAT_UNARY, wide | (number << 1))
+            return
+        variant = number - 7
+        a = self.graph.a[value]
+        b = self.graph.b[value]
+        x = self.load(a)
+        if self.is_constant(b) and variant <= m.FLOAT_DIV:
+            self.unlock()
+            self.free_dead(a)
+            d = self.define(value, x, NONE)
+            self.emit_constant(m.FLOAT_ALU_CONSTANT, wide | (variant << 1), d, x, 0, self.graph.immediate[b])
+        else:
+            y = self.load(b)
+            self.unlock()
+            self.free_dead(a)
+            self.free_dead(b)
+            d = self.define(value, x, NONE)
+            self.emit(m.FLOAT_ALU, wide | (variant << 1), d, x, y, 0)
+        self.defined(value)
+
+    def conversion(self, value: i64, code: i64) -> None:
         """Between types."""
-        if code in (0xA7, 0xAD):
+        if code == 0xA7 or code == 0xAD:
             self.one_operand(value, m.MOVE, 0)
-        elif code in _UNARY:
-            wide, variant = _UNARY[code]
-            self.one_operand(value, m.UNARY, wide | variant << 1)
-        elif code <= 0xB1 or code >= 0x100:
-            number = code - 0x100 if code >= 0x100 else code - 0xA8 if code <= 0xAB else code - 0xAE + 4
-            size = m.SATURATING if code >= 0x100 else 0
-            size |= (m.UNSIGNED if number & 1 else 0) | (m.FLOAT_WIDE if number & 2 else 0) | (m.INTEGER_WIDE if number & 4 else 0)
-            self.one_operand(value, m.FLOAT_TO_INTEGER, size)
-        elif code in (0xB6, 0xBB):
-            self.one_operand(value, m.FLOAT_CONVERT, int(code == 0xBB))
+        elif code == 0xAC:
+            self.one_operand(value, m.UNARY, 1 | (m.EXTEND32 << 1))
+        elif code <= 0xAB:
+            self.truncate(value, code - 0xA8, 0)
+        elif code <= 0xB1:
+            self.truncate(value, code - 0xAE + 4, 0)
+        elif code >= 0x100:
+            self.truncate(value, code - 0x100, m.SATURATING)
+        elif code >= 0xC0:
+            number = code - 0xC0
+            if code < 0xC2:
+                self.one_operand(value, m.UNARY, (m.EXTEND8 + number) << 1)
+            else:
+                self.one_operand(value, m.UNARY, 1 | ((m.EXTEND8 + number - 2) << 1))
+        elif code == 0xB6 or code == 0xBB:
+            self.one_operand(value, m.FLOAT_CONVERT, 1 if code == 0xBB else 0)
         elif code <= 0xBA:
-            wide, number = (m.FLOAT_WIDE, code - 0xB7) if code >= 0xB7 else (0, code - 0xB2)
-            self.one_operand(value, m.FLOAT_FROM_INTEGER, wide | (m.UNSIGNED if number & 1 else 0) | (m.INTEGER_WIDE if number & 2 else 0))
+            number = code - 0xB2
+            size: i64 = 0
+            if code >= 0xB7:
+                size = m.FLOAT_WIDE
+                number = code - 0xB7
+            if number & 1:
+                size |= m.UNSIGNED
+            if number & 2:
+                size |= m.INTEGER_WIDE
+            self.one_operand(value, m.FLOAT_FROM_INTEGER, size)
         elif code <= 0xBD:
             self.one_operand(value, m.FLOAT_TO_BITS, code - 0xBC)
         else:
             self.one_operand(value, m.BITS_TO_FLOAT, code - 0xBE)
 
-    def select(self, value: int) -> None:
-        """One of two values, on a condition."""
+    def truncate(self, value: i64, number: i64, size: i64) -> None:
+        """Float to integer; number: i32 f32 s, i32 f32 u, i32 f64 s, i32 f64 u, then the same to i64."""
+        if number & 1:
+            size |= m.UNSIGNED
+        if number & 2:
+            size |= m.FLOAT_WIDE
+        if number & 4:
+            size |= m.INTEGER_WIDE
+        self.one_operand(value, m.FLOAT_TO_INTEGER, size)
+
+    def select(self, value: i64) -> None:
+        """One of two values, on a condition. Nothing may stand between the comparison and its use."""
         graph = self.graph
-        a, b, condition = graph.a[value], graph.b[value], graph.c[value]
-        x, y = self.load(a), self.load(b)
-        prepared = self.prepare(condition)
-        self.release(a, b, *(graph.operands_of(condition) if self.positions.fused[condition] else [condition]))
-        # Constants must not be made between the comparison and its use.
-        d = self.define(value, x)
-        size = self.compare(prepared)
+        x = self.load(graph.a[value])
+        y = self.load(graph.b[value])
+        condition = self.prepare(graph.c[value])
+        self.unlock()
+        self.free_dead(graph.a[value])
+        self.free_dead(graph.b[value])
+        self.free_condition(graph.c[value])
+        d = self.define(value, x, NONE)
+        self.compare()
         if d >= FLOAT:
-            self.emit(m.FLOAT_SELECT_IF, m.WIDE | size << 1, d, x, y, 0)
+            self.emit(m.FLOAT_SELECT_IF, m.WIDE | (condition << 1), d, x, y, 0)
         else:
-            self.emit(m.SELECT_IF, int(graph.machine_class[value] != CLASS_I32) | size << 1, d, x, y, 0)
+            self.emit(m.SELECT_IF, is_wide(graph.machine_class[value]) | (condition << 1), d, x, y, 0)
         self.defined(value)
 
-    # Memory
+    # Memory and globals
 
-    def address(self, value: int) -> tuple[int, int]:
-        """The address register of an access, and its offset."""
-        a, offset = self.graph.a[value], self.graph.immediate[value]
+    def ready_base(self) -> None:
+        """The base register has to be loaded now."""
         if not self.based:
             self.load_base()
             self.based = True
-        folded = (self.graph.immediate[a] & 0xFFFFFFFF) + offset
-        if self.is_constant(a) and folded < 1 << 31:
-            return m.NO_REGISTER, folded
-        return self.load(a), offset
 
-    def memory_load(self, value: int, code: int) -> None:
+    def is_folded(self, a: i64, offset: i64) -> bool:
+        """Whether an address is a constant that can be added to the offset."""
+        return self.is_constant(a) and (self.graph.immediate[a] & 0xFFFFFFFF) + offset <= 0x7FFFFFFF
+
+    def memory_load(self, value: i64, kind: i64) -> None:
         """A load."""
-        a, offset = self.address(value)
-        self.release(self.graph.a[value])
-        d = self.define(value, a)
-        self.emit_constant(m.FLOAT_LOAD if d >= FLOAT else m.LOAD, code - 0x28, d, a, 0, offset)
+        a = self.graph.a[value]
+        offset = self.graph.immediate[value]
+        self.ready_base()
+        register: i64 = m.NO_REGISTER
+        if self.is_folded(a, offset):
+            offset += self.graph.immediate[a] & 0xFFFFFFFF
+        else:
+            register = self.load(a)
+            self.unlock()
+            self.free_dead(a)
+        d = self.define(value, register, NONE)
+        self.emit_constant(m.FLOAT_LOAD if d >= FLOAT else m.LOAD, kind, d, register, 0, offset)
         self.defined(value)
 
-    def memory_store(self, value: int, code: int) -> None:
+    def memory_store(self, value: i64, kind: i64) -> None:
         """A store."""
-        a, offset = self.address(value)
+        a = self.graph.a[value]
         b = self.graph.b[value]
+        offset = self.graph.immediate[value]
         bits = self.graph.immediate[b]
-        kind = code - 0x36
-        if self.is_constant(b) and kind not in (2, 3) and bits in _FITS and offset < 1 << 31:
-            self.emit_long(m.STORE_CONSTANT, kind, 0, a, 0, offset, bits)
+        self.ready_base()
+        register: i64 = m.NO_REGISTER
+        if self.is_folded(a, offset):
+            offset += self.graph.immediate[a] & 0xFFFFFFFF
+        else:
+            register = self.load(a)
+        if self.is_constant(b) and kind != 2 and kind != 3 and -0x80000000 <= bits <= 0x7FFFFFFF and offset <= 0x7FFFFFFF:
+            self.emit_long(m.STORE_CONSTANT, kind, 0, register, 0, offset, bits)
         else:
             x = self.load(b)
-            self.emit_constant(m.FLOAT_STORE if x >= FLOAT else m.STORE, kind, 0, a, x, offset)
-        self.release(self.graph.a[value], b)
+            self.emit_constant(m.FLOAT_STORE if x >= FLOAT else m.STORE, kind, 0, register, x, offset)
+        self.unlock()
+        self.free_dead(a)
+        self.free_dead(b)
 
-    def memory_size(self, value: int) -> None:
+    def memory_size(self, value: i64) -> None:
         """memory.size."""
         plan = self.environment.memories[0]
-        d = self.define(value)
+        d = self.define(value, NONE, NONE)
         self.emit(m.LOAD_CONTEXT, m.WIDE, d, 0, 0, plan.offset + 8)
         if plan.page_size_log2:
-            self.emit(m.SHIFT_CONSTANT, m.WIDE | m.SHR_U << 1, d, d, 0, plan.page_size_log2)
+            self.emit(m.SHIFT_CONSTANT, m.WIDE | (m.SHR_U << 1), d, d, 0, plan.page_size_log2)
         self.defined(value)
 
-    def global_get(self, value: int) -> None:
+    def global_get(self, value: i64) -> None:
         """global.get."""
-        plan = self.environment.globals[self.graph.immediate[value]]
-        wide = int(plan.machine_class not in (CLASS_I32, CLASS_F32))
-        d = self.define(value)
+        plan = self.environment.globals[int(self.graph.immediate[value])]
+        wide = is_wide(plan.machine_class)
+        d = self.define(value, NONE, NONE)
         if not plan.indirect:
             self.emit(m.FLOAT_LOAD_CONTEXT if d >= FLOAT else m.LOAD_CONTEXT, wide, d, 0, 0, plan.offset)
-        else:
-            self.locked.add(d)
-            cell = self.free_register(self.files.integers) if d >= FLOAT else d
+        elif d >= FLOAT:
+            cell = self.free_register(self.integers, NONE)
             self.emit(m.LOAD_CONTEXT, m.WIDE, cell, 0, 0, plan.offset)
-            if d >= FLOAT:
-                self.emit(m.FLOAT_LOAD, m.ABSOLUTE | (2 + wide), d, cell, 0, 0)
-            else:
-                self.emit(m.LOAD, m.ABSOLUTE | wide, d, cell, 0, 0)
-            self.locked.clear()
+            self.emit(m.FLOAT_LOAD, m.ABSOLUTE | (2 + wide), d, cell, 0, 0)
+        else:
+            self.emit(m.LOAD_CONTEXT, m.WIDE, d, 0, 0, plan.offset)
+            self.emit(m.LOAD, m.ABSOLUTE | wide, d, d, 0, 0)
         self.defined(value)
 
-    def global_set(self, value: int) -> None:
+    def global_set(self, value: i64) -> None:
         """global.set."""
-        plan = self.environment.globals[self.graph.immediate[value]]
-        wide = int(plan.machine_class not in (CLASS_I32, CLASS_F32))
+        plan = self.environment.globals[int(self.graph.immediate[value])]
+        wide = is_wide(plan.machine_class)
         a = self.graph.a[value]
         x = self.load(a)
         if not plan.indirect:
             self.emit(m.FLOAT_STORE_CONTEXT if x >= FLOAT else m.STORE_CONTEXT, wide, 0, x, 0, plan.offset)
         else:
-            cell = self.free_register(self.files.integers)
+            cell = self.free_register(self.integers, NONE)
             self.emit(m.LOAD_CONTEXT, m.WIDE, cell, 0, 0, plan.offset)
             if x >= FLOAT:
                 self.emit(m.FLOAT_STORE, m.ABSOLUTE | (2 + wide), 0, cell, x, 0)
             else:
                 self.emit(m.STORE, m.ABSOLUTE | wide, 0, cell, x, 0)
-        self.release(a)
+        self.unlock()
+        self.free_dead(a)
 
     # Calls
 
-    def source(self, value: int) -> int:
-        """The place of a value now."""
-        if self.place[value] >= 0:
-            return self.place[value]
-        return CONSTANT if self.is_constant(value) else SLOT + self.need_slot(value)
+    def begin_places(self) -> None:
+        """Begin with a list of arguments or results."""
+        self.next_integer = 0
+        self.next_float = 0
+        self.next_overflow = 0
 
-    def moves_to(self, values: list[tuple[int, Place]], index: int = -1) -> None:
-        """Values where the convention wants them: first those in the overflow area, then all others at once, and the index of a call."""
-        for value, place in values:
-            if place.overflow >= 0:
-                register = self.load(value)
-                if register >= FLOAT:
-                    self.emit(m.FLOAT_STORE_OVERFLOW, m.WIDE, 0, register, 0, place.overflow)
-                else:
-                    self.emit(m.STORE_OVERFLOW, m.WIDE, 0, register, 0, place.overflow)
-                self.locked.clear()
-        moves = [
-            (self.source(value), place.register + (FLOAT if place.float else 0), value) for value, place in values if place.overflow < 0
-        ]
+    def next_place(self, machine_class: i64, integers: bytes, floats: bytes) -> i64:
+        """Where the next one of a list is: its register, or its slot of the overflow area from `SLOT` on."""
+        if machine_class == 3 or machine_class == 4:
+            if self.next_float < len(floats):
+                self.next_float += 1
+                return FLOAT + i64(floats[self.next_float - 1])
+        elif self.next_integer < len(integers):
+            self.next_integer += 1
+            return i64(integers[self.next_integer - 1])
+        self.next_overflow += 1
+        return SLOT + self.next_overflow - 1
+
+    def place_values(self, start: i64, count: i64, integers: bytes, floats: bytes, index: i64) -> None:
+        """Values in the pool where the convention wants them: first those in the overflow area, then all others at once, with the index
+        of a call."""
+        graph = self.graph
+        self.begin_places()
+        at = start
+        while at < start + count:
+            value = graph.pool[at]
+            place = self.next_place(graph.machine_class[value], integers, floats)
+            if place >= SLOT:
+                x = self.load(value)
+                self.emit(m.FLOAT_STORE_OVERFLOW if x >= FLOAT else m.STORE_OVERFLOW, m.WIDE, 0, x, 0, place - SLOT)
+                self.unlock()
+            at += 1
+        self.begin_places()
+        at = start
+        while at < start + count:
+            value = graph.pool[at]
+            place = self.next_place(graph.machine_class[value], integers, floats)
+            if place < SLOT:
+                self.want(self.source(value), place, value)
+            at += 1
         if index >= 0:
-            moves.append((self.source(index), self.target.CALL_INDEX, index))
-        write_moves(self, moves, self.graph, self.new_slot)
+            self.want(self.source(index), self.call_index, index)
+        self.write_moves()
 
-    def call(self, value: int) -> None:
+    def call(self, value: i64, operation: i64) -> None:
         """A direct call, or one through a table."""
-        graph, environment = self.graph, self.environment
-        immediate, operands = graph.immediate[value], graph.operands[value]
-        indirect = graph.operation[value] == 0x11
-        type_index = immediate & 0xFFFFFFFF if indirect else self.types.type_of(immediate)
-        places = self.target.CONVENTION.arguments(self.types.params(type_index))
-        self.moves_to(list(zip(operands, places)), operands[-1] if indirect else -1)
-        if indirect:
-            table = environment.tables[immediate >> 32]
-            self.emit_long(m.CALL_INDIRECT, 0, 0, self.target.CALL_INDEX, 0, table.offset, type_index)
-        elif immediate < environment.imported_functions:
-            self.emit(m.CALL_IMPORT, 0, 0, 0, 0, environment.imports_offset + 8 * immediate)
+        graph = self.graph
+        environment = self.environment
+        immediate = graph.immediate[value]
+        start = graph.b[value]
+        count = graph.c[value]
+        if operation == CALL_INDIRECT:
+            self.place_values(start, count - 1, self.argument_integers, self.argument_floats, graph.pool[start + count - 1])
+            table = environment.tables[int(immediate >> 32)].offset
+            self.emit_long(m.CALL_INDIRECT, 0, 0, self.call_index, 0, table, immediate & 0xFFFFFFFF)
         else:
-            number = immediate - environment.imported_functions
-            self.emit(m.CALL, 0, 0, 0, 0, environment.functions_offset + FUNCREF_SIZE * number)
+            self.place_values(start, count, self.argument_integers, self.argument_floats, NONE)
+            imported = i64(environment.imported_functions)
+            if immediate < imported:
+                self.emit(m.CALL_IMPORT, 0, 0, 0, 0, environment.imports_offset + 8 * immediate)
+            else:
+                self.emit(m.CALL, 0, 0, 0, 0, environment.functions_offset + FUNCREF_SIZE * (immediate - imported))
         self.lose_all()
-        values = graph.results.get(value, [])
-        used = [(each, place) for each, place in zip(values, self.target.CONVENTION.results(self.types.results(type_index)))]
-        self.arrive([(each, place) for each, place in used if self.positions.uses[each] or each == value])
+        if graph.machine_class[value]:
+            self.arrive_results(value, operation, immediate)
 
-    def arrive(self, values: list[tuple[int, Place]]) -> None:
-        """Arguments of the function, or results of a call: in registers, the upper half of an i32 undefined; then those in memory."""
-        for value, place in values:
-            if place.overflow < 0:
-                self.assign(value, place.register + (FLOAT if place.float else 0))
-        for value, place in values:
-            if place.overflow < 0:
-                if self.graph.machine_class[value] == CLASS_I32:
-                    self.emit(m.MOVE, 0, place.register, place.register, 0, 0)
+    def arrive_results(self, call: i64, operation: i64, immediate: i64) -> None:
+        """The results of a call, of which the others follow it as values, if they are used."""
+        graph = self.graph
+        type_index = int(immediate & 0xFFFFFFFF) if operation == CALL_INDIRECT else self.types.type_of(int(immediate))
+        classes = self.types.results(type_index)
+        step: i64 = 0
+        while step < 3:
+            self.begin_places()
+            self.arrive(call, self.next_place(graph.machine_class[call], self.result_integers, self.result_floats), step)
+            number: i64 = 1
+            value = graph.following[call]
+            while value >= 0 and graph.operation[value] == RESULT and graph.a[value] == call:
+                while number < graph.immediate[value]:
+                    self.next_place(i64(classes[number]), self.result_integers, self.result_floats)
+                    number += 1
+                self.arrive(value, self.next_place(graph.machine_class[value], self.result_integers, self.result_floats), step)
+                number += 1
+                value = graph.following[value]
+            step += 1
+
+    def arrive(self, value: i64, place: i64, step: i64) -> None:
+        """An argument of the function, or a result of a call. First all that are in registers are there (the upper half of an i32 is
+        undefined), then come those in memory."""
+        if step == 0:
+            if place < SLOT:
+                self.assign(value, place)
+        elif step == 1:
+            if place < SLOT:
+                if self.graph.machine_class[value] == 1:
+                    self.emit(m.MOVE, 0, place, place, 0, 0)
                 self.defined(value)
-        for value, place in values:
-            if place.overflow >= 0:
-                wide = int(self.graph.machine_class[value] not in (CLASS_I32, CLASS_F32))
-                d = self.define(value)
-                self.emit(m.FLOAT_LOAD_OVERFLOW if d >= FLOAT else m.LOAD_OVERFLOW, wide, d, 0, 0, place.overflow)
-                self.defined(value)
-
-    def arrived(self, value: int) -> None:
-        """An argument of the function, or a result, which came with its call."""
-
-    def trap(self, value: int) -> None:
-        """unreachable, or a trap of another kind."""
-        self.emit(m.TRAP, self.graph.immediate[value], 0, 0, 0, 0)
+        elif place >= SLOT:
+            d = self.define(value, NONE, NONE)
+            wide = is_wide(self.graph.machine_class[value])
+            self.emit(m.FLOAT_LOAD_OVERFLOW if d >= FLOAT else m.LOAD_OVERFLOW, wide, d, 0, 0, place - SLOT)
+            self.defined(value)
 
     # The whole
 
-    def finished(self) -> list[int]:
-        """All words: the prologue, slots written behind definitions, edges with what they move."""
-        words, self.words = self.words, []
-        pieces: list[tuple[int, Edge]] = []
-        label = len(self.graph.blocks)
-        size = 0
+    def finished(self) -> bytes:
+        """All records: the prologue, slots written behind definitions, edges with what they move."""
+        graph = self.graph
+        words = self.out.getvalue()
+        fixes = self.fixes.getvalue()
+        self.out.truncate(0)
+        size: i64 = 0
         if self.has_calls:
             size = m.FRAME_CALLS | (m.FRAME_POLLS if self.polls_first() else 0)
-        self.emit(m.PROLOGUE, size, 0, 0, 0, len(self.busy))
-        at = 0
-        while at < len(words):
-            word = words[at]
-            at += 1
-            operation, immediate = word & 0x7F, word >> 32
-            if operation == DEFINED:
-                if self.slot[immediate] >= 0:
-                    self.store_slot(self.slot[immediate], word >> 8 & 63, self.graph.machine_class[immediate])
+        self.emit(m.PROLOGUE, size, 0, 0, 0, self.slots)
+        self.next_label = graph.blocks
+        at: i64 = 0
+        end = i64(len(words))
+        while at < end:
+            word = read_i64_le(words, at)
+            at += 8
+            operation = word & 0x7F
+            number = word >> 32
+            if operation < TARGET_EDGE:
+                write_i64_le(self.out, word)
+                if word & _EXTENDED:
+                    write_i64_le(self.out, read_i64_le(words, at))
+                    at += 8
+            elif operation == DEFINED:
+                if self.slot[number] >= 0:
+                    self.store_slot(self.slot[number], (word >> 8) & 63, graph.machine_class[number])
             elif operation == EDGE:
-                self.words += self.fixes.get(self.edges[immediate], [])
+                self.write_fix(fixes, number)
             elif operation == JUMP_IF_EDGE:
-                edge = self.edges[immediate]
-                fix = self.fixes.get(edge)
-                if fix is None:
-                    self.emit(m.JUMP_IF, word >> 8 & 127, 0, 0, 0, edge.target)
-                else:
-                    self.emit(m.JUMP_IF, word >> 8 & 127 ^ 1, 0, 0, 0, label)
-                    self.words += fix
-                    self.emit(m.JUMP, 0, 0, 0, 0, edge.target)
-                    self.emit(m.LABEL, 0, 0, 0, 0, label)
-                    label += 1
-            elif operation == TARGET_EDGE:
-                edge = self.edges[immediate]
-                target = edge.target
-                if edge in self.fixes:
-                    target = label
-                    pieces.append((label, edge))
-                    label += 1
-                self.emit(m.BRANCH_TARGET, 0, 0, 0, 0, target)
-                if pieces and (at == len(words) or words[at] & 0x7F != TARGET_EDGE):
-                    for number, each in pieces:
-                        self.emit(m.LABEL, 0, 0, 0, 0, number)
-                        self.words += self.fixes[each]
-                        self.emit(m.JUMP, 0, 0, 0, 0, each.target)
-                    pieces.clear()
+                self.write_jump_if(fixes, number, (word >> 8) & 127)
             else:
-                self.words.append(word)
-                if word & m.EXTENDED:
-                    self.words.append(words[at])
-                    at += 1
+                at = self.write_targets(words, fixes, at - 8)
         self.emit(m.END, 0, 0, 0, 0, 0)
-        return self.words
+        return self.out.getvalue()
 
+    def write_fix(self, fixes: bytes, edge: i64) -> None:
+        """What an edge moves."""
+        at = self.fix_start[edge]
+        while at < self.fix_end[edge]:
+            write_i64_le(self.out, read_i64_le(fixes, at))
+            at += 8
 
-_CALLS: Final = frozenset((0x10, 0x11))
-_SPECIAL: Final = {
-    ARGUMENT: Lowering.arrived,
-    RESULT: Lowering.arrived,
-    SELECT: Lowering.select,
-    0x00: Lowering.trap,
-    0x10: Lowering.call,
-    0x11: Lowering.call,
-    0x23: Lowering.global_get,
-    0x24: Lowering.global_set,
-    0x3F: Lowering.memory_size,
-}
+    def write_jump_if(self, fixes: bytes, edge: i64, condition: i64) -> None:
+        """A jump by an edge on a condition; around what it moves, if it moves anything."""
+        target = self.graph.target[edge]
+        if self.fix_start[edge] == self.fix_end[edge]:
+            self.emit(m.JUMP_IF, condition, 0, 0, 0, target)
+            return
+        over = self.next_label
+        self.next_label += 1
+        self.emit(m.JUMP_IF, condition ^ 1, 0, 0, 0, over)
+        self.write_fix(fixes, edge)
+        self.emit(m.JUMP, 0, 0, 0, 0, target)
+        self.emit(m.LABEL, 0, 0, 0, 0, over)
+
+    def write_targets(self, words: bytes, fixes: bytes, at: i64) -> i64:
+        """The targets of a table; those that move something go to a place of their own behind it. Where the words go on."""
+        first = at
+        label = self.next_label
+        end = i64(len(words))
+        while at < end and read_i64_le(words, at) & 0x7F == TARGET_EDGE:
+            edge = read_i64_le(words, at) >> 32
+            if self.fix_start[edge] == self.fix_end[edge]:
+                self.emit(m.BRANCH_TARGET, 0, 0, 0, 0, self.graph.target[edge])
+            else:
+                self.emit(m.BRANCH_TARGET, 0, 0, 0, 0, self.next_label)
+                self.next_label += 1
+            at += 8
+        while first < at:
+            edge = read_i64_le(words, first) >> 32
+            if self.fix_start[edge] != self.fix_end[edge]:
+                self.emit(m.LABEL, 0, 0, 0, 0, label)
+                label += 1
+                self.write_fix(fixes, edge)
+                self.emit(m.JUMP, 0, 0, 0, 0, self.graph.target[edge])
+            first += 8
+        return at

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from array import array
 from typing import TYPE_CHECKING
 
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
@@ -13,7 +12,7 @@ from wasmcore.plugin.streams.places import InlinedPlaces
 from wasmcore.stream import HEADER_TYPE
 from wasmcore_midtier.lowering import Lowering
 from wasmcore_midtier.ssa.build import Builder, NotBuilt
-from wasmcore_midtier.ssa.dead_code import remove_dead_code
+from wasmcore_midtier.ssa.dead_code import DeadCode
 from wasmcore_singlepass.module_compiler import ModuleCompiler as Singlepass
 
 if TYPE_CHECKING:
@@ -31,22 +30,24 @@ class ModuleCompiler:
         self.types = FunctionTypes(unit.environment)
         self.inliner = Inliner(self.types, (*unit.streams, *unit.callees))
         self.singlepass = Singlepass(unit, target)
+        self.builder = Builder(self.types)
+        self.dead_code = DeadCode(self.builder.graph)
+        self.lowering = Lowering(self.builder.graph, self.types, target, unit.address_map)
 
     def graph(self, stream: bytes) -> Graph:
-        """The graph of a function, optimised; raises `NotBuilt`."""
-        graph = Builder(self.types, stream).build()
-        remove_dead_code(graph)
+        """The graph of a function, optimised, until the next one; raises `NotBuilt`."""
+        graph = self.builder.build(stream)
+        self.dead_code.remove()
         return graph
 
     def records(self, stream: bytes) -> tuple[bytes, Origins | None]:
         """The records of a function, and where the words of the stream that they name come from."""
         expanded, origins = self.inliner.expanded(stream)
         try:
-            lowering = Lowering(self.graph(expanded), self.types, self.target, self.unit.address_map)
-            words = lowering.write(memoryview(expanded).cast("q")[HEADER_TYPE])
+            self.graph(expanded)
         except NotBuilt:
             return self.singlepass.records(self.unit._replace(streams=(stream,)))[0], None
-        return array("q", words).tobytes(), origins
+        return self.lowering.write(memoryview(expanded).cast("q")[HEADER_TYPE]), origins
 
     def compile(self, version: str) -> CompiledCode:
         """All functions of the unit, or the one that is wanted, one behind the other."""

@@ -11,410 +11,709 @@ begins, and written there.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from wasmcore_midtier._native import BytesWriter, append, i64, vec
+from wasmcore_midtier.registers.moves import Moves
+from wasmcore_midtier.registers.positions import NEVER, Positions
+from wasmcore_midtier.registers.records import CONSTANT, SLOT
+from wasmcore_midtier.ssa.graph import NONE, Graph, is_constant
 
-from wasmcore.stream import CLASS_F32, CLASS_F64
-from wasmcore_midtier.registers.moves import CONSTANT, SLOT, Move, write_moves
-from wasmcore_midtier.registers.positions import Positions
-from wasmcore_midtier.registers.records import Records
-from wasmcore_midtier.ssa.graph import CONSTANTS, Block, Edge, Graph
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
-NOBODY: Final = -1
-NEVER: Final = 1 << 60
 DEFINED: Final = 127
 """Operation of a word that is no record: a value (immediate) is in a register (size) from here on."""
+_BASED: Final = SLOT
+"""Behind the registers in a state: whether the base register of memory 0 is loaded."""
+_STATE: Final = SLOT + 1
 
 
-class State(NamedTuple):
-    """What is where on an edge."""
-
-    holders: tuple[int, ...]
-    """The value in each register."""
-    based: bool
-    """Whether the base register of memory 0 is loaded."""
-
-
-class Entry(NamedTuple):
-    """What a block expects."""
-
-    values: dict[int, int]
-    """By register: values from before."""
-    params: list[int]
-    """The place of each parameter."""
-    based: bool
-
-
-class RegisterFiles(NamedTuple):
-    """What a target has."""
-
-    integers: tuple[int, ...]
-    floats: tuple[int, ...]
-    """From `FLOAT` on."""
-
-
-class Allocator(Records):
+class Allocator(Moves):
     """The state of the registers, and what changes it."""
 
-    def __init__(self, graph: Graph, files: RegisterFiles) -> None:
-        super().__init__()
-        self.graph: Final = graph
+    def __init__(self, graph: Graph, integers: bytes, floats: bytes) -> None:
+        super().__init__(graph)
         self.positions: Final = Positions(graph)
-        self.files: Final = files
-        count = len(graph.operation)
-        self.holders: Final = [NOBODY] * SLOT
-        self.place: Final = [NOBODY] * count
-        """The register of each value."""
-        self.slot: Final = [NOBODY] * count
-        self.next: Final = [0] * count
-        """Of each value, how many uses are behind."""
-        self.hint: Final = [NOBODY] * count
-        self.busy: Final[list[int]] = []
-        """Of each slot, up to which position it is."""
-        self.locked: Final[set[int]] = set()
-        self.at = 0
-        self.based = False
-        self.loop = -1
-        self.states: Final[dict[Edge, State]] = {}
-        self.entries: Final[list[Entry | None]] = [None] * len(graph.blocks)
-        self.fixes: Final[dict[Edge, list[int]]] = {}
-        """Records of edges that have any."""
-        self.joins: Final[dict[int, int]] = {}
+        self.integers: Final = integers
+        self.floats: Final = floats
+        """From `FLOAT` on."""
+        self.holder: Final = vec[i64]([NONE] * SLOT)
+        """By register: the value in it."""
+        self.locked: Final = vec[i64]([0] * SLOT)
+        """By register: whether an operand of the current value is in it."""
+        self.place: vec[i64] = vec[i64]()
+        """By value: its register."""
+        self.slot: vec[i64] = vec[i64]()
+        self.used: vec[i64] = vec[i64]()
+        """By value: how many of its uses are behind."""
+        self.hint: vec[i64] = vec[i64]()
+        """By value: a register that would save a move."""
+        self.joins: vec[i64] = vec[i64]()
         """By value that is an argument of an edge: the parameter."""
-        for block in graph.blocks:
-            for edge in block.incoming:
-                for argument, param in zip(edge.arguments, block.params):
-                    self.joins.setdefault(argument, param)
+        self.param_place: vec[i64] = vec[i64]()
+        """By parameter: where its block expects it."""
+        self.where: vec[i64] = vec[i64]()
+        """By value: its register on the edge that is looked at, if `where_edge` is that one."""
+        self.where_edge: vec[i64] = vec[i64]()
+        self.at: i64 = 0
+        self.based = False
+        self.loop: i64 = NONE
+        self.states: vec[i64] = vec[i64]()
+        self.state_total: i64 = 0
+        self.edge_state: vec[i64] = vec[i64]()
+        """By edge: what is where on it, in `states`."""
+        self.entry: vec[i64] = vec[i64]()
+        """By block: what it expects, likewise."""
+        self.fix_start: vec[i64] = vec[i64]()
+        """By edge: its records in `fixes`."""
+        self.fix_end: vec[i64] = vec[i64]()
+        self.fixes: Final = BytesWriter()
+        self.chosen: vec[i64] = vec[i64]()
 
-    def file_of(self, value: int) -> tuple[int, ...]:
+    def begin_graph(self) -> None:
+        """Forget the function before."""
+        graph = self.graph
+        self.positions.find()
+        while i64(len(self.place)) < graph.values:
+            self.place = append(self.place, 0)
+            self.slot = append(self.slot, 0)
+            self.used = append(self.used, 0)
+            self.hint = append(self.hint, 0)
+            self.joins = append(self.joins, 0)
+            self.param_place = append(self.param_place, 0)
+            self.where = append(self.where, 0)
+            self.where_edge = append(self.where_edge, 0)
+        while i64(len(self.edge_state)) < graph.edges:
+            self.edge_state = append(self.edge_state, 0)
+            self.fix_start = append(self.fix_start, 0)
+            self.fix_end = append(self.fix_end, 0)
+        while i64(len(self.entry)) < graph.blocks:
+            self.entry = append(self.entry, 0)
+        self.reset_values()
+        edge: i64 = 0
+        while edge < graph.edges:
+            self.edge_state[edge] = NONE
+            self.fix_start[edge] = 0
+            self.fix_end[edge] = 0
+            edge += 1
+        block: i64 = 0
+        while block < graph.blocks:
+            self.entry[block] = NONE
+            block += 1
+        register: i64 = 0
+        while register < SLOT:
+            self.holder[register] = NONE
+            self.locked[register] = 0
+            register += 1
+        self.at = 0
+        self.slots = 0
+        self.state_total = 0
+        self.based = False
+        self.loop = NONE
+        self.out.truncate(0)
+        self.fixes.truncate(0)
+        self.join_arguments()
+
+    def reset_values(self) -> None:
+        """Nothing is anywhere."""
+        value: i64 = 0
+        while value < self.graph.values:
+            self.place[value] = NONE
+            self.slot[value] = NONE
+            self.used[value] = 0
+            self.hint[value] = NONE
+            self.joins[value] = NONE
+            self.where_edge[value] = NONE
+            value += 1
+
+    def join_arguments(self) -> None:
+        """Which parameter each argument becomes."""
+        graph = self.graph
+        edge: i64 = 0
+        while edge < graph.edges:
+            target = graph.target[edge]
+            number: i64 = 0
+            while number < graph.param_count[target]:
+                argument = graph.pool[graph.arguments[edge] + number]
+                if self.joins[argument] < 0:
+                    self.joins[argument] = graph.pool[graph.params[target] + number]
+                number += 1
+            edge += 1
+
+    def file_of(self, value: i64) -> bytes:
         """The registers that a value can be in."""
-        return self.files.floats if self.graph.machine_class[value] in (CLASS_F32, CLASS_F64) else self.files.integers
+        machine_class = self.graph.machine_class[value]
+        return self.floats if machine_class == 3 or machine_class == 4 else self.integers
 
-    def is_constant(self, value: int) -> bool:
+    def is_constant(self, value: i64) -> bool:
         """Whether a value can be made again at any time."""
-        return self.graph.operation[value] in CONSTANTS
+        return is_constant(self.graph.operation[value])
 
     # Uses
 
-    def next_use(self, value: int) -> int:
+    def next_use(self, value: i64) -> i64:
         """The position of the next use."""
-        uses, at = self.positions.uses[value], self.next[value]
-        while at < len(uses) and uses[at] < self.at:
+        positions = self.positions
+        first = positions.first_use[value]
+        count = positions.first_use[value + 1] - first
+        at = self.used[value]
+        while at < count and positions.uses[first + at] < self.at:
             at += 1
-        self.next[value] = at
-        found = uses[at] if at < len(uses) else NEVER
+        self.used[value] = at
+        found: i64 = NEVER
+        if at < count:
+            found = positions.uses[first + at]
         if self.loop >= 0:
-            loop = self.graph.loops[self.loop]
-            end = self.positions.end[loop.last]
-            entry = self.entries[loop.head]
-            if found > end and entry is not None and value in entry.values.values():
+            end = positions.end_of[self.graph.last[self.loop]]
+            if found > end and self.is_expected(self.graph.head[self.loop], value):
                 return end
         return found
 
-    def is_live(self, value: int) -> bool:
+    def is_expected(self, block: i64, value: i64) -> bool:
+        """Whether a block expects a value in a register."""
+        entry = self.entry[block]
+        if entry < 0:
+            return False
+        if self.place[value] >= 0 and self.states[entry + self.place[value]] == value:
+            return True
+        file = self.file_of(value)
+        at: i64 = 0
+        while at < len(file):
+            if self.states[entry + i64(file[at])] == value:
+                return True
+            at += 1
+        return False
+
+    def is_live(self, value: i64) -> bool:
         """Whether a value is used behind the current position."""
-        return self.positions.last[value] > self.at
+        return self.positions.live_until[value] > self.at
 
-    def release(self, *values: int) -> None:
-        """Operands have been used at the current position."""
-        self.locked.clear()
-        for value in values:
-            if value >= 0 and not self.is_live(value):
-                self.forget(value)
+    def unlock(self) -> None:
+        """All registers may change again."""
+        register: i64 = 0
+        while register < SLOT:
+            self.locked[register] = 0
+            register += 1
 
-    def forget(self, value: int) -> None:
+    def free_dead(self, value: i64) -> None:
+        """An operand has been used at the current position."""
+        if value >= 0 and not self.is_live(value):
+            self.forget(value)
+
+    def forget(self, value: i64) -> None:
         """A value is in no register any more."""
         register = self.place[value]
         if register >= 0:
-            self.holders[register] = NOBODY
-            self.place[value] = NOBODY
+            self.holder[register] = NONE
+            self.place[value] = NONE
 
     # Registers
 
-    def free_register(self, file: tuple[int, ...], wanted: int = NOBODY) -> int:
-        """A register that nobody has, perhaps the one that is wanted; what is used last loses its own."""
-        if wanted in file and self.holders[wanted] == NOBODY and wanted not in self.locked:
-            return wanted
-        holders = self.holders
-        for register in file:
-            if holders[register] == NOBODY and register not in self.locked:
+    def is_free(self, register: i64) -> bool:
+        """Whether nobody is in a register."""
+        return self.holder[register] < 0 and not self.locked[register]
+
+    def is_in(self, register: i64, file: bytes) -> bool:
+        """Whether a register is of a file."""
+        at: i64 = 0
+        while at < len(file):
+            if i64(file[at]) == register:
+                return True
+            at += 1
+        return False
+
+    def any_free(self, file: bytes) -> i64:
+        """A register that nobody is in, if there is one."""
+        at: i64 = 0
+        while at < len(file):
+            register = i64(file[at])
+            if self.holder[register] < 0 and not self.locked[register]:
                 return register
-        register = max((each for each in file if each not in self.locked), key=self._use_of)
+            at += 1
+        return NONE
+
+    def free_register(self, file: bytes, wanted: i64) -> i64:
+        """A register that nobody has, perhaps the one that is wanted; what is used last loses its own."""
+        if wanted >= 0 and self.is_free(wanted) and self.is_in(wanted, file):
+            return wanted
+        register = self.any_free(file)
+        if register >= 0:
+            return register
+        best: i64 = -1
+        at: i64 = 0
+        while at < len(file):
+            other = i64(file[at])
+            if not self.locked[other]:
+                value = self.holder[other]
+                use = 2 * self.next_use(value) + (1 if self.is_constant(value) else 0)
+                if use > best:
+                    best = use
+                    register = other
+            at += 1
         self.evict(register)
         return register
 
-    def _use_of(self, register: int) -> int:
-        """When a register is next used; constants go before others."""
-        value = self.holders[register]
-        return 2 * self.next_use(value) + self.is_constant(value)
-
-    def evict(self, register: int) -> None:
+    def evict(self, register: i64) -> None:
         """Take a register from its value, which is in its slot."""
-        value = self.holders[register]
+        value = self.holder[register]
         if value >= 0:
             self.need_slot(value)
             self.forget(value)
 
-    def clear_register(self, register: int) -> None:
+    def clear_register(self, register: i64) -> None:
         """Nobody may be in a register: who is moves, if there is room."""
-        value = self.holders[register]
+        value = self.holder[register]
         if value < 0:
             return
-        for other in self.file_of(value):
-            if self.holders[other] == NOBODY and other not in self.locked and other != register:
-                self.move(other, register)
-                self.forget(value)
-                self.assign(value, other)
-                return
-        self.evict(register)
+        was = self.locked[register]
+        self.locked[register] = 1
+        other = self.any_free(self.file_of(value))
+        self.locked[register] = was
+        if other < 0:
+            self.evict(register)
+            return
+        self.move(other, register)
+        self.forget(value)
+        self.assign(value, other)
+        self.locked[other] = was
 
-    def need_slot(self, value: int) -> int:
+    def need_slot(self, value: i64) -> i64:
         """The slot of a value."""
-        if self.slot[value] < 0 and not self.is_constant(value):
-            first, last = self.positions.position[value], self.positions.last[value]
-            for number, busy in enumerate(self.busy):
-                if busy < first:
-                    self.busy[number] = last
-                    self.slot[value] = number
-                    break
-            else:
-                self.slot[value] = self.new_slot(last)
-        return self.slot[value]
+        if self.slot[value] >= 0 or self.is_constant(value):
+            return self.slot[value]
+        first = self.positions.position[value]
+        last = self.positions.live_until[value]
+        number: i64 = 0
+        if self.slots < 64:
+            while number < self.slots and self.busy[number] >= first:
+                number += 1
+        else:
+            number = self.slots
+        if number == self.slots:
+            number = self.new_slot(last)
+        self.busy[number] = last
+        self.slot[value] = number
+        return number
 
-    def new_slot(self, busy: int = NEVER) -> int:
-        """A slot of its own."""
-        self.busy.append(busy)
-        return len(self.busy) - 1
-
-    def assign(self, value: int, register: int) -> None:
+    def assign(self, value: i64, register: i64) -> None:
         """A value is in a register."""
-        self.holders[register] = value
+        self.holder[register] = value
         self.place[value] = register
 
-    def load(self, value: int, wanted: int = NOBODY) -> int:
-        """The register of a value, which is brought there if it is not in one; it stays until `release`."""
+    def load(self, value: i64) -> i64:
+        """The register of a value, which is brought there if it is not in one; it stays until `unlock`."""
         register = self.place[value]
         if register < 0:
-            register = self.free_register(self.file_of(value), self.hint[value] if wanted < 0 else wanted)
+            register = self.free_register(self.file_of(value), self.hint[value])
             self.bring(value, register)
-        self.locked.add(register)
+            self.assign(value, register)
+        self.locked[register] = 1
         return register
 
-    def bring(self, value: int, register: int) -> None:
-        """A value into a free register."""
+    def bring(self, value: i64, register: i64) -> None:
+        """The records that bring a value, which is in no register, into a free one."""
         machine_class = self.graph.machine_class[value]
         if self.is_constant(value):
             self.load_constant(register, machine_class, self.graph.immediate[value])
         else:
             self.load_slot(register, self.need_slot(value), machine_class)
-        self.assign(value, register)
 
-    def load_to(self, value: int, register: int) -> None:
+    def load_to(self, value: i64, register: i64) -> None:
         """A value into one register, to be destroyed there; nobody has it from then on."""
-        here = self.place[value]
-        if here != register:
+        if self.place[value] == register:
+            if self.is_live(value):
+                self.clear_register(register)
+            else:
+                self.forget(value)
+        else:
             self.clear_register(register)
             here = self.place[value]
             if here >= 0:
                 self.move(register, here)
-            elif self.is_constant(value):
-                self.load_constant(register, self.graph.machine_class[value], self.graph.immediate[value])
             else:
-                self.load_slot(register, self.need_slot(value), self.graph.machine_class[value])
-        elif self.is_live(value):
-            self.keep_elsewhere(value)
-        else:
-            self.forget(value)
-        self.locked.add(register)
+                self.bring(value, register)
+        self.locked[register] = 1
 
-    def keep_elsewhere(self, value: int) -> None:
-        """A value whose register is about to be destroyed: a copy, if there is room."""
-        here = self.place[value]
-        self.forget(value)
-        for other in self.file_of(value):
-            if self.holders[other] == NOBODY and other not in self.locked and other != here:
-                self.move(other, here)
-                self.assign(value, other)
-                return
-        self.need_slot(value)
-
-    def define(self, value: int, *wanted: int) -> int:
-        """A register for a new value."""
+    def define(self, value: i64, first: i64, second: i64) -> i64:
+        """A register for a new value: one that would save a move, if it is free."""
         file = self.file_of(value)
-        for each in (self.hint[value], self.hint_of_join(value), *wanted):
-            if each in file and self.holders[each] == NOBODY and each not in self.locked:
-                register = each
-                break
-        else:
-            register = self.free_register(file)
-        return self.define_in(value, register)
-
-    def define_in(self, value: int, register: int) -> int:
-        """A new value is in a free register."""
+        wanted = self.hint[value]
+        if wanted < 0 or not self.is_free(wanted):
+            wanted = self.hint_of_join(value)
+        if wanted < 0 or not self.is_free(wanted):
+            wanted = first
+        if wanted < 0 or not self.is_free(wanted) or not self.is_in(wanted, file):
+            wanted = second
+        register = self.free_register(file, wanted)
         self.assign(value, register)
         return register
 
-    def hint_of_join(self, value: int) -> int:
+    def hint_of_join(self, value: i64) -> i64:
         """The register of the parameter that a value becomes."""
-        param = self.joins.get(value)
-        if param is None:
-            return NOBODY
-        return self.place[param] if self.place[param] >= 0 else self.hint[param]
+        param = self.joins[value]
+        if param < 0:
+            return NONE
+        if self.place[param] >= 0:
+            return self.place[param]
+        return self.hint[param]
 
-    def defined(self, value: int) -> None:
+    def defined(self, value: i64) -> None:
         """Behind the record of a value: its slot is written here, if it gets one."""
         register = self.place[value]
-        param = self.joins.get(value)
-        if param is not None and self.hint[param] < 0:
+        param = self.joins[value]
+        if param >= 0 and self.hint[param] < 0:
             self.hint[param] = register
-        self.words.append(DEFINED | register << 8 | value << 32)
+        self.mark_defined(value, register)
         if not self.is_live(value):
             self.forget(value)
 
-    def lose_all(self) -> None:
-        """A call."""
-        for register in (*self.files.integers, *self.files.floats):
-            value = self.holders[register]
+    def mark_defined(self, value: i64, register: i64) -> None:
+        """The word for that."""
+        self.emit(DEFINED, register, 0, 0, 0, value)
+
+    def lose_file(self, file: bytes) -> None:
+        """Nothing is in any of these registers any more."""
+        at: i64 = 0
+        while at < len(file):
+            value = self.holder[i64(file[at])]
             if value >= 0:
                 self.forget(value)
+            at += 1
+
+    def lose_all(self) -> None:
+        """A call."""
+        self.lose_file(self.integers)
+        self.lose_file(self.floats)
         self.based = False
 
     # Blocks
 
-    def leave_by(self, edge: Edge) -> None:
-        """The way from the current block to another one, as things are now."""
-        self.states[edge] = State(tuple(self.holders), self.based)
-        entry = self.entries[edge.target]
-        if entry is not None:
-            self._fix(edge, self.graph.blocks[edge.target], entry)
+    def new_state(self) -> i64:
+        """Room for a state."""
+        start = self.state_total
+        self.state_total += _STATE
+        while i64(len(self.states)) < self.state_total:
+            self.states = append(self.states, NONE)
+        return start
 
-    def enter(self, block: Block) -> None:
+    def leave_by(self, edge: i64) -> None:
+        """The way from the current block to another one, as things are now."""
+        state = self.new_state()
+        register: i64 = 0
+        while register < SLOT:
+            self.states[state + register] = self.holder[register]
+            register += 1
+        self.states[state + _BASED] = 1 if self.based else 0
+        self.edge_state[edge] = state
+        if self.entry[self.graph.target[edge]] >= 0:
+            self.fix(edge)
+
+    def enter(self, block: i64) -> None:
         """Begin a block: what is where there, and what that takes on the edges that lead to it so far."""
-        self.at = self.positions.start[block.number]
-        self.loop = block.loop
-        edges = [edge for edge in block.incoming if edge in self.states]
-        states = [self.states[edge] for edge in edges]
-        head = self.loop >= 0 and self.graph.loops[self.loop].head == block.number
-        for register in (*self.files.integers, *self.files.floats):
-            value = self.holders[register]
-            if value >= 0:
-                self.forget(value)
-        if head:
-            entry = self._loop_entry(block, states[0])
+        graph = self.graph
+        self.at = self.positions.start_of[block]
+        self.loop = graph.block_loop[block]
+        self.lose_file(self.integers)
+        self.lose_file(self.floats)
+        entry = self.new_state()
+        register: i64 = 0
+        while register < SLOT:
+            self.states[entry + register] = NONE
+            register += 1
+        if self.loop >= 0 and graph.head[self.loop] == block:
+            self.expect_in_loop(block, entry)
         else:
-            entry = self._entry(block, edges, states)
-        self.entries[block.number] = entry if len(block.incoming) > 1 or block.params else None
-        self.based = entry.based
-        for register, value in entry.values.items():
-            self.assign(value, register)
-        for param, place in zip(block.params, entry.params):
+            self.expect(block, entry)
+        self.entry[block] = entry
+        self.based = self.states[entry + _BASED] != 0
+        register = 0
+        while register < SLOT:
+            if self.states[entry + register] >= 0:
+                self.assign(self.states[entry + register], register)
+            register += 1
+        self.enter_params(block)
+        edge = graph.incoming[block]
+        while edge >= 0:
+            if self.edge_state[edge] >= 0:
+                self.fix(edge)
+            edge = graph.another[edge]
+
+    def enter_params(self, block: i64) -> None:
+        """The parameters are where they are expected."""
+        graph = self.graph
+        number: i64 = 0
+        while number < graph.param_count[block]:
+            param = graph.pool[graph.params[block] + number]
+            place = self.param_place[param]
             if place < SLOT:
                 self.assign(param, place)
-                self.words.append(DEFINED | place << 8 | param << 32)
-        if self.entries[block.number] is not None:
-            for edge in edges:
-                self._fix(edge, block, entry)
-        for param in block.params:
-            if not self.is_live(param) and not self.positions.uses[param]:
-                self.forget(param)
+                self.mark_defined(param, place)
+                if self.positions.live_until[param] < 0:
+                    self.forget(param)
+            number += 1
 
-    def _live_at_start(self, value: int, block: Block) -> bool:
-        return value >= 0 and self.positions.last[value] >= self.positions.start[block.number]
+    def expect(self, block: i64, entry: i64) -> None:
+        """Where ways meet: what is in registers on all of them."""
+        graph = self.graph
+        first = graph.incoming[block]
+        state = self.edge_state[first]
+        based = self.states[state + _BASED]
+        edge = graph.another[first]
+        while edge >= 0:
+            self.note_places(edge)
+            based &= self.states[self.edge_state[edge] + _BASED]
+            edge = graph.another[edge]
+        register: i64 = 0
+        while register < SLOT:
+            value = self.states[state + register]
+            if value >= 0 and self.positions.live_until[value] >= self.at and self.is_on_all(value, graph.another[first]):
+                self.states[entry + register] = value
+            register += 1
+        self.states[entry + _BASED] = based
+        self.place_params(block, entry)
 
-    def _entry(self, block: Block, edges: list[Edge], states: list[State]) -> Entry:
-        values = {}
-        for register, value in enumerate(states[0].holders):
-            if self._live_at_start(value, block) and all(value in state.holders for state in states[1:]):
-                values[register] = value
-        params = self._place_params(block, values, edges)
-        return Entry(values, params, all(state.based for state in states))
+    def is_on_all(self, value: i64, edge: i64) -> bool:
+        """Whether a value is in a register on an edge and those before it."""
+        while edge >= 0:
+            state = self.edge_state[edge]
+            register = self.where[value]
+            if register < 0 or self.states[state + register] != value:
+                register = self.find_in(state, value)
+                if register < 0:
+                    return False
+            edge = self.graph.another[edge]
+        return True
 
-    def _loop_entry(self, block: Block, state: State) -> Entry:
-        """Of the head of a loop: what it uses is in registers, if nothing in it destroys them."""
-        loop = self.graph.loops[self.loop]
-        values: dict[int, int] = {}
-        before = {value: register for register, value in enumerate(state.holders) if value >= 0}
+    def find_in(self, state: i64, value: i64) -> i64:
+        """The register of a value in a state."""
+        file = self.file_of(value)
+        at: i64 = 0
+        while at < len(file):
+            if self.states[state + i64(file[at])] == value:
+                return i64(file[at])
+            at += 1
+        return NONE
+
+    def note_places(self, edge: i64) -> None:
+        """Let `where` say where values are on an edge."""
+        state = self.edge_state[edge]
+        register: i64 = 0
+        while register < SLOT:
+            value = self.states[state + register]
+            if value >= 0:
+                self.where[value] = register
+                self.where_edge[value] = edge
+            register += 1
+
+    def expect_in_loop(self, block: i64, entry: i64) -> None:
+        """At the head of a loop: what it uses is in registers, if nothing in it destroys them."""
+        graph = self.graph
+        edge = graph.incoming[block]
+        while self.edge_state[edge] < 0:
+            edge = graph.another[edge]
+        self.note_places(edge)
         call = self.positions.first_call[self.loop]
-        wanted = [value for value in self.positions.used_in[self.loop] if not call < self.next_use(value)]
-        if call == NEVER:
-            wanted += [
-                value
-                for value in before
-                if value not in self.positions.used_in[self.loop]
-                and not self.is_constant(value)
-                and self.positions.last[value] > self.positions.end[loop.last]
-            ]
-        room = {False: len(self.files.integers) - 2, True: len(self.files.floats) - 2}
-        for param in block.params:
-            room[self.file_of(param) is self.files.floats] -= 1
-        chosen = []
-        for value in sorted(wanted, key=self.next_use):
-            floats = self.file_of(value) is self.files.floats
-            if room[floats] > 0:
-                room[floats] -= 1
-                chosen.append(value)
-        for value in chosen:
-            if value in before:
-                values[before[value]] = value
-        params = self._place_params(block, values, [block.incoming[0]])
-        taken = {*values, *params}
-        for value in chosen:
-            if value not in before:
-                free = [register for register in self.file_of(value) if register not in taken]
-                if free:
-                    values[free[0]] = value
-                    taken.add(free[0])
-        return Entry(values, params, call == NEVER and self.uses_memory(self.loop))
+        count = self.choose(edge, call)
+        at: i64 = 0
+        while at < count:
+            value = self.chosen[at]
+            if self.where_edge[value] == edge:
+                self.states[entry + self.where[value]] = value
+            at += 1
+        self.place_params(block, entry)
+        at = 0
+        while at < count:
+            value = self.chosen[at]
+            if self.where_edge[value] != edge:
+                register = self.unexpected(self.file_of(value), block, entry)
+                if register >= 0:
+                    self.states[entry + register] = value
+            at += 1
+        self.states[entry + _BASED] = 1 if call == NEVER and self.uses_memory(self.loop) else 0
 
-    def uses_memory(self, loop: int) -> bool:
+    def choose(self, edge: i64, call: i64) -> i64:
+        """What is to be in registers in the current loop, whose first call is at a position: how many values of `chosen`."""
+        positions = self.positions
+        count: i64 = 0
+        at = positions.last_coming[self.loop]
+        while at >= 0:
+            value = positions.coming[at]
+            if self.next_use(value) <= call:
+                count = self.choose_one(value, count)
+            at = positions.coming_before[at]
+        if call == NEVER:
+            end = positions.end_of[self.graph.last[self.loop]]
+            register: i64 = 0
+            while register < SLOT:
+                value = self.states[self.edge_state[edge] + register]
+                if value >= 0 and not self.is_constant(value) and positions.live_until[value] > end:
+                    count = self.choose_one(value, count)
+                register += 1
+        return self.limit(count)
+
+    def choose_one(self, value: i64, count: i64) -> i64:
+        """Choose a value, in order of the next use, unless it is chosen; how many are."""
+        use = self.next_use(value)
+        at: i64 = 0
+        while at < count:
+            if self.chosen[at] == value:
+                return count
+            at += 1
+        if count == i64(len(self.chosen)):
+            self.chosen = append(self.chosen, 0)
+        at = count
+        while at > 0 and self.next_use(self.chosen[at - 1]) > use:
+            self.chosen[at] = self.chosen[at - 1]
+            at -= 1
+        self.chosen[at] = value
+        return count + 1 if count < SLOT else count
+
+    def limit(self, count: i64) -> i64:
+        """Leave out of what is chosen what there is no room for beside the parameters; how many are left."""
+        graph = self.graph
+        block = graph.head[self.loop]
+        integers = i64(len(self.integers)) - 2
+        floats = i64(len(self.floats)) - 2
+        number: i64 = 0
+        while number < graph.param_count[block]:
+            if self.is_float(graph.pool[graph.params[block] + number]):
+                floats -= 1
+            else:
+                integers -= 1
+            number += 1
+        kept: i64 = 0
+        at: i64 = 0
+        while at < count:
+            value = self.chosen[at]
+            if self.is_float(value):
+                floats -= 1
+                if floats >= 0:
+                    self.chosen[kept] = value
+                    kept += 1
+            else:
+                integers -= 1
+                if integers >= 0:
+                    self.chosen[kept] = value
+                    kept += 1
+            at += 1
+        return kept
+
+    def is_float(self, value: i64) -> bool:
+        """Whether a value belongs into the float file."""
+        machine_class = self.graph.machine_class[value]
+        return machine_class == 3 or machine_class == 4
+
+    def uses_memory(self, loop: i64) -> bool:
         """Whether the base register is worth loading before a loop."""
         raise NotImplementedError
 
-    def _place_params(self, block: Block, values: dict[int, int], edges: list[Edge]) -> list[int]:
-        """Registers for the parameters, where the first argument is, if that is free; slots for those there is no room for."""
-        taken = set(values)
-        places = []
-        for number, param in enumerate(block.params):
-            file = self.file_of(param)
-            for edge in edges:
-                holders = self.states[edge].holders
-                argument = edge.arguments[number]
-                register = holders.index(argument) if argument in holders else NOBODY
-                if register >= 0 and register not in taken:
-                    break
-            else:
-                free = [each for each in file if each not in taken]
-                register = self.hint[param] if self.hint[param] in free else free[0] if free else SLOT + self.need_slot(param)
-            taken.add(register)
-            places.append(register)
-            if register < SLOT:
-                for edge in block.incoming:
-                    if edge not in self.states and self.hint[edge.arguments[number]] < 0:
-                        self.hint[edge.arguments[number]] = register
-        return places
+    def place_params(self, block: i64, entry: i64) -> None:
+        """Registers for the parameters, where an argument is, if that is free; slots for those there is no room for."""
+        graph = self.graph
+        number: i64 = 0
+        while number < graph.param_count[block]:
+            param = graph.pool[graph.params[block] + number]
+            register = self.argument_register(block, entry, number)
+            if register < 0:
+                register = self.hint[param]
+                if register < 0 or not self.is_unexpected(register, block, entry, number):
+                    register = self.unexpected_before(self.file_of(param), block, entry, number)
+            self.param_place[param] = register if register >= 0 else SLOT + self.need_slot(param)
+            if register >= 0:
+                self.hint_arguments(block, number, register)
+            number += 1
 
-    def _fix(self, edge: Edge, block: Block, entry: Entry) -> None:
+    def argument_register(self, block: i64, entry: i64, number: i64) -> i64:
+        """The register of an argument for a parameter, if it is free then."""
+        graph = self.graph
+        edge = graph.incoming[block]
+        found: i64 = NONE
+        while edge >= 0:
+            if self.edge_state[edge] >= 0:
+                argument = graph.pool[graph.arguments[edge] + number]
+                register = self.find_in(self.edge_state[edge], argument)
+                if register >= 0 and self.is_unexpected(register, block, entry, number):
+                    found = register
+            edge = graph.another[edge]
+        return found
+
+    def is_unexpected(self, register: i64, block: i64, entry: i64, count: i64) -> bool:
+        """Whether a block expects nothing in a register, of values from before and of its first parameters."""
+        if self.states[entry + register] >= 0:
+            return False
+        graph = self.graph
+        number: i64 = 0
+        while number < count:
+            if self.param_place[graph.pool[graph.params[block] + number]] == register:
+                return False
+            number += 1
+        return True
+
+    def unexpected_before(self, file: bytes, block: i64, entry: i64, count: i64) -> i64:
+        """A register that a block expects nothing in, of values from before and of its first parameters."""
+        at: i64 = 0
+        while at < len(file):
+            if self.is_unexpected(i64(file[at]), block, entry, count):
+                return i64(file[at])
+            at += 1
+        return NONE
+
+    def unexpected(self, file: bytes, block: i64, entry: i64) -> i64:
+        """A register that a block expects nothing in."""
+        return self.unexpected_before(file, block, entry, self.graph.param_count[block])
+
+    def hint_arguments(self, block: i64, number: i64, register: i64) -> None:
+        """Arguments that are still to be made had better be made in the register of their parameter."""
+        graph = self.graph
+        edge = graph.incoming[block]
+        while edge >= 0:
+            if self.edge_state[edge] < 0:
+                argument = graph.pool[graph.arguments[edge] + number]
+                if self.hint[argument] < 0:
+                    self.hint[argument] = register
+            edge = graph.another[edge]
+
+    def fix(self, edge: i64) -> None:
         """The records of an edge."""
-        state = self.states[edge]
-        where = {value: register for register, value in enumerate(state.holders) if value >= 0}
-        moves: list[Move] = [
-            (self._source(where, value), register, value) for register, value in entry.values.items() if where.get(value) != register
-        ]
-        for argument, place in zip(edge.arguments, entry.params):
-            moves.append((self._source(where, argument), place, argument))
-        words, self.words = self.words, []
-        write_moves(self, moves, self.graph, self.new_slot)
-        if entry.based and not state.based:
+        graph = self.graph
+        block = graph.target[edge]
+        entry = self.entry[block]
+        self.note_places(edge)
+        register: i64 = 0
+        while register < SLOT:
+            value = self.states[entry + register]
+            if value >= 0:
+                self.want(self.source_on(edge, value), register, value)
+            register += 1
+        number: i64 = 0
+        while number < graph.param_count[block]:
+            argument = graph.pool[graph.arguments[edge] + number]
+            self.want(self.source_on(edge, argument), self.param_place[graph.pool[graph.params[block] + number]], argument)
+            number += 1
+        needs_base = self.states[entry + _BASED] != 0 and self.states[self.edge_state[edge] + _BASED] == 0
+        if self.move_count == 0 and not needs_base:
+            return
+        out = self.out
+        self.out = self.fixes
+        self.fix_start[edge] = i64(len(self.fixes))
+        self.write_moves()
+        if needs_base:
             self.load_base()
-        if self.words:
-            self.fixes[edge] = self.words
-        self.words = words
+        self.fix_end[edge] = i64(len(self.fixes))
+        self.out = out
 
     def load_base(self) -> None:
         """The base register."""
         raise NotImplementedError
 
-    def _source(self, where: dict[int, int], value: int) -> int:
+    def source_on(self, edge: i64, value: i64) -> i64:
         """The place of a value on an edge."""
-        if value in where:
-            return where[value]
+        if self.where_edge[value] == edge:
+            return self.where[value]
+        return CONSTANT if self.is_constant(value) else SLOT + self.need_slot(value)
+
+    def source(self, value: i64) -> i64:
+        """The place of a value now."""
+        if self.place[value] >= 0:
+            return self.place[value]
         return CONSTANT if self.is_constant(value) else SLOT + self.need_slot(value)

@@ -2,75 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from wasmcore_midtier._native import append, i64, vec
+from wasmcore_midtier.registers.records import CONSTANT, SLOT, Records
+from wasmcore_midtier.ssa.graph import NONE, Graph
 
-from wasmcore_midtier.registers.records import Records
-from wasmcore_midtier.ssa.graph import Graph
-
-FLOAT: Final = 32
-"""Registers of the float file are numbered from here on."""
-SLOT: Final = 64
-"""Places from here on are slots of the frame."""
-CONSTANT: Final = -1
-"""The place of a constant."""
-
-Move = tuple[int, int, int]
-"""From a place to a place, a value."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 
-def write_moves(records: Records, moves: list[Move], graph: Graph, spare: Callable[[], int]) -> None:
-    """Write records for moves whose destinations differ; `spare` gives a slot that nobody uses."""
-    class_of, bits_of = graph.machine_class.__getitem__, graph.immediate.__getitem__
-    written = {to for _, to, _ in moves if to >= SLOT}
-    saved: dict[int, int] = {}
-    for source, to, _ in moves:
-        if source >= SLOT and source in written and source != to and source not in saved:
-            saved[source] = SLOT + spare()
-            records.copy_slot(saved[source] - SLOT, source - SLOT)
-    moves = [(saved.get(source, source), to, value) for source, to, value in moves if source != to]
-    for source, to, value in moves:
-        if to >= SLOT:
-            if source == CONSTANT:
-                records.store_constant(to - SLOT, class_of(value), bits_of(value))
-            elif source >= SLOT:
-                records.copy_slot(to - SLOT, source - SLOT)
-            else:
-                records.store_slot(to - SLOT, source, class_of(value))
-    _between_registers(records, {to: (source, value) for source, to, value in moves if 0 <= source < SLOT and to < SLOT}, class_of, spare)
-    for source, to, value in moves:
-        if to < SLOT:
-            if source == CONSTANT:
-                records.load_constant(to, class_of(value), bits_of(value))
-            elif source >= SLOT:
-                records.load_slot(to, source - SLOT, class_of(value))
+class Moves(Records):
+    """Collects moves whose destinations differ, then writes them."""
 
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.graph: Final = graph
+        self.source_of: vec[i64] = vec[i64]()
+        self.to_of: vec[i64] = vec[i64]()
+        self.moved: vec[i64] = vec[i64]()
+        """The value of each."""
+        self.move_count: i64 = 0
+        self.into: Final = vec[i64]([NONE] * SLOT)
+        """By register: the move into it that is still to be made."""
+        self.readers: Final = vec[i64]([0] * SLOT)
+        """By register: how many such moves read it."""
+        self.slots: i64 = 0
+        """Of the frame."""
+        self.busy: vec[i64] = vec[i64]()
+        """By slot: up to which position it is in use."""
 
-def _between_registers(
-    records: Records, pending: dict[int, tuple[int, int]], class_of: Callable[[int], int], spare: Callable[[], int]
-) -> None:
-    """Moves from register to register, cycles through a slot."""
-    readers: dict[int, int] = {}
-    for source, _ in pending.values():
-        readers[source] = readers.get(source, 0) + 1
-    ready = [to for to in pending if not readers.get(to)]
-    loads: list[tuple[int, int, int]] = []
-    while pending:
-        if not ready:
-            to, (source, value) = next(iter(pending.items()))
-            slot = spare()
-            records.store_slot(slot, source, class_of(value))
-            loads.append((to, slot, class_of(value)))
-            del pending[to]
-            readers[source] -= 1
-            if not readers[source] and source in pending:
-                ready.append(source)
-            continue
-        to = ready.pop()
-        source, value = pending.pop(to)
-        records.move(to, source)
-        readers[source] -= 1
-        if not readers[source] and source in pending:
-            ready.append(source)
-    for to, slot, machine_class in loads:
-        records.load_slot(to, slot, machine_class)
+    def new_slot(self, until: i64) -> i64:
+        """A slot that nobody has, in use up to a position."""
+        if self.slots == i64(len(self.busy)):
+            self.busy = append(self.busy, 0)
+        self.busy[self.slots] = until
+        self.slots += 1
+        return self.slots - 1
+
+    def spare_slot(self) -> i64:
+        """A slot for a moment."""
+        return self.new_slot(1 << 60)
+
+    def want(self, source: i64, to: i64, value: i64) -> None:
+        """A value has to get from a place to another one."""
+        if source == to:
+            return
+        if self.move_count == i64(len(self.moved)):
+            self.source_of = append(self.source_of, 0)
+            self.to_of = append(self.to_of, 0)
+            self.moved = append(self.moved, 0)
+        self.source_of[self.move_count] = source
+        self.to_of[self.move_count] = to
+        self.moved[self.move_count] = value
+        self.move_count += 1
+
+    def write_moves(self) -> None:
+        """Write what `want` was told; nothing is wanted any more."""
+        if self.move_count == 0:
+            return
+        self.save_slots()
+        self.move_to_slots()
+        self.move_registers()
+        at: i64 = 0
+        while at < self.move_count:
+            to = self.to_of[at]
+            source = self.source_of[at]
+            value = self.moved[at]
+            if to < SLOT:
+                if source == CONSTANT:
+                    self.load_constant(to, self.graph.machine_class[value], self.graph.immediate[value])
+                elif source >= SLOT:
+                    self.load_slot(to, source - SLOT, self.graph.machine_class[value])
+            at += 1
+        self.move_count = 0
+
+    def save_slots(self) -> None:
+        """Slots that are read and written: what is read is copied away first."""
+        at: i64 = 0
+        while at < self.move_count:
+            source = self.source_of[at]
+            if source >= SLOT and self.is_written(source):
+                other = SLOT + self.spare_slot()
+                self.copy_slot(other - SLOT, source - SLOT)
+                rest = at
+                while rest < self.move_count:
+                    if self.source_of[rest] == source:
+                        self.source_of[rest] = other
+                    rest += 1
+            at += 1
+
+    def is_written(self, place: i64) -> bool:
+        """Whether something moves to a place."""
+        at: i64 = 0
+        while at < self.move_count:
+            if self.to_of[at] == place:
+                return True
+            at += 1
+        return False
+
+    def move_to_slots(self) -> None:
+        """What goes to slots."""
+        at: i64 = 0
+        while at < self.move_count:
+            slot = self.to_of[at] - SLOT
+            source = self.source_of[at]
+            value = self.moved[at]
+            if slot >= 0:
+                if source == CONSTANT:
+                    self.store_constant(slot, self.graph.machine_class[value], self.graph.immediate[value])
+                elif source >= SLOT:
+                    self.copy_slot(slot, source - SLOT)
+                else:
+                    self.store_slot(slot, source, self.graph.machine_class[value])
+            at += 1
+
+    def move_registers(self) -> None:
+        """What goes from register to register."""
+        at: i64 = 0
+        while at < self.move_count:
+            if self.is_between_registers(at):
+                self.into[self.to_of[at]] = at
+                self.readers[self.source_of[at]] += 1
+            at += 1
+        at = 0
+        while at < self.move_count:
+            if self.is_between_registers(at):
+                self.follow(self.to_of[at])
+            at += 1
+        at = 0
+        while at < self.move_count:
+            if self.is_between_registers(at) and self.into[self.to_of[at]] >= 0:
+                self.turn(self.to_of[at])
+            at += 1
+
+    def is_between_registers(self, at: i64) -> bool:
+        """Whether a move is from register to register."""
+        return 0 <= self.source_of[at] < SLOT and self.to_of[at] < SLOT
+
+    def follow(self, to: i64) -> None:
+        """Move into a register that nobody reads any more, then into the one that this was read from, and so on."""
+        while self.into[to] >= 0 and self.readers[to] == 0:
+            source = self.source_of[self.into[to]]
+            self.into[to] = NONE
+            self.readers[source] -= 1
+            self.move(to, source)
+            to = source
+
+    def turn(self, to: i64) -> None:
+        """Moves in a circle: one of them through a slot."""
+        at = self.into[to]
+        source = self.source_of[at]
+        machine_class = self.graph.machine_class[self.moved[at]]
+        slot = self.spare_slot()
+        self.store_slot(slot, source, machine_class)
+        self.into[to] = NONE
+        self.readers[source] -= 1
+        self.follow(source)
+        self.load_slot(to, slot, machine_class)

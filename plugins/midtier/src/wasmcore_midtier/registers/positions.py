@@ -7,97 +7,269 @@ into from outside and is used in, that is the end of the loop. A comparison that
 
 from __future__ import annotations
 
-from typing import Final
-
+from wasmcore_midtier._native import append, i64, vec
 from wasmcore_midtier.ssa.build import SELECT
-from wasmcore_midtier.ssa.graph import BRANCH, CONSTANTS, Graph
+from wasmcore_midtier.ssa.graph import BRANCH, CALL, CALL_INDIRECT, NONE, Graph, is_constant
 
-COMPARISONS: Final = range(0x45, 0x67)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+NEVER: Final = 1 << 60
+COMPARISON_FIRST: Final = 0x45
+COMPARISON_LAST: Final = 0x66
 
 
 class Positions:
-    """Of one graph."""
+    """Of one graph after the other."""
 
     def __init__(self, graph: Graph) -> None:
-        count = len(graph.operation)
         self.graph: Final = graph
-        self.position: Final = [0] * count
-        self.last: Final = [-1] * count
-        """The last position that a value is live at."""
-        self.uses: Final[list[list[int]]] = [[] for _ in range(count)]
-        """Ascending."""
-        self.start: Final = [0] * len(graph.blocks)
-        self.end: Final = [0] * len(graph.blocks)
-        self.used_in: Final[list[dict[int, None]]] = [{} for _ in graph.loops]
-        """Of each loop: what comes from outside and is used in it."""
-        self.first_call: Final = [1 << 60] * len(graph.loops)
-        """Of each loop: the position of its first call."""
-        self.fused: Final = self._fused()
-        self._number()
-        self._collect()
+        self.position: vec[i64] = vec[i64]()
+        self.live_until: vec[i64] = vec[i64]()
+        """By value: the last position that it is live at."""
+        self.fused: vec[i64] = vec[i64]()
+        self.times: vec[i64] = vec[i64]()
+        """By value: how often it is used; then how many of its uses are known."""
+        self.first_use: vec[i64] = vec[i64]()
+        """By value: where its uses begin in `uses`; the next value's begin behind them."""
+        self.uses: vec[i64] = vec[i64]()
+        self.start_of: vec[i64] = vec[i64]()
+        """By block."""
+        self.end_of: vec[i64] = vec[i64]()
+        self.first_call: vec[i64] = vec[i64]()
+        """By loop: the position of its first call."""
+        self.recorded: vec[i64] = vec[i64]()
+        """By value: the innermost loop of its last use that it comes into."""
+        # What comes into loops, in lists: by loop the last element; of each element the value, and the one before.
+        self.last_coming: vec[i64] = vec[i64]()
+        self.coming: vec[i64] = vec[i64]()
+        self.coming_before: vec[i64] = vec[i64]()
+        self.coming_count: i64 = 0
+        self.counting = True
 
-    def _fused(self) -> bytearray:
+    def find(self) -> None:
+        """Find out about the graph as it is now."""
+        self.make_room()
+        self.fuse()
+        self.number()
+        self.counting = True
+        self.visit()
+        value: i64 = 0
+        total: i64 = 0
+        while value < self.graph.values:
+            self.first_use[value] = total
+            total += self.times[value]
+            self.times[value] = 0
+            value += 1
+        self.first_use[value] = total
+        while i64(len(self.uses)) < total:
+            self.uses = append(self.uses, 0)
+        self.counting = False
+        self.visit()
+
+    def make_room(self) -> None:
+        """Arrays for the graph, and what they begin with."""
         graph = self.graph
-        times = [0] * len(graph.operation)
-        for block in graph.blocks:
-            for value in block.values:
-                for operand in graph.operands_of(value):
-                    times[operand] += 1
-            for operand in graph.uses_of(block):
-                times[operand] += 1
-        fused = bytearray(len(graph.operation))
-        for block in graph.blocks:
-            conditions = [graph.c[value] for value in block.values if graph.operation[value] == SELECT]
-            if block.end == BRANCH:
-                conditions.append(block.value)
-            for value in conditions:
-                if times[value] == 1 and graph.operation[value] in COMPARISONS and graph.block[value] == block.number:
-                    fused[value] = 1
-        return fused
+        while i64(len(self.position)) <= graph.values:
+            self.position = append(self.position, 0)
+            self.live_until = append(self.live_until, 0)
+            self.fused = append(self.fused, 0)
+            self.times = append(self.times, 0)
+            self.first_use = append(self.first_use, 0)
+            self.recorded = append(self.recorded, 0)
+        while i64(len(self.start_of)) < graph.blocks:
+            self.start_of = append(self.start_of, 0)
+            self.end_of = append(self.end_of, 0)
+        while i64(len(self.first_call)) < graph.loops:
+            self.first_call = append(self.first_call, 0)
+            self.last_coming = append(self.last_coming, 0)
+        value: i64 = 0
+        while value < graph.values:
+            self.position[value] = 0
+            self.live_until[value] = NONE
+            self.fused[value] = 0
+            self.times[value] = 0
+            self.recorded[value] = NONE
+            value += 1
+        loop: i64 = 0
+        while loop < graph.loops:
+            self.first_call[loop] = NEVER
+            self.last_coming[loop] = NONE
+            loop += 1
+        self.coming_count = 0
 
-    def _number(self) -> None:
-        at = 0
-        for block in self.graph.blocks:
-            self.start[block.number] = at
-            for param in block.params:
-                self.position[param] = at
-            for value in block.values:
+    # Fusing
+
+    def fuse(self) -> None:
+        """Find the comparisons that need no register."""
+        graph = self.graph
+        block: i64 = 0
+        while block < graph.blocks:
+            value = graph.first[block]
+            while value >= 0:
+                self.count_operands(value)
+                value = graph.following[value]
+            self.count(graph.end_value[block])
+            self.count_run(graph.results[block], graph.result_count[block])
+            edge = graph.first_edge[block]
+            while edge < graph.first_edge[block] + graph.edge_count[block]:
+                self.count_run(graph.arguments[edge], graph.param_count[graph.target[edge]])
+                edge += 1
+            block += 1
+        block = 0
+        while block < graph.blocks:
+            value = graph.first[block]
+            while value >= 0:
+                if graph.operation[value] == SELECT:
+                    self.fuse_if(graph.c[value], block)
+                value = graph.following[value]
+            if graph.end[block] == BRANCH:
+                self.fuse_if(graph.end_value[block], block)
+            block += 1
+        value = 0
+        while value < graph.values:
+            self.times[value] = 0
+            value += 1
+
+    def count(self, value: i64) -> None:
+        """One use more."""
+        if value >= 0:
+            self.times[value] += 1
+
+    def count_run(self, start: i64, count: i64) -> None:
+        """One use more of values in the pool."""
+        at = start
+        while at < start + count:
+            self.times[self.graph.pool[at]] += 1
+            at += 1
+
+    def count_operands(self, value: i64) -> None:
+        """One use more of each operand."""
+        graph = self.graph
+        operation = graph.operation[value]
+        if operation == CALL or operation == CALL_INDIRECT:
+            self.count_run(graph.b[value], graph.c[value])
+        else:
+            self.count(graph.a[value])
+            self.count(graph.b[value])
+            self.count(graph.c[value])
+
+    def fuse_if(self, value: i64, block: i64) -> None:
+        """A condition is fused if it is a comparison that stands in this block and is used once."""
+        graph = self.graph
+        if self.times[value] == 1 and COMPARISON_FIRST <= graph.operation[value] <= COMPARISON_LAST and graph.home[value] == block:
+            self.fused[value] = 1
+
+    # Positions and uses
+
+    def number(self) -> None:
+        """Give positions."""
+        graph = self.graph
+        at: i64 = 0
+        block: i64 = 0
+        while block < graph.blocks:
+            self.start_of[block] = at
+            param = graph.params[block]
+            while param < graph.params[block] + graph.param_count[block]:
+                self.position[graph.pool[param]] = at
+                param += 1
+            value = graph.first[block]
+            while value >= 0:
                 at += 1
                 self.position[value] = at
+                value = graph.following[value]
             at += 1
-            self.end[block.number] = at
+            self.end_of[block] = at
             at += 1
+            block += 1
 
-    def _collect(self) -> None:
+    def visit(self) -> None:
+        """All uses, in order; twice, to count them first."""
         graph = self.graph
-        for block in graph.blocks:
-            for value in block.values:
+        block: i64 = 0
+        while block < graph.blocks:
+            loop = graph.block_loop[block]
+            value = graph.first[block]
+            while value >= 0:
                 if not self.fused[value]:
-                    self._use_all(graph.operands_of(value), self.position[value], block.loop)
-                    if value in graph.operands:
-                        loop = block.loop
-                        while loop >= 0:
-                            self.first_call[loop] = min(self.first_call[loop], self.position[value])
-                            loop = graph.loops[loop].outer
-            self._use_all(graph.uses_of(block), self.end[block.number], block.loop)
+                    self.use_operands(value, self.position[value], loop)
+                value = graph.following[value]
+            at = self.end_of[block]
+            if graph.end_value[block] >= 0:
+                self.use(graph.end_value[block], at, loop)
+            self.use_run(graph.results[block], graph.result_count[block], at, loop)
+            edge = graph.first_edge[block]
+            while edge < graph.first_edge[block] + graph.edge_count[block]:
+                self.use_run(graph.arguments[edge], graph.param_count[graph.target[edge]], at, loop)
+                edge += 1
+            block += 1
 
-    def _use_all(self, operands: list[int], at: int, loop: int) -> None:
-        for operand in operands:
-            if self.fused[operand]:
-                self._use_all(self.graph.operands_of(operand), at, loop)
-            else:
-                self._use(operand, at, loop)
+    def use_run(self, start: i64, count: i64, at: i64, loop: i64) -> None:
+        """Values in the pool are used."""
+        place = start
+        while place < start + count:
+            self.use(self.graph.pool[place], at, loop)
+            place += 1
 
-    def _use(self, value: int, at: int, loop: int) -> None:
+    def use_operands(self, value: i64, at: i64, loop: i64) -> None:
+        """The operands of a value are used."""
+        graph = self.graph
+        operation = graph.operation[value]
+        if operation == CALL or operation == CALL_INDIRECT:
+            self.use_run(graph.b[value], graph.c[value], at, loop)
+            if self.counting:
+                self.note_call(at, loop)
+            return
+        if graph.a[value] >= 0:
+            self.use(graph.a[value], at, loop)
+        if graph.b[value] >= 0:
+            self.use(graph.b[value], at, loop)
+        if graph.c[value] >= 0:
+            self.use(graph.c[value], at, loop)
+
+    def note_call(self, at: i64, loop: i64) -> None:
+        """A call in loops."""
+        while loop >= 0:
+            if at < self.first_call[loop]:
+                self.first_call[loop] = at
+            loop = self.graph.outer[loop]
+
+    def use(self, value: i64, at: i64, loop: i64) -> None:
         """One use; around each loop that the value comes into, it is live to the end."""
-        uses = self.uses[value]
-        if not uses or uses[-1] != at:
-            uses.append(at)
-        last = at
-        loops = self.graph.loops
-        if self.graph.operation[value] not in CONSTANTS:
-            while loop >= 0 and self.position[value] < self.start[loops[loop].head]:
-                last = max(last, self.end[loops[loop].last])
-                self.used_in[loop][value] = None
-                loop = loops[loop].outer
-        self.last[value] = max(self.last[value], last)
+        if self.fused[value]:
+            self.use_operands(value, at, loop)
+            return
+        if self.counting:
+            self.times[value] += 1
+            self.live(value, at, loop)
+        else:
+            self.uses[self.first_use[value] + self.times[value]] = at
+            self.times[value] += 1
+
+    def live(self, value: i64, at: i64, loop: i64) -> None:
+        """A value is needed at a position."""
+        graph = self.graph
+        if at > self.live_until[value]:
+            self.live_until[value] = at
+        if loop < 0 or is_constant(graph.operation[value]) or self.recorded[value] == loop:
+            return
+        begin = self.position[value]
+        innermost = loop
+        while loop >= 0 and begin < self.start_of[graph.head[loop]]:
+            end = self.end_of[graph.last[loop]]
+            if end > self.live_until[value]:
+                self.live_until[value] = end
+            self.come(value, loop)
+            self.recorded[value] = innermost
+            loop = graph.outer[loop]
+
+    def come(self, value: i64, loop: i64) -> None:
+        """A value comes into a loop; it may be noted more than once."""
+        if self.coming_count == i64(len(self.coming)):
+            self.coming = append(self.coming, 0)
+            self.coming_before = append(self.coming_before, 0)
+        self.coming[self.coming_count] = value
+        self.coming_before[self.coming_count] = self.last_coming[loop]
+        self.last_coming[loop] = self.coming_count
+        self.coming_count += 1

@@ -1,66 +1,93 @@
-"""Macro records (`wasmcore_singlepass.records`) in a growing list, and those that every part of this compiler writes."""
+"""Macro records (`wasmcore_singlepass.records`) in a growing buffer, and those that every part of this compiler writes.
+
+A *place* is a register of the integer file by its number, one of the float file from `FLOAT` on, or a slot of the frame from `SLOT` on.
+"""
 
 from __future__ import annotations
 
-from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_I32
-from wasmcore_singlepass import records as m
+from wasmcore_midtier._native import BytesWriter, i64, write_i64_le
 
-_FLOAT = 32
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+FLOAT: Final = 32
+SLOT: Final = 64
+CONSTANT: Final = -1
+"""The place of a constant: it is made where it is wanted."""
+
+# The records of `wasmcore_singlepass.records` that are written here; `tests/test_constants.py` compares them.
+_EXTENDED: Final = 0x80
+_HIGH_HALF: Final = 2
+_MOVE: Final = 1
+_CONSTANT: Final = 2
+_LOAD_SLOT: Final = 3
+_STORE_SLOT: Final = 4
+_STORE_SLOT_CONSTANT: Final = 5
+_COPY_SLOT: Final = 6
+_FLOAT_MOVE: Final = 55
+_FLOAT_CONSTANT: Final = 56
+_FLOAT_LOAD_SLOT: Final = 57
+_FLOAT_STORE_SLOT: Final = 58
 
 
 class Records:
-    """Words of records; registers of the float file are numbered from 32 on."""
+    """A buffer of records."""
 
     def __init__(self) -> None:
-        self.words: list[int] = []
+        self.out: BytesWriter = BytesWriter()
 
-    def emit(self, operation: int, size: int, d: int, a: int, b: int, immediate: int) -> None:
+    def emit(self, operation: i64, size: i64, d: i64, a: i64, b: i64, immediate: i64) -> None:
         """One word."""
-        self.words.append(operation | size << 8 | (d & 31) << 15 | (a & 31) << 20 | (b & 31) << 25 | immediate << 32)
+        word = operation | (size << 8) | ((d & 31) << 15) | ((a & 31) << 20) | ((b & 31) << 25)
+        write_i64_le(self.out, word | (signed32(immediate) << 32))
 
-    def emit_long(self, operation: int, size: int, d: int, a: int, b: int, immediate: int, extension: int) -> None:
+    def emit_long(self, operation: i64, size: i64, d: i64, a: i64, b: i64, immediate: i64, extension: i64) -> None:
         """A word with an extension."""
-        self.emit(operation | m.EXTENDED, size, d, a, b, immediate)
-        self.words.append(extension)
+        self.emit(operation | _EXTENDED, size, d, a, b, immediate)
+        write_i64_le(self.out, extension)
 
-    def emit_constant(self, operation: int, size: int, d: int, a: int, b: int, constant: int) -> None:
+    def emit_constant(self, operation: i64, size: i64, d: i64, a: i64, b: i64, constant: i64) -> None:
         """A record whose constant is in the word, if it fits there."""
-        if -(1 << 31) <= constant < 1 << 31:
+        if -0x80000000 <= constant <= 0x7FFFFFFF:
             self.emit(operation, size, d, a, b, constant)
         else:
             self.emit_long(operation, size, d, a, b, 0, constant)
 
-    def move(self, to: int, source: int) -> None:
+    def move(self, to: i64, source: i64) -> None:
         """Register to register, of one file."""
-        self.emit(m.FLOAT_MOVE if to >= _FLOAT else m.MOVE, m.WIDE, to, source, 0, 0)
+        self.emit(_FLOAT_MOVE if to >= FLOAT else _MOVE, 1, to, source, 0, 0)
 
-    def store_slot(self, slot: int, source: int, machine_class: int) -> None:
+    def store_slot(self, slot: i64, source: i64, machine_class: i64) -> None:
         """A register to a slot."""
-        wide = machine_class not in (CLASS_I32, CLASS_F32)
-        self.emit(m.FLOAT_STORE_SLOT if source >= _FLOAT else m.STORE_SLOT, wide, 0, source, 0, slot)
+        self.emit(_FLOAT_STORE_SLOT if source >= FLOAT else _STORE_SLOT, is_wide(machine_class), 0, source, 0, slot)
 
-    def load_slot(self, to: int, slot: int, machine_class: int) -> None:
+    def load_slot(self, to: i64, slot: i64, machine_class: i64) -> None:
         """A slot to a register."""
-        wide = machine_class not in (CLASS_I32, CLASS_F32)
-        self.emit(m.FLOAT_LOAD_SLOT if to >= _FLOAT else m.LOAD_SLOT, wide, to, 0, 0, slot)
+        self.emit(_FLOAT_LOAD_SLOT if to >= FLOAT else _LOAD_SLOT, is_wide(machine_class), to, 0, 0, slot)
 
-    def copy_slot(self, to: int, source: int) -> None:
+    def copy_slot(self, to: i64, source: i64) -> None:
         """A slot to a slot."""
-        self.emit_long(m.COPY_SLOT, 0, 0, 0, 0, to, source)
+        self.emit_long(_COPY_SLOT, 0, 0, 0, 0, to, source)
 
-    def load_constant(self, to: int, machine_class: int, bits: int) -> None:
+    def load_constant(self, to: i64, machine_class: i64, bits: i64) -> None:
         """A constant to a register."""
-        if to >= _FLOAT:
-            self.emit_constant(m.FLOAT_CONSTANT, machine_class == CLASS_F64, to, 0, 0, bits)
-        else:
-            self.emit_constant(m.CONSTANT, machine_class != CLASS_I32, to, 0, 0, bits)
+        self.emit_constant(_FLOAT_CONSTANT if to >= FLOAT else _CONSTANT, is_wide(machine_class), to, 0, 0, bits)
 
-    def store_constant(self, slot: int, machine_class: int, bits: int) -> None:
+    def store_constant(self, slot: i64, machine_class: i64, bits: i64) -> None:
         """A constant to a slot."""
-        wide = machine_class not in (CLASS_I32, CLASS_F32)
-        if not wide or -(1 << 31) <= bits < 1 << 31:
-            self.emit_long(m.STORE_SLOT_CONSTANT, wide, 0, 0, 0, slot, (bits + (1 << 31)) % (1 << 32) - (1 << 31))
+        if is_wide(machine_class) == 0 or -0x80000000 <= bits <= 0x7FFFFFFF:
+            self.emit_long(_STORE_SLOT_CONSTANT, is_wide(machine_class), 0, 0, 0, slot, signed32(bits))
             return
-        low, high = bits & 0xFFFFFFFF, bits >> 32 & 0xFFFFFFFF
-        for size, half in ((0, low), (m.HIGH_HALF, high)):
-            self.emit_long(m.STORE_SLOT_CONSTANT, size, 0, 0, 0, slot, (half + (1 << 31)) % (1 << 32) - (1 << 31))
+        self.emit_long(_STORE_SLOT_CONSTANT, 0, 0, 0, 0, slot, signed32(bits))
+        self.emit_long(_STORE_SLOT_CONSTANT, _HIGH_HALF, 0, 0, 0, slot, signed32(bits >> 32))
+
+
+def is_wide(machine_class: i64) -> i64:
+    """1 for what has 64 bits."""
+    return 0 if machine_class == 1 or machine_class == 3 else 1
+
+
+def signed32(value: i64) -> i64:
+    """The low 32 bits as a signed number."""
+    return ((value & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000

@@ -1,535 +1,650 @@
 """From the stream to SSA, in one walk.
 
-The stream is structured: what a loop writes is known at its head, and a block that ways meet in comes after all of them. So parameters are
-made where they are needed, and nothing is looked up twice. While values are made they are simplified (`rules`); one that is there already
-is not made again; and a pure one whose operands do not change in a loop is put before it.
+The stream is structured: what a loop writes is known at its head, and a block that ways meet in comes after all of them. So parameters
+are made where they are needed, and nothing is looked up twice. While values are made they are simplified (`simplify`); one that is there
+already is not made again (`numbering`); and a pure one whose operands do not change in a loop is put before it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmcore.opcodes import OPCODES
-from wasmcore.plugin.streams.bodies import TWO_WORDS, Body, FunctionTypes
-from wasmcore.plugin.streams.loops import LoopFacts, loop_facts
-from wasmcore.stream import (
-    CLASS_F32,
-    CLASS_F64,
-    CLASS_I32,
-    CLASS_I64,
-    CLASS_V128,
-    COUNT_MASK,
-    END_BLOCK,
-    END_IF,
-    END_KIND_SHIFT,
-    END_LOOP,
-    EXTENDED,
-    HAS_VECTORS,
-    HEIGHT_MASK,
-    LOOP_HAS_CALLS,
-    REACHED,
-    RETURN_LABEL,
-    TARGETED,
-)
-from wasmcore_midtier.ssa.arithmetic import OPERATIONS, UNARY, evaluated
+from wasmcore.plugin.streams.bodies import Body, FunctionTypes
+from wasmcore.plugin.streams.loops import loop_facts
+from wasmcore_midtier._native import append, i64, read_i64_le, vec
 from wasmcore_midtier.ssa.graph import (
     ARGUMENT,
     BRANCH,
-    CONSTANTS,
+    CALL,
+    CALL_INDIRECT,
     JUMP,
-    NO_VALUE,
+    NONE,
     PARAMETER,
     RESULT,
     RETURN,
     TABLE,
     UNREACHABLE,
-    Block,
-    Edge,
     Graph,
-    Loop,
+    is_constant,
 )
-from wasmcore_midtier.ssa.rules import ASSOCIATIVE, BY_CODE, COMMUTATIVE, EQUALS_ZERO, INVERSE, SWAPPED
+from wasmcore_midtier.ssa.simplify import Simplifier
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from typing import Final
 
-_CONSTANT_CODES: Final = {CLASS_I32: 0x41, CLASS_I64: 0x42, CLASS_F32: 0x43, CLASS_F64: 0x44}
+# The stream's format (`wasmcore.stream`).
+_EXTENDED: Final = 0x80000000
+_COUNT_MASK: Final = 0x7FF
+_HEIGHT_MASK: Final = 0xFFFFFFFF
+_REACHED: Final = 0x4000
+_TARGETED: Final = 0x2000
+_END_KIND_SHIFT: Final = 11
+_END_BLOCK: Final = 0
+_END_LOOP: Final = 1
+_END_IF: Final = 2
+_HAS_LOOPS: Final = 4
+_HAS_VECTORS: Final = 8
+_MEMORY_MASK: Final = 0x3FF
+_V128: Final = 5
+
+SELECT: Final = 0x1B
+LOAD_FIRST: Final = 0x28
+STORE_FIRST: Final = 0x36
+STORE_LAST: Final = 0x3E
 _TRAPPING: Final = frozenset((*range(0x6D, 0x71), *range(0x7F, 0x83), *range(0xA8, 0xAC), *range(0xAE, 0xB2)))
 """Divisions and conversions that trap."""
-PURE: Final = frozenset(code for code in (*range(0x45, 0xC5), *range(0x100, 0x108)) if code not in _TRAPPING)
-NUMERIC: Final = PURE | _TRAPPING
-LOADS: Final = range(0x28, 0x36)
-STORES: Final = range(0x36, 0x3F)
-SELECT: Final = 0x1B
+_NUMERIC: Final = frozenset((*range(0x45, 0xC5), *range(0x100, 0x108)))
+PURE: Final = bytes(code in _NUMERIC and code not in _TRAPPING for code in range(0x110))
+"""1 for each operation without an effect, by opcode."""
+_OPERANDS: Final = bytes(len(OPCODES[code].params or ()) if code in _NUMERIC else 0 for code in range(0x110))
+"""How many operands each numeric operation has; 0 for all others."""
+_CLASSES: Final = bytes((OPCODES[code].results or (0,))[0] if code in _NUMERIC or 0x28 <= code <= 0x35 else 0 for code in range(0x110))
+"""The machine class of the result of each numeric operation and load."""
+_LEAVES: Final = -2
+"""The target of an edge that leaves the function, until it has a block."""
+MOST_COPIES: Final = 1 << 22
+"""Values of locals that are kept for branches, of all together."""
 
 
 class NotBuilt(Exception):
     """What stands in a function that this compiler leaves to another one."""
 
 
-class _Label:
-    """A block of the program that is open."""
+class Builder(Simplifier):
+    """Builds one graph after the other."""
 
-    def __init__(self) -> None:
-        self.ways: list[tuple[Edge, list[int]]] = []
-        """To its end: edges, and the locals on each."""
-        self.other: tuple[Edge, list[int], list[int]] | None = None
-        """Of an `if`: the edge of its other branch, the locals there, and what is on the stack."""
-        self.numbered = -1
-        """How many values were known where the first way began, -1 if there is none."""
-
-
-class Builder:
-    """Builds one graph; raises `NotBuilt`."""
-
-    def __init__(self, types: FunctionTypes, stream: bytes) -> None:
-        body = Body(types, stream)
-        if body.flags & HAS_VECTORS or CLASS_V128 in body.classes:
-            raise NotBuilt("vectors")
+    def __init__(self, types: FunctionTypes) -> None:
+        super().__init__()
         self.types: Final = types
         self.environment: Final = types.environment
-        self.words: Final = body.words
-        self.body: Final = body
-        self.graph: Final = Graph()
-        self.at = body.start
-        self.stack: list[int] = []
-        self.locals: list[int] = []
-        self.labels: dict[int, _Label] = {}
-        self.lows: list[int] = [0]
-        """Of the function and each open block and loop: the least number of values that were known since it was opened."""
-        self.heads: dict[int, tuple[int, list[int]]] = {}
-        """By label of a loop: its head, and the locals that are parameters of it."""
-        self.facts: Final[dict[int, LoopFacts]] = loop_facts(body.words, body.start, body.end)
-        self.loop = -1
-        self.word = 0
-        self.known: dict[tuple[int, int, int, int], int] = {}
-        """Values that were made on all ways to here, by what they are."""
-        self.history: list[tuple[int, int, int, int]] = []
-        """What was made known, in turn."""
-        self.hoisted: dict[int, dict[tuple[int, int, int, int], int]] = {}
-        """By loop: values that were put before it."""
-        self.current: Block = self.begin_block()
+        self.stream = b""
+        self.at: i64 = 0
+        self.stack: vec[i64] = vec[i64]()
+        self.top: i64 = 0
+        self.locals: vec[i64] = vec[i64]()
+        self.local_count: i64 = 0
+        self.classes = b""
+        self.loop: i64 = NONE
+        # By label. Of a loop: its head, and the run of the locals that are parameters there.
+        self.head: vec[i64] = vec[i64]()
+        self.written: vec[i64] = vec[i64]()
+        self.written_count: vec[i64] = vec[i64]()
+        # Of a block: the last way to its end; how many values were known where the first way began.
+        self.last_way: vec[i64] = vec[i64]()
+        self.numbered: vec[i64] = vec[i64]()
+        # Of an `if`: the edge of its other branch, and where what is there stands among the copies.
+        self.other: vec[i64] = vec[i64]()
+        self.other_copies: vec[i64] = vec[i64]()
+        self.written_locals: vec[i64] = vec[i64]()
+        self.written_total: i64 = 0
+        # Ways: the edge, where its values and locals stand among the copies, the way before to the same label.
+        self.way_edge: vec[i64] = vec[i64]()
+        self.way_copies: vec[i64] = vec[i64]()
+        self.way_before: vec[i64] = vec[i64]()
+        self.ways: i64 = 0
+        self.copies: vec[i64] = vec[i64]()
+        self.copied: i64 = 0
+        # Of the function and each open block and loop: the least number of values that were known since it was opened.
+        self.lows: vec[i64] = vec[i64]([0])
+        self.opened: i64 = 0
+        self.merged: vec[i64] = vec[i64]()
+        self.if_params: i64 = 0
 
-    def build(self) -> Graph:
-        """The graph."""
-        for number, machine_class in enumerate(self.body.params):
-            self.locals.append(self.put(ARGUMENT, machine_class, immediate=number))
-        for machine_class in bytes(self.body.classes[len(self.body.params) :]):
-            self.locals.append(self.constant(machine_class, 0))
-        while self.at < self.body.end:
-            self.word = self.at
-            word = self.words[self.at]
+    def build(self, stream: bytes) -> Graph:
+        """The graph of a function; raises `NotBuilt`. It is the same object each time."""
+        body = Body(self.types, stream)
+        self.classes = bytes(body.classes)
+        if body.flags & _HAS_VECTORS or _V128 in self.classes:
+            raise NotBuilt("vectors")
+        self.begin(stream, body)
+        end = i64(body.end) << 3
+        while self.at < end:
+            word = read_i64_le(stream, self.at)
+            self.word = self.at >> 3
+            self.at += 8
             value = word >> 32
-            self.at += 1
-            if word & EXTENDED:
-                value = self.words[self.at]
-                self.at += 2 if word & 0xFFFF in TWO_WORDS else 1
-            self.record(word & 0xFFFF, word >> 16 & 0x7FFF, word >> 32, value)
+            if word & _EXTENDED:
+                value = read_i64_le(stream, self.at)
+                self.at += 8
+            self.record(word & 0xFFFF, (word >> 16) & 0x7FFF, word >> 32, value)
         return self.graph
+
+    def begin(self, stream: bytes, body: Body) -> None:
+        """The first block, arguments and locals."""
+        self.graph.reset()
+        self.numbering.reset()
+        self.stream = stream
+        self.at = i64(body.start) << 3
+        self.top = 0
+        self.loop = NONE
+        self.ways = 0
+        self.copied = 0
+        self.opened = 0
+        self.lows[0] = 0
+        self.written_total = 0
+        self.word = self.at >> 3
+        self.current = self.graph.add_block(NONE, self.word)
+        self.local_count = i64(len(self.classes))
+        height = i64(body.height) + 8
+        while i64(len(self.stack)) < height:
+            self.stack = append(self.stack, 0)
+        while i64(len(self.locals)) < self.local_count:
+            self.locals = append(self.locals, 0)
+            self.merged = append(self.merged, 0)
+        labels = read_i64_le(stream, 32)
+        while i64(len(self.head)) < labels:
+            self.head = append(self.head, NONE)
+            self.written = append(self.written, 0)
+            self.written_count = append(self.written_count, 0)
+            self.last_way = append(self.last_way, NONE)
+            self.numbered = append(self.numbered, NONE)
+            self.other = append(self.other, NONE)
+            self.other_copies = append(self.other_copies, 0)
+        params = i64(len(body.params))
+        local: i64 = 0
+        while local < self.local_count:
+            if local < params:
+                self.locals[local] = self.put(ARGUMENT, i64(self.classes[local]), NONE, NONE, NONE, local)
+            else:
+                self.locals[local] = self.constant(i64(self.classes[local]), 0)
+            local += 1
+        if body.flags & _HAS_LOOPS:
+            self.note_loops(body)
+
+    def note_loops(self, body: Body) -> None:
+        """The locals that each loop writes."""
+        for label, facts in loop_facts(body.words, body.start, body.end).items():
+            number = i64(label)
+            self.written[number] = self.written_total
+            self.written_count[number] = len(facts.written)
+            for local in sorted(facts.written):
+                if self.written_total == i64(len(self.written_locals)):
+                    self.written_locals = append(self.written_locals, 0)
+                self.written_locals[self.written_total] = i64(local)
+                self.written_total += 1
 
     # Blocks
 
-    def begin_block(self) -> Block:
+    def begin_block(self) -> i64:
         """A new block, in the current loop, which is the current one from now on."""
-        block = Block(len(self.graph.blocks), self.loop)
-        block.word = self.word
-        self.graph.blocks.append(block)
-        self.current = block
-        return block
+        self.current = self.graph.add_block(self.loop, self.word)
+        return self.current
 
-    def edge_to(self, target: Block | None, arguments: list[int]) -> Edge:
-        """An edge from the current block; where its target is not there yet, it is given later."""
-        edge = Edge(self.current.number, -1, arguments)
-        self.current.edges.append(edge)
-        if target is not None:
-            self.connect(edge, target)
-        return edge
+    def copy(self, value: i64) -> None:
+        """Keep a value for a branch."""
+        if self.copied == i64(len(self.copies)):
+            self.copies = append(self.copies, 0)
+        self.copies[self.copied] = value
+        self.copied += 1
 
-    def connect(self, edge: Edge, target: Block) -> None:
-        """Give an edge its target."""
-        edge.target = target.number
-        target.incoming.append(edge)
+    def copy_state(self, count: i64) -> i64:
+        """Keep the top values and all locals; where they are."""
+        start = self.copied
+        if start > MOST_COPIES:
+            raise NotBuilt("many branches and locals")
+        at = self.top - count
+        while at < self.top:
+            self.copy(self.stack[at])
+            at += 1
+        local: i64 = 0
+        while local < self.local_count:
+            self.copy(self.locals[local])
+            local += 1
+        return start
 
-    def way_to(self, label: int, values: list[int]) -> None:
-        """An edge from the current block to a label, with values."""
-        if label in self.heads:
-            head, written = self.heads[label]
-            self.edge_to(self.graph.blocks[head], values + [self.locals[local] for local in written])
+    def way_to(self, label: i64, count: i64) -> None:
+        """An edge from the current block to a label, with the top values."""
+        graph = self.graph
+        edge = graph.add_edge(self.current)
+        if self.head[label] >= 0:
+            at = self.top - count
+            while at < self.top:
+                graph.push(self.stack[at])
+                at += 1
+            self.push_written(label)
+            graph.connect(edge, self.head[label])
             return
-        if label == RETURN_LABEL:
-            raise NotBuilt("a way out that is no block")
-        found = self.labels[label]
-        if found.numbered < 0:
-            found.numbered = len(self.history)
-        found.ways.append((self.edge_to(None, values), list(self.locals)))
+        if self.numbered[label] < 0:
+            self.numbered[label] = self.numbering.count
+        way = self.ways
+        self.ways = way + 1
+        if way == i64(len(self.way_edge)):
+            self.way_edge = append(self.way_edge, 0)
+            self.way_copies = append(self.way_copies, 0)
+            self.way_before = append(self.way_before, 0)
+        self.way_edge[way] = edge
+        before = self.last_way[label]
+        if before >= 0 and graph.source[self.way_edge[before]] == self.current:
+            self.way_copies[way] = self.way_copies[before]
+        else:
+            self.way_copies[way] = self.copy_state(count)
+        self.way_before[way] = before
+        self.last_way[label] = way
 
-    def meet(self, label: int, low: int, classes: Sequence[int]) -> None:
+    def push_written(self, label: i64) -> None:
+        """The locals that a loop writes, as arguments."""
+        at = self.written[label]
+        end = at + self.written_count[label]
+        while at < end:
+            self.graph.push(self.locals[self.written_locals[at]])
+            at += 1
+
+    def meet(self, label: i64, low: i64, run: i64, count: i64) -> None:
         """Begin the block where the ways to a label meet."""
-        found = self.labels[label]
-        self.forget_to(min(found.numbered, low))
+        graph = self.graph
+        known = self.numbered[label]
+        self.forget_to(known if known < low else low)
         block = self.begin_block()
-        ways = found.ways
-        self.stack += [self.parameter(block, machine_class) for machine_class in classes]
-        self.locals = list(ways[0][1])
-        for local, value in enumerate(self.locals):
-            if any(locals_[local] != value for _, locals_ in ways):
-                self.locals[local] = self.parameter(block, self.body.classes[local])
-                for edge, locals_ in ways:
-                    edge.arguments.append(locals_[local])
-        for edge, _ in ways:
-            self.connect(edge, block)
+        last = self.last_way[label]
+        merged = self.merge_locals(last, count)
+        graph.params[block] = graph.pooled
+        graph.param_count[block] = count + merged
+        pool = self.environment.type_pool
+        at: i64 = 0
+        while at < count:
+            self.stack[self.top] = self.parameter(block, at, i64(pool[run + at]))
+            graph.push(self.stack[self.top])
+            self.top += 1
+            at += 1
+        while at < count + merged:
+            local = self.merged[at - count]
+            self.locals[local] = self.parameter(block, at, i64(self.classes[local]))
+            graph.push(self.locals[local])
+            at += 1
+        way = last
+        while way >= 0:
+            self.give_arguments(way, block, count, merged)
+            way = self.way_before[way]
 
-    def parameter(self, block: Block, machine_class: int) -> int:
+    def merge_locals(self, last: i64, count: i64) -> i64:
+        """The locals as they are on all ways; those that differ stand in `merged` then: how many there are."""
+        merged: i64 = 0
+        local: i64 = 0
+        copies = self.copies
+        while local < self.local_count:
+            value = copies[self.way_copies[last] + count + local]
+            way = self.way_before[last]
+            while way >= 0 and copies[self.way_copies[way] + count + local] == value:
+                way = self.way_before[way]
+            if way >= 0:
+                self.merged[merged] = local
+                merged += 1
+            self.locals[local] = value
+            local += 1
+        return merged
+
+    def give_arguments(self, way: i64, block: i64, count: i64, merged: i64) -> None:
+        """The arguments of the edge of a way."""
+        graph = self.graph
+        edge = self.way_edge[way]
+        start = self.way_copies[way]
+        graph.arguments[edge] = graph.pooled
+        at: i64 = 0
+        while at < count:
+            graph.push(self.copies[start + at])
+            at += 1
+        at = 0
+        while at < merged:
+            graph.push(self.copies[start + count + self.merged[at]])
+            at += 1
+        graph.connect(edge, block)
+
+    def parameter(self, block: i64, number: i64, machine_class: i64) -> i64:
         """A new parameter of a block."""
-        value = self.graph.add(block.number, PARAMETER, machine_class, NO_VALUE, NO_VALUE, NO_VALUE, 0, self.word)
-        block.params.append(value)
-        return value
+        return self.graph.add(block, PARAMETER, machine_class, NONE, NONE, NONE, number, self.word)
 
-    def forget_to(self, count: int) -> None:
-        """Only so many values are known here."""
-        while len(self.history) > count:
-            del self.known[self.history.pop()]
-        self.lows[-1] = min(self.lows[-1], count)
+    # What is known
 
-    def close(self) -> int:
-        """A block or loop ends: the least number of values that were known since it began."""
-        low = self.lows.pop()
-        self.lows[-1] = min(self.lows[-1], low)
+    def open(self) -> None:
+        """A block or loop begins."""
+        self.opened += 1
+        if self.opened == i64(len(self.lows)):
+            self.lows = append(self.lows, 0)
+        self.lows[self.opened] = self.numbering.count
+
+    def close(self) -> i64:
+        """It ends: the least number of values that were known since it began."""
+        low = self.lows[self.opened]
+        self.opened -= 1
+        if low < self.lows[self.opened]:
+            self.lows[self.opened] = low
         return low
 
-    # Values
-
-    def put(self, operation: int, machine_class: int, a: int = NO_VALUE, b: int = NO_VALUE, c: int = NO_VALUE, immediate: int = 0) -> int:
-        """A new value at the end of the current block."""
-        value = self.graph.add(self.current.number, operation, machine_class, a, b, c, immediate, self.word)
-        self.current.values.append(value)
-        return value
-
-    def constant(self, machine_class: int, bits: int) -> int:
-        """A constant. It has no place, for it is made where it is used."""
-        if machine_class not in _CONSTANT_CODES:
-            machine_class = CLASS_I64
-        key = (_CONSTANT_CODES[machine_class], bits, 0, 0)
-        found = self.known.get(key)
-        if found is None:
-            found = self.known[key] = self.graph.add(0, key[0], machine_class, NO_VALUE, NO_VALUE, NO_VALUE, bits, 0)
-        return found
-
-    def bits_of(self, value: int) -> int | None:
-        """The bits of a constant."""
-        return self.graph.immediate[value] if self.graph.operation[value] in CONSTANTS else None
-
-    def pure(self, code: int, machine_class: int, a: int, b: int = NO_VALUE, c: int = NO_VALUE) -> int:
-        """A value that has no effect, as simple as it can be said."""
-        if code in OPERATIONS:
-            simple = self.unary(code, a) if code in UNARY else self.binary(code, machine_class, a, b)
-            if simple is not None:
-                return simple
-            if code in COMMUTATIVE or code in SWAPPED:
-                constant = self.bits_of(a) is not None and self.bits_of(b) is None
-                if constant:
-                    a, b, code = b, a, SWAPPED.get(code, code)
-        key = (code, a, b, c)
-        found = self.known.get(key)
-        if found is not None:
-            return found
-        loop = self.loop_of(a, b, c)
-        if loop < 0:
-            found = self.known[key] = self.put(code, machine_class, a, b, c)
-            self.history.append(key)
-            return found
-        hoisted = self.hoisted.setdefault(loop, {})
-        found = hoisted.get(key)
-        if found is None:
-            before = self.graph.blocks[self.graph.loops[loop].head - 1]
-            found = hoisted[key] = self.graph.add(before.number, code, machine_class, a, b, c, 0, self.word)
-            before.values.append(found)
-        return found
-
-    def loop_of(self, *operands: int) -> int:
-        """The outermost loop that a value may stand before, -1 for none."""
-        blocks, loops = self.graph.blocks, self.graph.loops
-        depth = 0
-        for value in operands:
-            if value >= 0 and self.graph.operation[value] not in CONSTANTS:
-                loop = blocks[self.graph.block[value]].loop
-                if loop >= 0:
-                    depth = max(depth, loops[loop].depth)
-        found, loop = -1, self.loop
-        while loop >= 0 and loops[loop].depth > depth:
-            found, loop = loop, loops[loop].outer
-        return found
-
-    def unary(self, code: int, a: int) -> int | None:
-        """Something simpler than an operation with one operand."""
-        bits = self.bits_of(a)
-        if bits is not None:
-            result = evaluated(code, bits)
-            assert result is not None
-            return self.constant(CLASS_I32 if OPERATIONS[code][1] == 32 else CLASS_I64, result)
-        operation = self.graph.operation[a]
-        if code in EQUALS_ZERO and operation in INVERSE:
-            return self.pure(INVERSE[operation], CLASS_I32, self.graph.a[a], self.graph.b[a])
-        if code == 0xA7 and operation in (0xAC, 0xAD):
-            return self.graph.a[a]
-        return None
-
-    def binary(self, code: int, machine_class: int, a: int, b: int) -> int | None:
-        """Something simpler than an operation with two operands."""
-        x, y = self.bits_of(a), self.bits_of(b)
-        if x is not None and y is not None:
-            result = evaluated(code, x, y)
-            return None if result is None else self.constant(machine_class, result)
-        for rule in BY_CODE.get(code, ()):
-            if a == b if rule.right is None else y == rule.right:
-                return a if rule.result is None else self.constant(machine_class, rule.result)
-        if x is not None and code in COMMUTATIVE:
-            return self.binary(code, machine_class, b, a)
-        if y is not None and code in ASSOCIATIVE and self.graph.operation[a] == code:
-            inner = self.bits_of(self.graph.b[a])
-            if inner is not None:
-                together = evaluated(code, inner, y)
-                assert together is not None
-                return self.pure(code, machine_class, self.graph.a[a], self.constant(machine_class, together))
-        return None
+    def forget_to(self, count: i64) -> None:
+        """Only so many values are known here."""
+        self.numbering.forget_to(count)
+        if count < self.lows[self.opened]:
+            self.lows[self.opened] = count
 
     # Records
 
-    def record(self, code: int, flags: int, immediate: int, value: int) -> None:
+    def push(self, value: i64) -> None:
+        """A value on the operand stack."""
+        self.stack[self.top] = value
+        self.top += 1
+
+    def pop(self) -> i64:
+        """The top of the operand stack."""
+        self.top -= 1
+        return self.stack[self.top]
+
+    def record(self, code: i64, flags: i64, immediate: i64, value: i64) -> None:
         """One record."""
         if code == 0x20:
-            self.stack.append(self.locals[immediate])
+            self.push(self.locals[immediate])
         elif code == 0x21:
-            self.locals[immediate] = self.stack.pop()
+            self.locals[immediate] = self.pop()
         elif code == 0x22:
-            self.locals[immediate] = self.stack[-1]
-        elif code in CONSTANTS:
-            self.stack.append(self.constant(code - 0x40, value))
-        elif code in NUMERIC:
-            self.numeric(code)
-        elif code in LOADS:
-            opcode = OPCODES[code]
-            assert opcode.results is not None
-            self.memory(flags)
-            self.stack.append(self.put(code, opcode.results[0], self.stack.pop(), immediate=value & 0xFFFFFFFF))
-        elif code in STORES:
-            self.memory(flags)
-            x = self.stack.pop()
-            self.put(code, 0, self.stack.pop(), x, immediate=value & 0xFFFFFFFF)
+            self.locals[immediate] = self.stack[self.top - 1]
         elif code < 0x20:
             self.control(code, flags, immediate, value)
+        elif 0x41 <= code <= 0x44:
+            self.push(self.constant(code - 0x40, value))
+        elif code < 0x110 and _OPERANDS[code]:
+            self.numeric(code)
+        elif LOAD_FIRST <= code <= STORE_LAST:
+            self.access(code, flags, value & 0xFFFFFFFF)
         elif code == 0x23:
-            self.stack.append(self.put(code, self.environment.globals[immediate].machine_class, immediate=immediate))
+            machine_class = i64(self.environment.globals[int(immediate)].machine_class)
+            if machine_class == _V128:
+                raise NotBuilt("vectors")
+            self.push(self.put(code, machine_class, NONE, NONE, NONE, immediate))
         elif code == 0x24:
-            self.put(code, 0, self.stack.pop(), immediate=immediate)
+            self.put(code, 0, self.pop(), NONE, NONE, immediate)
         elif code == 0x3F:
-            self.memory(immediate)
-            self.stack.append(self.put(code, CLASS_I32))
+            self.check_memory(immediate)
+            self.push(self.put(code, 1, NONE, NONE, NONE, 0))
         else:
             raise NotBuilt(f"operation {code:#x}")
 
-    def memory(self, flags: int) -> None:
+    def access(self, code: i64, flags: i64, offset: i64) -> None:
+        """Loads and stores."""
+        self.check_memory(flags & _MEMORY_MASK)
+        if code < STORE_FIRST:
+            self.push(self.put(code, i64(_CLASSES[code]), self.pop(), NONE, NONE, offset))
+        else:
+            x = self.pop()
+            self.put(code, 0, self.pop(), x, NONE, offset)
+
+    def check_memory(self, memory: i64) -> None:
         """Only memory 0, with a guard, is known here."""
         plan = self.environment.memories[0]
-        if flags & 0x3FF or plan.index64 or not plan.guarded:
+        if memory or plan.index64 or not plan.guarded:
             raise NotBuilt("another memory")
 
-    def numeric(self, code: int) -> None:
+    def numeric(self, code: i64) -> None:
         """Arithmetic."""
-        opcode = OPCODES[code]
-        assert opcode.params is not None and opcode.results is not None
-        b = self.stack.pop() if len(opcode.params) > 1 else NO_VALUE
-        a = self.stack.pop()
-        if code in PURE:
-            self.stack.append(self.pure(code, opcode.results[0], a, b))
+        b: i64 = NONE
+        if _OPERANDS[code] == 2:
+            b = self.pop()
+        a = self.pop()
+        machine_class = i64(_CLASSES[code])
+        if PURE[code]:
+            self.push(self.pure(code, machine_class, a, b, NONE))
             return
-        if code in OPERATIONS and b >= 0:
-            simple = self.binary(code, opcode.results[0], a, b)
-            if simple is not None:
-                self.stack.append(simple)
+        if b >= 0 and is_constant(self.graph.operation[b]):
+            simple = self.binary(code, machine_class, a, b)
+            if simple >= 0:
+                self.push(simple)
                 return
-        self.stack.append(self.put(code, opcode.results[0], a, b))
+        self.push(self.put(code, machine_class, a, b, NONE, 0))
 
     # Control
 
-    def control(self, code: int, flags: int, immediate: int, value: int) -> None:
+    def control(self, code: i64, flags: i64, immediate: i64, value: i64) -> None:
         """Blocks, branches, calls."""
-        count = flags & COUNT_MASK
-        if code == 0x02:
-            self.open_label(immediate)
-        elif code == 0x03:
-            self.begin_loop(immediate, flags)
-        elif code == 0x04:
-            self.begin_if(immediate, count)
-        elif code == 0x05:
-            self.begin_else(immediate, flags, value & HEIGHT_MASK)
-        elif code == 0x0B:
-            self.end(immediate, flags, value & HEIGHT_MASK, value >> 32)
-        elif code == 0x0C:
-            self.jump(immediate, count)
+        count = flags & _COUNT_MASK
+        if code == 0x0B:
+            self.end(immediate, flags, value & _HEIGHT_MASK, value >> 32)
         elif code == 0x0D:
             self.branch_if(immediate, count)
-        elif code == 0x0E:
-            self.branch_table(immediate)
+        elif code == 0x02:
+            self.open_label(immediate)
+        elif code == 0x0C:
+            self.jump(immediate, count)
+        elif code == 0x10:
+            self.call(CALL, immediate, i64(self.types.type_of(int(immediate))), 0)
+        elif code == 0x04:
+            self.begin_if(immediate, count)
+        elif code == 0x03:
+            self.begin_loop(immediate, count)
         elif code == 0x0F:
             self.leave(count)
-        elif code == 0x10:
-            self.call(code, immediate, self.types.type_of(immediate), [])
+        elif code == 0x05:
+            self.begin_else(immediate, flags, value & _HEIGHT_MASK)
+        elif code == 0x0E:
+            self.branch_table(immediate)
         elif code == 0x11:
-            self.call(code, flags << 32 | immediate, immediate, [self.stack.pop()])
+            self.call(CALL_INDIRECT, (flags << 32) | immediate, immediate, 1)
         elif code == 0x1A:
-            self.stack.pop()
+            self.top -= 1
         elif code == 0x1B or code == 0x1C:
-            condition, b, a = self.stack.pop(), self.stack.pop(), self.stack.pop()
-            self.stack.append(self.select(a, b, condition, flags))
+            self.select(flags)
         elif code == 0x00:
-            self.put(code, 0, immediate=flags)
-            self.current.end = UNREACHABLE
+            self.put(code, 0, NONE, NONE, NONE, flags)
+            self.graph.end[self.current] = UNREACHABLE
         else:
             raise NotBuilt(f"operation {code:#x}")
 
-    def select(self, a: int, b: int, condition: int, machine_class: int) -> int:
+    def select(self, machine_class: i64) -> None:
         """One of two values."""
-        bits = self.bits_of(condition)
-        if bits is not None:
-            return a if bits else b
-        return a if a == b else self.pure(SELECT, machine_class, a, b, condition)
-
-    def open_label(self, label: int) -> None:
-        """A block begins whose end can be branched to."""
-        self.labels[label] = _Label()
-        self.lows.append(len(self.history))
-
-    def begin_loop(self, label: int, flags: int) -> None:
-        """The head of a loop."""
-        count = flags & COUNT_MASK
-        values = self.stack[len(self.stack) - count :]
-        del self.stack[len(self.stack) - count :]
-        written = sorted(self.facts[label].written)
-        edge = self.edge_to(None, values + [self.locals[local] for local in written])
-        self.current.end = JUMP
-        loops = self.graph.loops
-        loops.append(Loop(self.loop, 1 + (loops[self.loop].depth if self.loop >= 0 else 0), len(self.graph.blocks)))
-        loops[-1].has_calls = bool(flags & LOOP_HAS_CALLS)
-        self.loop = len(loops) - 1
-        block = self.begin_block()
-        self.connect(edge, block)
-        self.stack += [self.parameter(block, self.graph.machine_class[value]) for value in values]
-        for local in written:
-            self.locals[local] = self.parameter(block, self.body.classes[local])
-        self.heads[label] = (block.number, written)
-        self.lows.append(len(self.history))
-
-    def begin_if(self, label: int, count: int) -> None:
-        """if."""
-        self.current.end = BRANCH
-        self.current.value = self.stack.pop()
-        self.open_label(label)
-        then, other = self.edge_to(None, []), self.edge_to(None, [])
-        self.labels[label].other = (other, list(self.locals), list(self.stack))
-        self.labels[label].numbered = len(self.history)
-        self.connect(then, self.begin_block())
-
-    def begin_other(self, label: int) -> None:
-        """The block where an `if` goes otherwise."""
-        found = self.labels[label]
-        assert found.other is not None
-        edge, self.locals, self.stack = found.other
-        found.other = None
-        self.forget_to(found.numbered)
-        self.connect(edge, self.begin_block())
-
-    def begin_else(self, label: int, flags: int, height: int) -> None:
-        """else."""
-        if flags & REACHED:
-            self.jump(label, len(self.stack) - height)
-        self.begin_other(label)
-
-    def end(self, label: int, flags: int, height: int, run: int) -> None:
-        """end: where the ways meet."""
-        kind = flags >> END_KIND_SHIFT & 3
-        count = flags & COUNT_MASK
-        low = self.close()
-        if kind == END_LOOP:
-            loop = self.graph.loops[self.loop]
-            loop.last = len(self.graph.blocks) - 1
-            self.hoisted.pop(self.loop, None)
-            self.loop = loop.outer
-            if flags & REACHED:
-                # What follows is no part of the loop.
-                edge = self.edge_to(None, [])
-                self.current.end = JUMP
-                self.connect(edge, self.begin_block())
-            return
-        if kind == END_IF:
-            if flags & REACHED:
-                self.jump(label, count)
-            self.begin_other(label)
-            self.jump(label, count)
-        elif kind == END_BLOCK and not flags & TARGETED:
-            return
-        elif flags & REACHED:
-            self.jump(label, count)
-        del self.stack[height:]
-        if not self.labels[label].ways:
-            return
-        self.meet(label, low, self.environment.type_pool[run : run + count])
-
-    def jump(self, label: int, count: int) -> None:
-        """br."""
-        self.way_to(label, self.stack[len(self.stack) - count :])
-        self.current.end = JUMP
-
-    def branch_if(self, label: int, count: int) -> None:
-        """br_if."""
-        block, condition = self.current, self.stack.pop()
-        values = self.stack[len(self.stack) - count :]
-        block.end, block.value = BRANCH, condition
-        if label == RETURN_LABEL:
-            edge = self.edge_to(None, [])
-            otherwise = self.edge_to(None, [])
-            self.connect(edge, self.begin_block())
-            self.current.end, self.current.results = RETURN, list(values)
+        condition = self.pop()
+        b = self.pop()
+        a = self.pop()
+        if is_constant(self.graph.operation[condition]):
+            self.push(a if self.graph.immediate[condition] else b)
+        elif a == b:
+            self.push(a)
         else:
-            self.way_to(label, values)
-            otherwise = self.edge_to(None, [])
-        self.connect(otherwise, self.begin_block())
+            self.push(self.pure(SELECT, machine_class, a, b, condition))
 
-    def branch_table(self, count: int) -> None:
+    def open_label(self, label: i64) -> None:
+        """A block begins whose end can be branched to."""
+        self.head[label] = NONE
+        self.last_way[label] = NONE
+        self.numbered[label] = NONE
+        self.other[label] = NONE
+        self.open()
+
+    def begin_loop(self, label: i64, count: i64) -> None:
+        """The head of a loop."""
+        graph = self.graph
+        edge = graph.add_edge(self.current)
+        at = self.top - count
+        while at < self.top:
+            graph.push(self.stack[at])
+            at += 1
+        self.push_written(label)
+        graph.end[self.current] = JUMP
+        self.loop = graph.add_loop(self.loop, graph.blocks)
+        block = self.begin_block()
+        graph.connect(edge, block)
+        graph.params[block] = graph.pooled
+        total = count + self.written_count[label]
+        graph.param_count[block] = total
+        number: i64 = 0
+        while number < total:
+            if number < count:
+                at = self.top - count + number
+                self.stack[at] = self.parameter(block, number, graph.machine_class[self.stack[at]])
+                graph.push(self.stack[at])
+            else:
+                local = self.written_locals[self.written[label] + number - count]
+                self.locals[local] = self.parameter(block, number, i64(self.classes[local]))
+                graph.push(self.locals[local])
+            number += 1
+        self.head[label] = block
+        self.open()
+
+    def begin_if(self, label: i64, count: i64) -> None:
+        """if."""
+        graph = self.graph
+        graph.end[self.current] = BRANCH
+        graph.end_value[self.current] = self.pop()
+        self.open_label(label)
+        then = graph.add_edge(self.current)
+        self.other[label] = graph.add_edge(self.current)
+        self.other_copies[label] = self.copy_state(count)
+        self.numbered[label] = self.numbering.count
+        graph.connect(then, self.begin_block())
+
+    def begin_other(self, label: i64, height: i64) -> None:
+        """The block where an `if` goes otherwise, with its parameters above a height."""
+        start = self.other_copies[label]
+        edge = self.other[label]
+        self.other[label] = NONE
+        self.forget_to(self.numbered[label])
+        count = self.if_params
+        self.top = height
+        at: i64 = 0
+        while at < count:
+            self.push(self.copies[start + at])
+            at += 1
+        local: i64 = 0
+        while local < self.local_count:
+            self.locals[local] = self.copies[start + count + local]
+            local += 1
+        self.graph.connect(edge, self.begin_block())
+
+    def begin_else(self, label: i64, flags: i64, height: i64) -> None:
+        """else."""
+        if flags & _REACHED:
+            self.jump(label, self.top - height)
+        self.if_params = flags & _COUNT_MASK
+        self.begin_other(label, height)
+
+    def end(self, label: i64, flags: i64, height: i64, run: i64) -> None:
+        """end: where the ways meet."""
+        kind = (flags >> _END_KIND_SHIFT) & 3
+        count = flags & _COUNT_MASK
+        low = self.close()
+        if kind == _END_LOOP:
+            self.end_loop(flags & _REACHED)
+            return
+        if kind == _END_IF:
+            if flags & _REACHED:
+                self.jump(label, count)
+            self.if_params = count
+            self.begin_other(label, height)
+            self.jump(label, count)
+        elif kind == _END_BLOCK and not flags & _TARGETED:
+            return
+        elif flags & _REACHED:
+            self.jump(label, count)
+        self.top = height
+        if self.last_way[label] >= 0:
+            self.meet(label, low, run, count)
+
+    def end_loop(self, reached: i64) -> None:
+        """What follows a loop is no part of it."""
+        graph = self.graph
+        graph.last[self.loop] = graph.blocks - 1
+        self.numbering.forget_hoisted(self.loop + 1)
+        self.loop = graph.outer[self.loop]
+        if reached:
+            edge = graph.add_edge(self.current)
+            graph.end[self.current] = JUMP
+            graph.connect(edge, self.begin_block())
+
+    def jump(self, label: i64, count: i64) -> None:
+        """br."""
+        self.way_to(label, count)
+        self.graph.end[self.current] = JUMP
+
+    def branch_if(self, label: i64, count: i64) -> None:
+        """br_if."""
+        graph = self.graph
+        graph.end[self.current] = BRANCH
+        graph.end_value[self.current] = self.pop()
+        if label < 0:
+            edge = graph.add_edge(self.current)
+            otherwise = graph.add_edge(self.current)
+            graph.connect(edge, self.begin_block())
+            self.leave(count)
+        else:
+            self.way_to(label, count)
+            otherwise = graph.add_edge(self.current)
+        graph.connect(otherwise, self.begin_block())
+
+    def branch_table(self, count: i64) -> None:
         """br_table."""
-        block, index = self.current, self.stack.pop()
-        block.end, block.value = TABLE, index
-        leaving = []
-        for _ in range(count):
-            word = self.words[self.at]
-            self.at += 2 if word & EXTENDED else 1
-            values = self.stack[len(self.stack) - (word >> 16 & COUNT_MASK) :] if word >> 16 & COUNT_MASK else []
-            if word >> 32 == RETURN_LABEL:
-                leaving.append(self.edge_to(None, []))
+        graph = self.graph
+        block = self.current
+        graph.end[block] = TABLE
+        graph.end_value[block] = self.pop()
+        values: i64 = 0
+        first = graph.edges
+        leaves = False
+        while count:
+            word = read_i64_le(self.stream, self.at)
+            self.at += 16 if word & _EXTENDED else 8
+            values = (word >> 16) & _COUNT_MASK
+            if word < 0:
+                leaves = True
+                edge = graph.add_edge(block)
+                graph.target[edge] = _LEAVES
             else:
                 self.way_to(word >> 32, values)
-        if leaving:
-            end = self.begin_block()
-            for edge in leaving:
-                self.connect(edge, end)
-            end.end, end.results = RETURN, self.stack[len(self.stack) - len(self.body.results) :] if self.body.results else []
-        self.current = block
+            count -= 1
+        if leaves:
+            self.begin_block()
+            edge = first
+            last = graph.edges
+            while edge < last:
+                if graph.target[edge] == _LEAVES:
+                    graph.connect(edge, self.current)
+                edge += 1
+            self.leave(values)
 
-    def leave(self, count: int) -> None:
+    def leave(self, count: i64) -> None:
         """return."""
-        self.current.end = RETURN
-        self.current.results = self.stack[len(self.stack) - count :]
+        graph = self.graph
+        graph.end[self.current] = RETURN
+        graph.results[self.current] = graph.pooled
+        graph.result_count[self.current] = count
+        at = self.top - count
+        while at < self.top:
+            graph.push(self.stack[at])
+            at += 1
 
-    def call(self, code: int, immediate: int, type_index: int, more: list[int]) -> None:
-        """A call; `more` are operands behind the arguments."""
-        params, results = self.types.params(type_index), self.types.results(type_index)
-        arguments = self.stack[len(self.stack) - len(params) :] if params else []
-        del self.stack[len(self.stack) - len(params) :]
-        if CLASS_V128 in params or CLASS_V128 in results:
+    def call(self, code: i64, immediate: i64, type_index: i64, more: i64) -> None:
+        """A call, with so many operands above its arguments."""
+        graph = self.graph
+        params = self.types.params(int(type_index))
+        results = self.types.results(int(type_index))
+        if _V128 in params or _V128 in results:
             raise NotBuilt("vectors")
-        call = self.put(code, results[0] if results else 0, immediate=immediate)
-        self.graph.operands[call] = arguments + more
+        count = i64(len(params)) + more
+        start = graph.pooled
+        at = self.top - count
+        while at < self.top:
+            graph.push(self.stack[at])
+            at += 1
+        self.top -= count
+        call = self.put(code, i64(results[0]) if results else 0, NONE, start, count, immediate)
         if results:
-            values = [call] + [self.put(RESULT, each, call, immediate=1 + number) for number, each in enumerate(results[1:])]
-            self.graph.results[call] = values
-            self.stack += values
+            self.push(call)
+        number: i64 = 1
+        while number < len(results):
+            self.push(self.put(RESULT, i64(results[number]), call, NONE, NONE, number))
+            number += 1

@@ -1,132 +1,281 @@
 """A function in SSA form: values in blocks, blocks with parameters.
 
-A value is a number. What it is stands in lists of the graph, all indexed by that number: its operation, the machine class of its result,
-its operands. Most operations are opcodes of the stream; the others are those below. A value is *pure* if it may be computed at any time,
-any number of times, or not at all; all others stay in the order of the program.
+Values, blocks, edges and loops are numbers; what they are stands in arrays of the graph. A value has an operation, the machine class of its
+result, and operands. Most operations are opcodes of the stream; the others are those below. A value is *pure* if it may be computed at any
+time, any number of times, or not at all; all others stay in the order of the program. Constants stand in no block.
 
-A block ends with one of five things: a jump, a branch on a condition, a table of branches, a return, or nothing that comes back. Each
-way to another block is an edge, with an argument for each parameter of that block. Blocks stand in the order of the program, so a loop
-is a run of them that begins with its head.
+A block ends with one of five things: a jump, a branch on a condition, a table of branches, a return, or nothing that comes back. Each way
+to another block is an edge, with an argument for each parameter of that block; the edges of a block are consecutive. Blocks stand in the
+order of the program, so a loop is a run of them that begins with its head.
+
+Lists of values (operands of calls, parameters, arguments, results) are runs of the *pool*.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from wasmcore_midtier._native import append, i64, vec
 
-NO_VALUE: Final = -1
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+NONE: Final = -1
+"""No value, edge or loop."""
 
 # Operations that are no opcodes of the stream.
 PARAMETER: Final = 0x700
-"""Of a block."""
+"""Of a block; immediate: its number."""
 ARGUMENT: Final = 0x701
 """Of the function; immediate: its number."""
 RESULT: Final = 0x702
 """a: a call; immediate: which of its results, from 1 on. The first is the call itself."""
-
-I32_CONST: Final = 0x41
-I64_CONST: Final = 0x42
-F32_CONST: Final = 0x43
-F64_CONST: Final = 0x44
-CONSTANTS: Final = frozenset((I32_CONST, I64_CONST, F32_CONST, F64_CONST))
+CALL: Final = 0x10
+CALL_INDIRECT: Final = 0x11
+"""Operands of calls: b, the start of a run of the pool, and c, how many. The index of an indirect call is the last; its immediate is the
+table, above the type."""
 
 # How a block ends.
 JUMP: Final = 0
 BRANCH: Final = 1
-"""`value` is the condition; the first edge is for what is not 0."""
+"""Its value is the condition; the first edge is for what is not 0."""
 TABLE: Final = 2
-"""`value` is the index; the last edge is for all that is beyond."""
+"""Its value is the index; the last edge is for all that is beyond."""
 RETURN: Final = 3
 UNREACHABLE: Final = 4
 """What the last value does never comes back."""
 
 
-class Edge:
-    """A way from one block to another."""
-
-    def __init__(self, source: int, target: int, arguments: list[int]) -> None:
-        self.source = source
-        self.target = target
-        self.arguments = arguments
-
-
-class Block:
-    """Values in order, and where it goes from there."""
-
-    def __init__(self, number: int, loop: int) -> None:
-        self.number = number
-        self.loop = loop
-        """The innermost loop that it is in, -1 for none."""
-        self.word = 0
-        """The word of the stream that it begins at."""
-        self.params: list[int] = []
-        self.values: list[int] = []
-        self.end = UNREACHABLE
-        self.value = NO_VALUE
-        self.results: list[int] = []
-        """What is returned."""
-        self.edges: list[Edge] = []
-        self.incoming: list[Edge] = []
-
-
-class Loop:
-    """A run of blocks."""
-
-    def __init__(self, outer: int, depth: int, head: int) -> None:
-        self.outer = outer
-        """The loop around it, -1 for none."""
-        self.depth = depth
-        self.head = head
-        """Its first block. The block that falls into it is the one before."""
-        self.last = head
-        """Its last block."""
-        self.has_calls = False
-
-
 class Graph:
-    """A function."""
+    """A function; used for one after the other."""
 
     def __init__(self) -> None:
-        self.operation: list[int] = []
-        self.machine_class: list[int] = []
+        self.values: i64 = 0
+        """How many there are."""
+        self.operation: vec[i64] = vec[i64]()
+        self.machine_class: vec[i64] = vec[i64]()
         """Of the result; 0: none."""
-        self.a: list[int] = []
-        self.b: list[int] = []
-        self.c: list[int] = []
-        self.immediate: list[int] = []
-        self.block: list[int] = []
-        self.word: list[int] = []
+        self.a: vec[i64] = vec[i64]()
+        self.b: vec[i64] = vec[i64]()
+        self.c: vec[i64] = vec[i64]()
+        self.immediate: vec[i64] = vec[i64]()
+        self.home: vec[i64] = vec[i64]()
+        """The block that a value is in."""
+        self.word: vec[i64] = vec[i64]()
         """The word of the stream that it was made from."""
-        self.operands: dict[int, list[int]] = {}
-        """Of calls, all of them."""
-        self.results: dict[int, list[int]] = {}
-        """Of calls with several results: the values of all of them."""
-        self.blocks: list[Block] = []
-        self.loops: list[Loop] = []
+        self.following: vec[i64] = vec[i64]()
+        """The next value of its block."""
+        self.blocks: i64 = 0
+        self.block_loop: vec[i64] = vec[i64]()
+        """The innermost loop that a block is in."""
+        self.block_word: vec[i64] = vec[i64]()
+        """The word of the stream that it begins at."""
+        self.first: vec[i64] = vec[i64]()
+        """Its first value that is no parameter."""
+        self.final: vec[i64] = vec[i64]()
+        """Its last one."""
+        self.params: vec[i64] = vec[i64]()
+        """The start of its parameters in the pool."""
+        self.param_count: vec[i64] = vec[i64]()
+        self.end: vec[i64] = vec[i64]()
+        self.end_value: vec[i64] = vec[i64]()
+        self.results: vec[i64] = vec[i64]()
+        """The start of what it returns in the pool."""
+        self.result_count: vec[i64] = vec[i64]()
+        self.first_edge: vec[i64] = vec[i64]()
+        self.edge_count: vec[i64] = vec[i64]()
+        self.incoming: vec[i64] = vec[i64]()
+        """The last edge that leads to it."""
+        self.edges: i64 = 0
+        self.source: vec[i64] = vec[i64]()
+        self.target: vec[i64] = vec[i64]()
+        self.arguments: vec[i64] = vec[i64]()
+        """The start in the pool, of as many as the target has parameters."""
+        self.another: vec[i64] = vec[i64]()
+        """The edge before that leads to the same block."""
+        self.loops: i64 = 0
+        self.outer: vec[i64] = vec[i64]()
+        """The loop around a loop."""
+        self.depth: vec[i64] = vec[i64]()
+        self.head: vec[i64] = vec[i64]()
+        """Its first block. The block that falls into it is the one before."""
+        self.last: vec[i64] = vec[i64]()
+        """Its last block."""
+        self.pooled: i64 = 0
+        self.pool: vec[i64] = vec[i64]()
 
-    def add(self, block: int, operation: int, machine_class: int, a: int, b: int, c: int, immediate: int, word: int) -> int:
+    def reset(self) -> None:
+        """Forget the function before."""
+        self.values = 0
+        self.blocks = 0
+        self.edges = 0
+        self.loops = 0
+        self.pooled = 0
+
+    def add(self, block: i64, operation: i64, machine_class: i64, a: i64, b: i64, c: i64, immediate: i64, word: i64) -> i64:
         """A new value, which still has to be put in its place."""
-        value = len(self.operation)
-        self.operation.append(operation)
-        self.machine_class.append(machine_class)
-        self.a.append(a)
-        self.b.append(b)
-        self.c.append(c)
-        self.immediate.append(immediate)
-        self.block.append(block)
-        self.word.append(word)
+        value = self.values
+        self.values = value + 1
+        if value == i64(len(self.operation)):
+            self.operation = append(self.operation, 0)
+            self.machine_class = append(self.machine_class, 0)
+            self.a = append(self.a, 0)
+            self.b = append(self.b, 0)
+            self.c = append(self.c, 0)
+            self.immediate = append(self.immediate, 0)
+            self.home = append(self.home, 0)
+            self.word = append(self.word, 0)
+            self.following = append(self.following, 0)
+        self.operation[value] = operation
+        self.machine_class[value] = machine_class
+        self.a[value] = a
+        self.b[value] = b
+        self.c[value] = c
+        self.immediate[value] = immediate
+        self.home[value] = block
+        self.word[value] = word
+        self.following[value] = NONE
         return value
+
+    def place(self, value: i64) -> None:
+        """Put a value at the end of its block."""
+        block = self.home[value]
+        before = self.final[block]
+        if before < 0:
+            self.first[block] = value
+        else:
+            self.following[before] = value
+        self.final[block] = value
+
+    def add_block(self, loop: i64, word: i64) -> i64:
+        """A new block."""
+        block = self.blocks
+        self.blocks = block + 1
+        if block == i64(len(self.block_loop)):
+            self.block_loop = append(self.block_loop, 0)
+            self.block_word = append(self.block_word, 0)
+            self.first = append(self.first, 0)
+            self.final = append(self.final, 0)
+            self.params = append(self.params, 0)
+            self.param_count = append(self.param_count, 0)
+            self.end = append(self.end, 0)
+            self.end_value = append(self.end_value, 0)
+            self.results = append(self.results, 0)
+            self.result_count = append(self.result_count, 0)
+            self.first_edge = append(self.first_edge, 0)
+            self.edge_count = append(self.edge_count, 0)
+            self.incoming = append(self.incoming, 0)
+        self.block_loop[block] = loop
+        self.block_word[block] = word
+        self.first[block] = NONE
+        self.final[block] = NONE
+        self.params[block] = 0
+        self.param_count[block] = 0
+        self.end[block] = UNREACHABLE
+        self.end_value[block] = NONE
+        self.results[block] = 0
+        self.result_count[block] = 0
+        self.first_edge[block] = 0
+        self.edge_count[block] = 0
+        self.incoming[block] = NONE
+        return block
+
+    def add_edge(self, source: i64) -> i64:
+        """A new edge of a block; target and arguments come later."""
+        edge = self.edges
+        self.edges = edge + 1
+        if edge == i64(len(self.source)):
+            self.source = append(self.source, 0)
+            self.target = append(self.target, 0)
+            self.arguments = append(self.arguments, 0)
+            self.another = append(self.another, 0)
+        self.source[edge] = source
+        self.target[edge] = NONE
+        self.arguments[edge] = self.pooled
+        self.another[edge] = NONE
+        if self.edge_count[source] == 0:
+            self.first_edge[source] = edge
+        self.edge_count[source] += 1
+        return edge
+
+    def connect(self, edge: i64, target: i64) -> None:
+        """Give an edge its target."""
+        self.target[edge] = target
+        self.another[edge] = self.incoming[target]
+        self.incoming[target] = edge
+
+    def add_loop(self, outer: i64, head: i64) -> i64:
+        """A new loop."""
+        loop = self.loops
+        self.loops = loop + 1
+        if loop == i64(len(self.outer)):
+            self.outer = append(self.outer, 0)
+            self.depth = append(self.depth, 0)
+            self.head = append(self.head, 0)
+            self.last = append(self.last, 0)
+        self.outer[loop] = outer
+        self.depth[loop] = self.depth[outer] + 1 if outer >= 0 else 1
+        self.head[loop] = head
+        self.last[loop] = head
+        return loop
+
+    def push(self, value: i64) -> None:
+        """A value at the end of the pool."""
+        if self.pooled == i64(len(self.pool)):
+            self.pool = append(self.pool, 0)
+        self.pool[self.pooled] = value
+        self.pooled += 1
+
+    # For those who look at it
+
+    def run(self, start: int, count: int) -> list[int]:
+        """Values in the pool."""
+        return [int(self.pool[i64(start + at)]) for at in range(count)]
 
     def operands_of(self, value: int) -> list[int]:
         """All operands of a value."""
-        found = self.operands.get(value)
-        if found is not None:
-            return found
-        return [operand for operand in (self.a[value], self.b[value], self.c[value]) if operand >= 0]
+        number = i64(value)
+        if self.operation[number] == CALL or self.operation[number] == CALL_INDIRECT:
+            return self.run(int(self.b[number]), int(self.c[number]))
+        found = [int(self.a[number]), int(self.b[number]), int(self.c[number])]
+        return [operand for operand in found if operand >= 0]
 
-    def uses_of(self, block: Block) -> list[int]:
-        """What the end of a block uses, arguments of its edges included."""
-        found = [block.value] if block.value >= 0 else []
-        found += block.results
-        for edge in block.edges:
-            found += edge.arguments
+    def params_of(self, block: int) -> list[int]:
+        """The parameters of a block."""
+        return self.run(int(self.params[i64(block)]), int(self.param_count[i64(block)]))
+
+    def values_of(self, block: int) -> list[int]:
+        """The values of a block, in order."""
+        found = []
+        value = self.first[i64(block)]
+        while value >= 0:
+            found.append(int(value))
+            value = self.following[value]
         return found
+
+    def results_of(self, block: int) -> list[int]:
+        """What a block returns."""
+        return self.run(int(self.results[i64(block)]), int(self.result_count[i64(block)]))
+
+    def edges_of(self, block: int) -> range:
+        """The edges of a block."""
+        first = int(self.first_edge[i64(block)])
+        return range(first, first + int(self.edge_count[i64(block)]))
+
+    def incoming_of(self, block: int) -> list[int]:
+        """The edges that lead to a block, the last one first."""
+        found = []
+        edge = self.incoming[i64(block)]
+        while edge >= 0:
+            found.append(int(edge))
+            edge = self.another[edge]
+        return found
+
+    def arguments_of(self, edge: int) -> list[int]:
+        """The arguments of an edge."""
+        target = self.target[i64(edge)]
+        return self.run(int(self.arguments[i64(edge)]), int(self.param_count[target]))
+
+
+def is_constant(operation: i64) -> bool:
+    """Whether an operation is a constant of a number."""
+    return 0x41 <= operation <= 0x44

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from wasmcore.opcodes import OPCODES
-from wasmcore_midtier.ssa.graph import ARGUMENT, BRANCH, CONSTANTS, JUMP, PARAMETER, RESULT, RETURN, TABLE, Block, Edge, Graph
+from wasmcore_midtier._native import i64
+from wasmcore_midtier.ssa.graph import ARGUMENT, BRANCH, JUMP, PARAMETER, RESULT, RETURN, TABLE, Graph, is_constant
 
 _NAMES: Final = {PARAMETER: "parameter", ARGUMENT: "argument", RESULT: "result"}
 _CLASSES: Final = ("", "i32", "i64", "f32", "f64", "v128", "ref")
@@ -13,7 +14,8 @@ _CLASSES: Final = ("", "i32", "i64", "f32", "f64", "v128", "ref")
 
 def name(graph: Graph, value: int) -> str:
     """A value as an operand: constants as they are."""
-    return f"{graph.immediate[value]}" if graph.operation[value] in CONSTANTS else f"v{value}"
+    number = i64(value)
+    return f"{graph.immediate[number]}" if is_constant(graph.operation[number]) else f"v{value}"
 
 
 def names(graph: Graph, values: list[int]) -> str:
@@ -24,37 +26,33 @@ def names(graph: Graph, values: list[int]) -> str:
 def graph_text(graph: Graph) -> list[tuple[int, str]]:
     """For each line the word of the stream that it was made from, and the line."""
     lines: list[tuple[int, str]] = []
-    for block in graph.blocks:
-        params = ", ".join(f"v{param}: {_CLASSES[graph.machine_class[param]]}" for param in block.params)
-        first = block.values[0] if block.values else -1
-        word = graph.word[first] if first >= 0 else lines[-1][0] if lines else 0
-        loop = next((f"  ; loop {number}" for number, loop in enumerate(graph.loops) if loop.head == block.number), "")
-        lines.append((word, f"b{block.number}({params}):{loop}"))
-        lines += [(graph.word[value], f"  {value_text(graph, value)}") for value in block.values]
+    heads = {int(graph.head[i64(loop)]): loop for loop in range(int(graph.loops))}
+    for block in range(int(graph.blocks)):
+        params = ", ".join(f"v{param}: {_CLASSES[graph.machine_class[i64(param)]]}" for param in graph.params_of(block))
+        loop = f"  ; loop {heads[block]}" if block in heads else ""
+        lines.append((int(graph.block_word[i64(block)]), f"b{block}({params}):{loop}"))
+        lines += [(int(graph.word[i64(value)]), f"  {value_text(graph, value)}") for value in graph.values_of(block)]
         lines.append((lines[-1][0], f"  {end_text(graph, block)}"))
     return lines
 
 
 def value_text(graph: Graph, value: int) -> str:
     """What a value is."""
-    code = graph.operation[value]
+    number = i64(value)
+    code = int(graph.operation[number])
     operation = _NAMES.get(code) or OPCODES[code].name
-    immediate = f" {graph.immediate[value]}" if graph.immediate[value] else ""
+    immediate = f" {graph.immediate[number]}" if graph.immediate[number] else ""
     operands = names(graph, graph.operands_of(value))
-    result = f"v{value} = " if graph.machine_class[value] else ""
+    result = f"v{value} = " if graph.machine_class[number] else ""
     return f"{result}{operation}{immediate}{' ' if operands else ''}{operands}"
 
 
-def edge_text(graph: Graph, edge: Edge) -> str:
-    """Where an edge goes."""
-    return f"b{edge.target}({names(graph, edge.arguments)})"
-
-
-def end_text(graph: Graph, block: Block) -> str:
+def end_text(graph: Graph, block: int) -> str:
     """How a block ends."""
-    edges = ", ".join(edge_text(graph, edge) for edge in block.edges)
-    if block.end == JUMP:
+    end, value = int(graph.end[i64(block)]), int(graph.end_value[i64(block)])
+    edges = ", ".join(f"b{graph.target[i64(edge)]}({names(graph, graph.arguments_of(edge))})" for edge in graph.edges_of(block))
+    if end == JUMP:
         return f"jump {edges}"
-    if block.end in (BRANCH, TABLE):
-        return f"{'branch' if block.end == BRANCH else 'table'} {name(graph, block.value)}: {edges}"
-    return f"return {names(graph, block.results)}".rstrip() if block.end == RETURN else "unreachable"
+    if end in (BRANCH, TABLE):
+        return f"{'branch' if end == BRANCH else 'table'} {name(graph, value)}: {edges}"
+    return f"return {names(graph, graph.results_of(block))}".rstrip() if end == RETURN else "unreachable"

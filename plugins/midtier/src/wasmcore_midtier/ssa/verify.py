@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wasmcore_midtier.ssa.graph import BRANCH, CONSTANTS, JUMP, RETURN, TABLE, UNREACHABLE, Graph
+from wasmcore_midtier._native import i64
+from wasmcore_midtier.ssa.graph import BRANCH, JUMP, RETURN, TABLE, UNREACHABLE, Graph, is_constant
 
 _EDGES = {JUMP: (1, 1), BRANCH: (2, 2), TABLE: (1, 1 << 32), RETURN: (0, 0), UNREACHABLE: (0, 0)}
 
@@ -13,50 +14,61 @@ class Wrong(Exception):
 
 def verify(graph: Graph) -> None:
     """Raises `Wrong` unless each use is dominated by its definition and every edge has the arguments that its target wants."""
-    defined = _dominators(graph)
-    for block in graph.blocks:
-        here = set(block.params)
-        for value in block.values:
+    dominators = _dominators(graph)
+    placed = {value for block in range(int(graph.blocks)) for value in (*graph.params_of(block), *graph.values_of(block))}
+    for block in range(int(graph.blocks)):
+        here = set(graph.params_of(block))
+        for value in graph.values_of(block):
             for operand in graph.operands_of(value):
-                _check_use(graph, defined, block.number, here, operand, f"v{value}")
+                _check_use(graph, dominators, placed, block, here, operand, f"v{value}")
             here.add(value)
-        for operand in graph.uses_of(block):
-            _check_use(graph, defined, block.number, here, operand, f"the end of b{block.number}")
-        least, most = _EDGES[block.end]
-        if not least <= len(block.edges) <= most:
-            raise Wrong(f"b{block.number} has {len(block.edges)} edges")
-        for edge in block.edges:
-            target = graph.blocks[edge.target]
-            found = [graph.machine_class[argument] for argument in edge.arguments]
-            wanted = [graph.machine_class[param] for param in target.params]
-            if edge.source != block.number or edge not in target.incoming or not _fit(found, wanted):
-                raise Wrong(f"the edge from b{block.number} to b{edge.target}")
+        for operand in uses_of_end(graph, block):
+            _check_use(graph, dominators, placed, block, here, operand, f"the end of b{block}")
+        least, most = _EDGES[int(graph.end[i64(block)])]
+        if not least <= len(graph.edges_of(block)) <= most:
+            raise Wrong(f"b{block} has {len(graph.edges_of(block))} edges")
+        for edge in graph.edges_of(block):
+            target = int(graph.target[i64(edge)])
+            found = [graph.machine_class[i64(argument)] for argument in graph.arguments_of(edge)]
+            wanted = [graph.machine_class[i64(param)] for param in graph.params_of(target)]
+            if graph.source[i64(edge)] != block or edge not in graph.incoming_of(target) or not _fit(found, wanted):
+                raise Wrong(f"the edge from b{block} to b{target}")
 
 
-def _fit(found: list[int], wanted: list[int]) -> bool:
+def uses_of_end(graph: Graph, block: int) -> list[int]:
+    """What the end of a block uses, arguments of its edges included."""
+    value = int(graph.end_value[i64(block)])
+    found = [value] if value >= 0 else []
+    found += graph.results_of(block)
+    for edge in graph.edges_of(block):
+        found += graph.arguments_of(edge)
+    return found
+
+
+def _fit(found: list[i64], wanted: list[i64]) -> bool:
     """References are numbers of 64 bits."""
     return [2 if each == 6 else each for each in found] == [2 if each == 6 else each for each in wanted]
 
 
-def _check_use(graph: Graph, dominators: list[int], block: int, here: set[int], operand: int, user: str) -> None:
-    if graph.operation[operand] in CONSTANTS or operand in here:
+def _check_use(graph: Graph, dominators: list[int], placed: set[int], block: int, here: set[int], operand: int, user: str) -> None:
+    if is_constant(graph.operation[i64(operand)]) or operand in here:
         return
-    home = graph.block[operand]
+    home = int(graph.home[i64(operand)])
     if home == block:
         raise Wrong(f"{user} uses v{operand} before it is there")
     while block > home:
         block = dominators[block]
-    if block != home or operand not in (*graph.blocks[home].params, *graph.blocks[home].values):
+    if block != home or operand not in placed:
         raise Wrong(f"{user} uses v{operand}, which is not always there")
 
 
 def _dominators(graph: Graph) -> list[int]:
     """The immediate dominator of each block, which stands before it; -1 of the first."""
-    found = [-1] * len(graph.blocks)
-    for block in graph.blocks[1:]:
-        sources = [edge.source for edge in block.incoming if edge.source < block.number]
+    found = [-1] * int(graph.blocks)
+    for block in range(1, int(graph.blocks)):
+        sources = [int(graph.source[i64(edge)]) for edge in graph.incoming_of(block) if graph.source[i64(edge)] < block]
         if not sources:
-            raise Wrong(f"nothing leads to b{block.number}")
+            raise Wrong(f"nothing leads to b{block}")
         common = sources[0]
         for source in sources[1:]:
             while common != source:
@@ -64,5 +76,5 @@ def _dominators(graph: Graph) -> list[int]:
                     common = found[common]
                 else:
                     source = found[source]
-        found[block.number] = common
+        found[block] = common
     return found

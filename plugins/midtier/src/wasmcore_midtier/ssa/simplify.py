@@ -1,0 +1,138 @@
+"""What an operation on integers is equal to, where that is simpler: constants folded, the rules of `rules`."""
+
+from __future__ import annotations
+
+from wasmcore_midtier._native import i64
+from wasmcore_midtier.ssa.arithmetic import OPERATIONS, UNARY, evaluated
+from wasmcore_midtier.ssa.graph import NONE, Graph, is_constant
+from wasmcore_midtier.ssa.numbering import Numbering
+from wasmcore_midtier.ssa.rules import ASSOCIATIVE, BY_CODE, COMMUTATIVE, EQUALS_ZERO, INVERSE, SWAPPED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+INTEGERS: Final = bytes(code in OPERATIONS for code in range(0x110))
+"""1 for each operation that is known here, by opcode."""
+ONE_OPERAND: Final = bytes(code in UNARY for code in range(0x110))
+EXCHANGED: Final = bytes(code if code in COMMUTATIVE else SWAPPED.get(code, 0) for code in range(0x110))
+"""By opcode: what it is with its operands exchanged, 0 if nothing."""
+OPPOSITE: Final = bytes(INVERSE.get(code, 0) for code in range(0x110))
+"""By comparison: what is true where it is false."""
+_EXTENSIONS: Final = (0xAC, 0xAD)
+_WRAP: Final = 0xA7
+
+
+class Simplifier:
+    """Makes pure values, as simple as they can be said."""
+
+    def __init__(self) -> None:
+        self.graph: Final = Graph()
+        self.numbering: Final = Numbering(self.graph)
+        self.current: i64 = 0
+        """The block that is being built."""
+        self.word: i64 = 0
+        """The word of the stream that values are made from."""
+
+    def constant(self, machine_class: i64, bits: i64) -> i64:
+        """A constant."""
+        if machine_class > 4:
+            machine_class = 2
+        found = self.numbering.find(0x40 + machine_class, NONE, NONE, NONE, bits)
+        if found < 0:
+            found = self.graph.add(0, 0x40 + machine_class, machine_class, NONE, NONE, NONE, bits, 0)
+            self.numbering.insert(found)
+        return found
+
+    def put(self, operation: i64, machine_class: i64, a: i64, b: i64, c: i64, immediate: i64) -> i64:
+        """A new value at the end of the current block."""
+        value = self.graph.add(self.current, operation, machine_class, a, b, c, immediate, self.word)
+        self.graph.place(value)
+        return value
+
+    def pure(self, code: i64, machine_class: i64, a: i64, b: i64, c: i64) -> i64:
+        """A value that has no effect."""
+        if code < 0x110 and INTEGERS[code]:
+            operation = self.graph.operation
+            if ONE_OPERAND[code]:
+                found = self.unary(code, a)
+                if found >= 0:
+                    return found
+            else:
+                if is_constant(operation[a]) and not is_constant(operation[b]) and EXCHANGED[code]:
+                    a, b = b, a
+                    code = i64(EXCHANGED[code])
+                if a == b or is_constant(operation[b]):
+                    found = self.binary(code, machine_class, a, b)
+                    if found >= 0:
+                        return found
+        found = self.numbering.find(code, a, b, c, 0)
+        if found >= 0:
+            return found
+        loop = self.loop_of(a, b, c)
+        if loop < 0:
+            found = self.put(code, machine_class, a, b, c, 0)
+            self.numbering.add(found)
+            return found
+        found = self.graph.add(self.graph.head[loop] - 1, code, machine_class, a, b, c, 0, self.word)
+        self.graph.place(found)
+        self.numbering.add_hoisted(found, loop + 1)
+        return found
+
+    def loop_of(self, a: i64, b: i64, c: i64) -> i64:
+        """The outermost loop that a value with these operands may stand before."""
+        graph = self.graph
+        loop = graph.block_loop[self.current]
+        if loop < 0:
+            return NONE
+        depth = self.depth_of(a)
+        other = self.depth_of(b)
+        if other > depth:
+            depth = other
+        other = self.depth_of(c)
+        if other > depth:
+            depth = other
+        found: i64 = NONE
+        while loop >= 0 and graph.depth[loop] > depth:
+            found = loop
+            loop = graph.outer[loop]
+        return found
+
+    def depth_of(self, value: i64) -> i64:
+        """How many loops a value is in."""
+        graph = self.graph
+        if value < 0 or is_constant(graph.operation[value]):
+            return 0
+        loop = graph.block_loop[graph.home[value]]
+        return graph.depth[loop] if loop >= 0 else 0
+
+    def unary(self, code: i64, a: i64) -> i64:
+        """Something simpler than an operation with one operand."""
+        graph = self.graph
+        operation = graph.operation[a]
+        if is_constant(operation):
+            result = evaluated(int(code), int(graph.immediate[a]))
+            assert result is not None
+            return self.constant(1 if OPERATIONS[int(code)][1] == 32 else 2, i64(result))
+        if int(code) in EQUALS_ZERO and operation < 0x110 and OPPOSITE[operation]:
+            return self.pure(i64(OPPOSITE[operation]), 1, graph.a[a], graph.b[a], NONE)
+        if code == _WRAP and (operation == _EXTENSIONS[0] or operation == _EXTENSIONS[1]):
+            return graph.a[a]
+        return NONE
+
+    def binary(self, code: i64, machine_class: i64, a: i64, b: i64) -> i64:
+        """Something simpler than an operation whose second operand is a constant or the first one again."""
+        graph = self.graph
+        right = is_constant(graph.operation[b])
+        bits = graph.immediate[b]
+        if right and is_constant(graph.operation[a]):
+            result = evaluated(int(code), int(graph.immediate[a]), int(bits))
+            return NONE if result is None else self.constant(machine_class, i64(result))
+        for rule in BY_CODE.get(int(code), ()):
+            if a == b if rule.right is None else right and bits == i64(rule.right):
+                return a if rule.result is None else self.constant(machine_class, i64(rule.result))
+        if right and graph.operation[a] == code and int(code) in ASSOCIATIVE and is_constant(graph.operation[graph.b[a]]):
+            together = evaluated(int(code), int(graph.immediate[graph.b[a]]), int(bits))
+            assert together is not None
+            return self.pure(code, machine_class, graph.a[a], self.constant(machine_class, i64(together)), NONE)
+        return NONE
