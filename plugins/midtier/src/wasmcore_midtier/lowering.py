@@ -403,7 +403,7 @@ class Lowering(Allocator):
             count = self.load(b)
         if not self.is_live(a) and register != count:
             self.locked[register] = 0
-            self.forget(a)
+            self.free_dead(a)
         d = self.define(value, register, NONE)
         self.emit(m.SHIFT, size, d, register, count, 0)
         self.unlock()
@@ -432,7 +432,7 @@ class Lowering(Allocator):
             self.clear_register(self.dividend)
         self.load_to(a, self.dividend)
         self.clear_register(self.remainder)
-        self.locked[self.remainder] = 1
+        self.lock(self.remainder)
         y = self.load(b)
         result = self.dividend if variant < m.REM_S else self.remainder
         self.emit(m.DIVIDE, size, result, self.dividend, y, 0)

@@ -29,7 +29,6 @@ TWO_WORDS: Final = (0x20C, 0x20D)
 """Operations with two extension words."""
 TAIL_CALLS: Final = frozenset((0x12, 0x13, 0x15))
 BRANCHES: Final = frozenset((0x0C, 0x0D, 0xD5, 0xD6, TARGET))
-CALLS: Final = frozenset((0x10, 0x11))
 
 PLAIN: Final = {
     **{code: len(row.results) - len(row.params) for code, row in OPCODES.items() if row.params is not None and row.results is not None},
@@ -62,11 +61,6 @@ class UnknownRecord(Exception):
 def has_tail_calls(stream: bytes) -> bool:
     """Whether a function may make tail calls."""
     return not TAIL_CALLS.isdisjoint(memoryview(stream).cast("H")[::4])
-
-
-def has_calls(stream: bytes) -> bool:
-    """Whether a function may have calls that could be inlined."""
-    return not CALLS.isdisjoint(memoryview(stream).cast("H")[::4])
 
 
 class FunctionTypes:

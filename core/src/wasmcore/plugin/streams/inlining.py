@@ -24,7 +24,6 @@ from wasmcore.plugin.streams.bodies import (
     TWO_WORDS,
     Body,
     UnknownRecord,
-    has_calls,
     has_tail_calls,
     height_after,
 )
@@ -74,6 +73,8 @@ MOST_LOCALS: Final = 64
 _WORD_MASK: Final = 0xFFFFFFFF
 _ZEROS: Final = {CLASS_I32: [0x41], CLASS_I64: [0x42], CLASS_F32: [0x43], CLASS_F64: [0x44], CLASS_V128: [0x20C | EXTENDED, 0, 0]}
 _NULL: Final = [0xD0]
+_CALL: Final = 0x10
+_CALL_INDIRECT: Final = 0x11
 
 
 class Origins:
@@ -129,7 +130,7 @@ class Inliner:
 
     def expanded(self, stream: bytes) -> tuple[bytes, Origins | None]:
         """The stream of a function with what is inlined, and where it comes from; itself if that is nothing."""
-        if not has_calls(stream):
+        if not self.may_change(stream):
             return stream, None
         writer = _Writer(self, Body(self.types, stream))
         try:
@@ -137,6 +138,29 @@ class Inliner:
         except UnknownRecord:
             return stream, None
         return (writer.stream(), writer.origins) if writer.changed else (stream, None)
+
+    def may_change(self, stream: bytes) -> bool:
+        """Whether a function has calls that could be inlined."""
+        codes = memoryview(stream).cast("H")[::4].tolist()
+        if _CALL not in codes and _CALL_INDIRECT not in codes:
+            return False
+        words = memoryview(stream).cast("q")
+        for code in (_CALL, _CALL_INDIRECT):
+            at = -1
+            for _ in range(codes.count(code)):
+                at = codes.index(code, at + 1)
+                word = words[at]
+                immediate, table = word >> 32, word >> 16 & 0x7FFF
+                if code == _CALL and self.body(immediate) is not None:
+                    return True
+                if code == _CALL_INDIRECT and self.is_fixed(table) and self.choice(table, immediate) is not None:
+                    return True
+        return False
+
+    def is_fixed(self, table: int) -> bool:
+        """Whether a table is there, and never changes; a constant may look like a call."""
+        tables = self.types.environment.tables
+        return table < len(tables) and tables[table].functions is not None
 
     def body(self, function: int) -> Body | None:
         """A function of the unit, or one of its callees, that is so small that it may be inlined."""

@@ -37,10 +37,14 @@ class Allocator(Moves):
         self.integers: Final = integers
         self.floats: Final = floats
         """From `FLOAT` on."""
+        self.registers: Final = integers + floats
         self.holder: Final = vec[i64]([NONE] * SLOT)
         """By register: the value in it."""
         self.locked: Final = vec[i64]([0] * SLOT)
         """By register: whether an operand of the current value is in it."""
+        self.locks: Final = vec[i64]([0] * SLOT)
+        """The registers that were locked since the last `unlock`."""
+        self.lock_count: i64 = 0
         self.place: vec[i64] = vec[i64]()
         """By value: its register."""
         self.slot: vec[i64] = vec[i64]()
@@ -105,6 +109,7 @@ class Allocator(Moves):
             self.holder[register] = NONE
             self.locked[register] = 0
             register += 1
+        self.lock_count = 0
         self.at = 0
         self.slots = 0
         self.state_total = 0
@@ -188,12 +193,18 @@ class Allocator(Moves):
         """Whether a value is used behind the current position."""
         return self.positions.live_until[value] > self.at
 
+    def lock(self, register: i64) -> None:
+        """A register may not change before `unlock`."""
+        if not self.locked[register]:
+            self.locked[register] = 1
+            self.locks[self.lock_count] = register
+            self.lock_count += 1
+
     def unlock(self) -> None:
         """All registers may change again."""
-        register: i64 = 0
-        while register < SLOT:
-            self.locked[register] = 0
-            register += 1
+        while self.lock_count:
+            self.lock_count -= 1
+            self.locked[self.locks[self.lock_count]] = 0
 
     def free_dead(self, value: i64) -> None:
         """An operand has been used at the current position."""
@@ -265,17 +276,15 @@ class Allocator(Moves):
         value = self.holder[register]
         if value < 0:
             return
-        was = self.locked[register]
-        self.locked[register] = 1
         other = self.any_free(self.file_of(value))
-        self.locked[register] = was
         if other < 0:
             self.evict(register)
             return
         self.move(other, register)
         self.forget(value)
         self.assign(value, other)
-        self.locked[other] = was
+        if self.locked[register]:
+            self.lock(other)
 
     def need_slot(self, value: i64) -> i64:
         """The slot of a value."""
@@ -307,7 +316,7 @@ class Allocator(Moves):
             register = self.free_register(self.file_of(value), self.hint[value])
             self.bring(value, register)
             self.assign(value, register)
-        self.locked[register] = 1
+        self.lock(register)
         return register
 
     def bring(self, value: i64, register: i64) -> None:
@@ -332,7 +341,7 @@ class Allocator(Moves):
                 self.move(register, here)
             else:
                 self.bring(value, register)
-        self.locked[register] = 1
+        self.lock(register)
 
     def define(self, value: i64, first: i64, second: i64) -> i64:
         """A register for a new value: one that would save a move, if it is free."""
@@ -399,10 +408,12 @@ class Allocator(Moves):
     def leave_by(self, edge: i64) -> None:
         """The way from the current block to another one, as things are now."""
         state = self.new_state()
-        register: i64 = 0
-        while register < SLOT:
-            self.states[state + register] = self.holder[register]
-            register += 1
+        states = self.states
+        at: i64 = 0
+        while at < len(self.registers):
+            register = i64(self.registers[at])
+            states[state + register] = self.holder[register]
+            at += 1
         self.states[state + _BASED] = 1 if self.based else 0
         self.edge_state[edge] = state
         if self.entry[self.graph.target[edge]] >= 0:
@@ -416,21 +427,22 @@ class Allocator(Moves):
         self.lose_file(self.integers)
         self.lose_file(self.floats)
         entry = self.new_state()
-        register: i64 = 0
-        while register < SLOT:
-            self.states[entry + register] = NONE
-            register += 1
+        at: i64 = 0
+        while at < len(self.registers):
+            self.states[entry + i64(self.registers[at])] = NONE
+            at += 1
         if self.loop >= 0 and graph.head[self.loop] == block:
             self.expect_in_loop(block, entry)
         else:
             self.expect(block, entry)
         self.entry[block] = entry
         self.based = self.states[entry + _BASED] != 0
-        register = 0
-        while register < SLOT:
+        at = 0
+        while at < len(self.registers):
+            register = i64(self.registers[at])
             if self.states[entry + register] >= 0:
                 self.assign(self.states[entry + register], register)
-            register += 1
+            at += 1
         self.enter_params(block)
         edge = graph.incoming[block]
         while edge >= 0:
@@ -463,12 +475,13 @@ class Allocator(Moves):
             self.note_places(edge)
             based &= self.states[self.edge_state[edge] + _BASED]
             edge = graph.another[edge]
-        register: i64 = 0
-        while register < SLOT:
+        at: i64 = 0
+        while at < len(self.registers):
+            register = i64(self.registers[at])
             value = self.states[state + register]
             if value >= 0 and self.positions.live_until[value] >= self.at and self.is_on_all(value, graph.another[first]):
                 self.states[entry + register] = value
-            register += 1
+            at += 1
         self.states[entry + _BASED] = based
         self.place_params(block, entry)
 
@@ -497,13 +510,15 @@ class Allocator(Moves):
     def note_places(self, edge: i64) -> None:
         """Let `where` say where values are on an edge."""
         state = self.edge_state[edge]
-        register: i64 = 0
-        while register < SLOT:
-            value = self.states[state + register]
+        states = self.states
+        at: i64 = 0
+        while at < len(self.registers):
+            register = i64(self.registers[at])
+            value = states[state + register]
             if value >= 0:
                 self.where[value] = register
                 self.where_edge[value] = edge
-            register += 1
+            at += 1
 
     def expect_in_loop(self, block: i64, entry: i64) -> None:
         """At the head of a loop: what it uses is in registers, if nothing in it destroys them."""
@@ -543,12 +558,12 @@ class Allocator(Moves):
             at = positions.coming_before[at]
         if call == NEVER:
             end = positions.end_of[self.graph.last[self.loop]]
-            register: i64 = 0
-            while register < SLOT:
-                value = self.states[self.edge_state[edge] + register]
+            at = 0
+            while at < len(self.registers):
+                value = self.states[self.edge_state[edge] + i64(self.registers[at])]
                 if value >= 0 and not self.is_constant(value) and positions.live_until[value] > end:
                     count = self.choose_one(value, count)
-                register += 1
+                at += 1
         return self.limit(count)
 
     def choose_one(self, value: i64, count: i64) -> i64:
@@ -679,12 +694,13 @@ class Allocator(Moves):
         block = graph.target[edge]
         entry = self.entry[block]
         self.note_places(edge)
-        register: i64 = 0
-        while register < SLOT:
+        at: i64 = 0
+        while at < len(self.registers):
+            register = i64(self.registers[at])
             value = self.states[entry + register]
             if value >= 0:
                 self.want(self.source_on(edge, value), register, value)
-            register += 1
+            at += 1
         number: i64 = 0
         while number < graph.param_count[block]:
             argument = graph.pool[graph.arguments[edge] + number]

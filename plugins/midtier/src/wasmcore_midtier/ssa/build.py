@@ -190,26 +190,27 @@ class Builder(Simplifier):
         self.current = self.graph.add_block(self.loop, self.word)
         return self.current
 
-    def copy(self, value: i64) -> None:
-        """Keep a value for a branch."""
-        if self.copied == i64(len(self.copies)):
-            self.copies = append(self.copies, 0)
-        self.copies[self.copied] = value
-        self.copied += 1
-
     def copy_state(self, count: i64) -> i64:
         """Keep the top values and all locals; where they are."""
         start = self.copied
         if start > MOST_COPIES:
             raise NotBuilt("many branches and locals")
+        self.copied = start + count + self.local_count
+        while i64(len(self.copies)) < self.copied:
+            self.copies = append(self.copies, 0)
+        copies = self.copies
+        to = start
         at = self.top - count
         while at < self.top:
-            self.copy(self.stack[at])
+            copies[to] = self.stack[at]
+            to += 1
             at += 1
-        local: i64 = 0
-        while local < self.local_count:
-            self.copy(self.locals[local])
-            local += 1
+        locals_ = self.locals
+        at = 0
+        while at < self.local_count:
+            copies[to] = locals_[at]
+            to += 1
+            at += 1
         return start
 
     def way_to(self, label: i64, count: i64) -> None:
