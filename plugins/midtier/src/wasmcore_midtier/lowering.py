@@ -273,6 +273,10 @@ class Lowering(Allocator):
                 self.comparison = m.COMPARE_CONSTANT
                 self.comparison_b = 0
                 self.comparison_immediate = bits
+        elif self.is_better_in_slot(b):
+            self.comparison = m.COMPARE_SLOT
+            self.comparison_b = 0
+            self.comparison_immediate = self.need_slot(b)
         else:
             self.comparison = m.COMPARE
             self.comparison_b = self.load(b)
@@ -366,12 +370,20 @@ class Lowering(Allocator):
         a = self.graph.a[value]
         b = self.graph.b[value]
         bits = self.graph.immediate[b]
+        if variant != m.SUB and self.place[b] >= 0 and self.is_better_in_slot(a):
+            a, b = b, a
         x = self.load(a)
         if self.is_constant(b) and -0x80000000 <= bits <= 0x7FFFFFFF:
             self.unlock()
             self.free_dead(a)
             d = self.define(value, x, NONE)
             self.emit(m.ALU_CONSTANT, wide | (variant << 1), d, x, 0, bits)
+        elif self.is_better_in_slot(b):
+            self.unlock()
+            self.free_dead(a)
+            slot = self.need_slot(b)
+            d = self.define(value, x, NONE)
+            self.emit(m.ALU_SLOT, wide | (variant << 1), d, x, 0, slot)
         else:
             y = self.load(b)
             self.unlock()
@@ -461,6 +473,12 @@ class Lowering(Allocator):
             self.free_dead(a)
             d = self.define(value, x, NONE)
             self.emit_constant(m.FLOAT_ALU_CONSTANT, wide | (variant << 1), d, x, 0, self.graph.immediate[b])
+        elif variant <= m.FLOAT_DIV and self.is_better_in_slot(b):
+            self.unlock()
+            self.free_dead(a)
+            slot = self.need_slot(b)
+            d = self.define(value, x, NONE)
+            self.emit(m.FLOAT_ALU_SLOT, wide | (variant << 1), d, x, 0, slot)
         else:
             y = self.load(b)
             self.unlock()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DEFINED: Final = 127
 """Operation of a word that is no record: a value (immediate) is in a register (size) from here on."""
+_SOON: Final = 24
+"""Positions within which a value is used again that is worth a register."""
 _BASED: Final = SLOT
 """Behind the registers in a state: whether the base register of memory 0 is loaded."""
 _STATE: Final = SLOT + 1
@@ -327,6 +329,17 @@ class Allocator(Moves):
         else:
             self.load_slot(register, self.need_slot(value), machine_class)
 
+    def is_better_in_slot(self, value: i64) -> bool:
+        """Whether a value that is in no register is better used where it is in the frame: for it is not used again soon."""
+        if self.place[value] >= 0 or self.is_constant(value):
+            return False
+        positions = self.positions
+        at = positions.first_use[value] + self.used[value]
+        end = positions.first_use[value + 1]
+        while at < end and positions.uses[at] <= self.at:
+            at += 1
+        return at == end or positions.uses[at] > self.at + _SOON
+
     def load_to(self, value: i64, register: i64) -> None:
         """A value into one register, to be destroyed there; nobody has it from then on."""
         if self.place[value] == register:
@@ -556,7 +569,8 @@ class Allocator(Moves):
             if self.next_use(value) <= call:
                 count = self.choose_one(value, count)
             at = positions.coming_before[at]
-        if call == NEVER:
+        if call == NEVER and positions.made[self.loop] + count < len(self.integers):
+            # What the loop does not use stays only where it surely does not want the register.
             end = positions.end_of[self.graph.last[self.loop]]
             at = 0
             while at < len(self.registers):

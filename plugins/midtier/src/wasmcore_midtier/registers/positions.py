@@ -39,6 +39,8 @@ class Positions:
         self.end_of: vec[i64] = vec[i64]()
         self.first_call: vec[i64] = vec[i64]()
         """By loop: the position of its first call."""
+        self.made: vec[i64] = vec[i64]()
+        """By loop: how many values are made in it that need a register."""
         self.recorded: vec[i64] = vec[i64]()
         """By value: the innermost loop of its last use that it comes into."""
         # What comes into loops, in lists: by loop the last element; of each element the value, and the one before.
@@ -83,6 +85,7 @@ class Positions:
             self.end_of = append(self.end_of, 0)
         while i64(len(self.first_call)) < graph.loops:
             self.first_call = append(self.first_call, 0)
+            self.made = append(self.made, 0)
             self.last_coming = append(self.last_coming, 0)
         value: i64 = 0
         while value < graph.values:
@@ -95,6 +98,7 @@ class Positions:
         loop: i64 = 0
         while loop < graph.loops:
             self.first_call[loop] = NEVER
+            self.made[loop] = 0
             self.last_coming[loop] = NONE
             loop += 1
         self.coming_count = 0
@@ -170,6 +174,7 @@ class Positions:
         block: i64 = 0
         while block < graph.blocks:
             self.start_of[block] = at
+            made: i64 = graph.param_count[block]
             param = graph.params[block]
             while param < graph.params[block] + graph.param_count[block]:
                 self.position[graph.pool[param]] = at
@@ -178,7 +183,13 @@ class Positions:
             while value >= 0:
                 at += 1
                 self.position[value] = at
+                if graph.machine_class[value] and not self.fused[value]:
+                    made += 1
                 value = graph.following[value]
+            loop = graph.block_loop[block]
+            while loop >= 0:
+                self.made[loop] += made
+                loop = graph.outer[loop]
             at += 1
             self.end_of[block] = at
             at += 1
