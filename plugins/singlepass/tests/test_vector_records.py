@@ -41,7 +41,8 @@ def test_shapes_follow_the_table_of_opcodes() -> None:
 
 def listing(signature: str, body: str, rest: str = "", memories: tuple[MemoryPlan, ...] = CHECKED) -> list[str]:
     """The records of one function, prologue included, without the end; temporaries of the target left out."""
-    lines = [line.partition(", t=")[0] for _, line in Singlepass().listing(unit(f"(module {rest} (func {signature} {body}))", memories))]
+    whole = unit(f"(module {rest} (func {signature} {body}))", memories)
+    lines = [line.partition(", t=")[0] for _, line in Singlepass().listing(whole, "records")]
     assert lines[-1] == "end"
     return lines[:-1]
 

@@ -45,6 +45,6 @@ def compiled(text: str | bytes, memories: tuple[MemoryPlan, ...] = GUARDED, addr
 
 def listing(text: str, memories: tuple[MemoryPlan, ...] = GUARDED) -> list[str]:
     """The macro records of the one function of a module, without prologue and end."""
-    lines = [line for _, line in Singlepass().listing(unit(text, memories))]
+    lines = [line for _, line in Singlepass().listing(unit(text, memories), "records")]
     assert lines[0].startswith("prologue") and lines[-1] == "end"
     return lines[1:-1]

@@ -189,9 +189,10 @@ def inspect(file: str, as_json: bool, enable: tuple[str, ...]) -> int:
 @main.command()
 @click.option("--backend", metavar="NAME", help="Compile with this backend.")
 @click.option("--function", metavar="NAME", help="Only this function, by name or number.")
+@click.option("--stage", metavar="NAME", help="Show this stage of the compiler.")
 @_enable
 @click.argument("file")
-def objdump(file: str, backend: str | None, function: str | None, enable: tuple[str, ...]) -> int:
+def objdump(file: str, backend: str | None, function: str | None, stage: str | None, enable: tuple[str, ...]) -> int:
     """Show the machine code of a module beside what it was made from."""
     try:
         import capstone  # noqa: F401
@@ -200,7 +201,7 @@ def objdump(file: str, backend: str | None, function: str | None, enable: tuple[
         return FAILED
     from wasmcore.cli.objdump import objdump
 
-    return objdump(file, backend, function, enable)
+    return objdump(file, backend, function, stage, enable)
 
 
 @main.command()

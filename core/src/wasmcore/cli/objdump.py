@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import capstone
 
+from wasmcore._arguments import choices
 from wasmcore.binary import decode
 from wasmcore.cli.output import standard_output
 from wasmcore.cli.report import UsageError, naming, read_module, visible
@@ -41,9 +42,14 @@ Lines = list[tuple[int, str]]
 """Index of a stream word, and the text that belongs there."""
 
 
-def objdump(file: str, backend: str | None, function: str | None, enable: Sequence[str]) -> int:
+def objdump(file: str, backend: str | None, function: str | None, stage: str | None, enable: Sequence[str]) -> int:
     """Write the listing of one or all functions of a module."""
     engine = make_engine(backend, features=enabled_features(enable))
+    stages: tuple[str, ...] = getattr(engine.backend, "stages", ())
+    if stage is not None and stage not in stages:
+        shown = choices(stage, stages) if stages else "it has none to show"
+        raise UsageError(f"backend {engine.backend.name!r} has no stage {stage!r}; {shown}")
+    stage = stage or next(iter(stages), None)
     if engine.target.name not in DISASSEMBLERS:
         raise PluginError(f"objdump knows no disassembler for {engine.target.name}")
     data = read_module(file)
@@ -52,7 +58,7 @@ def objdump(file: str, backend: str | None, function: str | None, enable: Sequen
         validate(info, engine.features)
         units = compile_units(engine, info)
         for index in chosen(info, function):
-            for line in listing(engine, info, next(unit for unit in units if index in functions_of(unit)), index):
+            for line in listing(engine, info, next(unit for unit in units if index in functions_of(unit)), index, stage):
                 print(line, file=output)
     return 0
 
@@ -91,14 +97,14 @@ def chosen(info: ModuleInfo, function: str | None) -> Iterable[int]:
     return found
 
 
-def listing(engine: Engine, info: ModuleInfo, unit: CompileUnit, index: int) -> Iterator[str]:
+def listing(engine: Engine, info: ModuleInfo, unit: CompileUnit, index: int, stage: str | None) -> Iterator[str]:
     """The lines of one function of a unit."""
-    wanted = functions_of(unit).index(index)
-    compiled = compile_again(engine.backend, unit._replace(wanted=wanted))
+    unit = unit._replace(wanted=functions_of(unit).index(index))
+    compiled = compile_again(engine.backend, unit)
     code = next(each for each in compiled.function_table() if each.function == index)
-    make_listing = getattr(engine.backend, "listing", None)
-    records = stream_text(unit.streams[wanted])
-    own: Lines = make_listing(unit._replace(streams=unit.streams[wanted : wanted + 1])) if make_listing else []
+    backend: Any = engine.backend
+    records = stream_text(unit.streams[unit.wanted])
+    own: Lines = backend.listing(unit, stage) if stage is not None else []
     starts = [word for word, _ in records]
     columns = [_grouped(lines, starts) for lines in (records, own, _disassembled(compiled, code, engine.target.name))]
     name = visible(info.function_name(index) or "")

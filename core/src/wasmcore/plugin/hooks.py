@@ -63,8 +63,11 @@ class InliningBackend(Backend, Protocol):
 class ListingBackend(Backend, Protocol):
     """A backend that can show what it makes of a function on the way, for `wasmcore objdump`. Optional."""
 
-    def listing(self, unit: CompileUnit) -> list[tuple[int, str]]:
-        """The backend's own records of the one function of a unit: index of the stream word each was made from, and its text."""
+    stages: tuple[str, ...]
+    """Names of what there is to show, the one that is shown unless another is asked for first."""
+
+    def listing(self, unit: CompileUnit, stage: str) -> list[tuple[int, str]]:
+        """What the wanted function of a unit is at a stage, line by line: index of the stream word each was made from, and its text."""
 
 
 class HostLink(Protocol):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wasmcore.plugin.unit import CompileUnit
+    from wasmcore_midtier.module_compiler import ModuleCompiler
 
 
 class Midtier:
@@ -28,6 +29,7 @@ class Midtier:
     options: Mapping[str, tuple[str, ...]] = {}
     unit_size = 1 << 18
     callee_size = CALLEE_SIZE
+    stages = ("records", "ssa", "opt")
     lazy = False
 
     def __init__(self) -> None:
@@ -36,10 +38,19 @@ class Midtier:
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
         """Compile all functions of a unit, or the one that is wanted."""
+        return self._compiler(unit).compile(self.version)
+
+    def listing(self, unit: CompileUnit, stage: str) -> list[tuple[int, str]]:
+        """The wanted function of a unit: its graph as it was built, without dead code, or its macro records."""
+        from wasmcore_midtier.listing import listing
+
+        return listing(self._compiler(unit._replace(address_map=True)), stage)
+
+    def _compiler(self, unit: CompileUnit) -> ModuleCompiler:
         from wasmcore_midtier.module_compiler import ModuleCompiler
 
         for entry in self._entries:
             if entry.name == unit.target:
                 lowering: Any = entry.load()
-                return ModuleCompiler(unit, lowering).compile(self.version)
+                return ModuleCompiler(unit, lowering)
         raise PluginError(f"nothing installed lets midtier compile for {unit.target}")

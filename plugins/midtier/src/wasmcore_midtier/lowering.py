@@ -8,7 +8,21 @@ from wasmcore_midtier._native import append, i64, read_i64_le, vec, write_i64_le
 from wasmcore_midtier.registers.allocator import DEFINED, Allocator
 from wasmcore_midtier.registers.records import FLOAT, SLOT, is_wide
 from wasmcore_midtier.ssa.build import LOAD_FIRST, SELECT, STORE_FIRST, STORE_LAST
-from wasmcore_midtier.ssa.graph import ARGUMENT, BRANCH, CALL, CALL_INDIRECT, JUMP, NONE, RESULT, RETURN, TABLE, Graph
+from wasmcore_midtier.ssa.graph import (
+    ARGUMENT,
+    BRANCH,
+    CALL,
+    CALL_INDIRECT,
+    JUMP,
+    MEMORY_COPY,
+    MEMORY_FILL,
+    MEMORY_GROW,
+    NONE,
+    RESULT,
+    RETURN,
+    TABLE,
+    Graph,
+)
 from wasmcore_singlepass import records as m
 
 TYPE_CHECKING = False
@@ -40,6 +54,7 @@ _FLOAT_CONDITIONS: Final = bytes(
 _GLOBAL_GET: Final = 0x23
 _GLOBAL_SET: Final = 0x24
 _MEMORY_SIZE: Final = 0x3F
+_BUILTIN_MEMORY_GROW: Final = 2
 
 
 class Lowering(Allocator):
@@ -62,6 +77,10 @@ class Lowering(Allocator):
         self.shift_count: i64 = target.SHIFT_COUNT
         self.dividend: i64 = target.DIVIDEND
         self.remainder: i64 = target.REMAINDER
+        self.native_arguments: Final = bytes(target.NATIVE_ARGUMENTS)
+        self.native_destroyed: Final = bytes(
+            (*target.NATIVE_DESTROYED, *(FLOAT + register for register in target.NATIVE_DESTROYED_FLOATS))
+        )
         self.noted = noted
         """Whether records say which words they were made from."""
         self.base_offset: i64 = 0
@@ -111,7 +130,7 @@ class Lowering(Allocator):
             value = graph.first[block]
             while value >= 0:
                 operation = graph.operation[value]
-                if operation == CALL or operation == CALL_INDIRECT:
+                if operation == CALL or operation == CALL_INDIRECT or operation == MEMORY_GROW:
                     self.has_calls = True
                 elif LOAD_FIRST <= operation <= STORE_LAST:
                     loop = graph.block_loop[block]
@@ -310,7 +329,7 @@ class Lowering(Allocator):
             self.integer(value, operation)
         elif 0x8B <= operation <= 0xA6:
             self.float(value, operation)
-        elif operation >= 0xA7 and operation < 0x110:
+        elif 0xA7 <= operation < 0x108:
             self.conversion(value, operation)
         elif operation == CALL or operation == CALL_INDIRECT:
             self.call(value, operation)
@@ -322,6 +341,10 @@ class Lowering(Allocator):
             self.global_set(value)
         elif operation == _MEMORY_SIZE:
             self.memory_size(value)
+        elif operation == MEMORY_GROW:
+            self.memory_grow(value)
+        elif operation == MEMORY_COPY or operation == MEMORY_FILL:
+            self.memory_native(value, operation)
         elif operation == 0:
             self.emit(m.TRAP, self.graph.immediate[value], 0, 0, 0, 0)
         else:
@@ -609,6 +632,33 @@ class Lowering(Allocator):
         if plan.page_size_log2:
             self.emit(m.SHIFT_CONSTANT, m.WIDE | (m.SHR_U << 1), d, d, 0, plan.page_size_log2)
         self.defined(value)
+
+    def memory_grow(self, value: i64) -> None:
+        """memory.grow: a built-in, whose first argument is the memory."""
+        a = self.graph.a[value]
+        self.want(self.source(a), i64(self.argument_integers[1]), a)
+        self.write_moves()
+        self.emit(m.CONSTANT, 0, i64(self.argument_integers[0]), 0, 0, 0)
+        self.emit(m.CALL_BUILTIN, 0, 0, 0, 0, _BUILTIN_MEMORY_GROW)
+        self.lose_all()
+        register = i64(self.result_integers[0])
+        self.assign(value, register)
+        self.emit(m.MOVE, 0, register, register, 0, 0)
+        self.defined(value)
+
+    def memory_native(self, value: i64, operation: i64) -> None:
+        """memory.copy and memory.fill: functions of the C library."""
+        graph = self.graph
+        self.want(self.source(graph.a[value]), i64(self.native_arguments[0]), graph.a[value])
+        self.want(self.source(graph.b[value]), i64(self.native_arguments[1]), graph.b[value])
+        self.want(self.source(graph.c[value]), i64(self.native_arguments[2]), graph.c[value])
+        self.write_moves()
+        if operation == MEMORY_COPY:
+            self.emit_long(m.MEMORY_COPY, 0, 0, 0, 0, self.base_offset, self.base_offset)
+        else:
+            self.emit_long(m.MEMORY_FILL, 0, 0, 0, 0, self.base_offset, 0)
+        self.lose_file(self.native_destroyed)
+        self.lose_file(self.native_arguments)
 
     def global_get(self, value: i64) -> None:
         """global.get."""

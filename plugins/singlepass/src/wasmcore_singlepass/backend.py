@@ -32,6 +32,7 @@ class Singlepass:
     features = frozenset(_FEATURES.split())
     options: Mapping[str, tuple[str, ...]] = {}
     unit_size = 1 << 18
+    stages = ("records",)
     lazy = True
 
     def __init__(self) -> None:
@@ -50,14 +51,14 @@ class Singlepass:
         finally:
             self._kept[:] = [compiler]
 
-    def listing(self, unit: CompileUnit) -> list[tuple[int, str]]:
-        """The macro records of the one function of a unit, each with the index of the stream word it was made from."""
+    def listing(self, unit: CompileUnit, stage: str) -> list[tuple[int, str]]:
+        """The macro records of the wanted function of a unit, each with the index of the stream word it was made from."""
         from wasmcore_singlepass.records import POSITION
         from wasmcore_singlepass.text import records
 
         result = []
         word = 0
-        unit = unit._replace(address_map=True)
+        unit = unit._replace(address_map=True, streams=unit.streams[unit.wanted :][:1])
         for record in records(self._take(unit).records(unit)[0]):
             if record.operation == POSITION:
                 word = record.immediate

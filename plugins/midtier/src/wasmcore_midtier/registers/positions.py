@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, vec
 from wasmcore_midtier.ssa.build import SELECT
-from wasmcore_midtier.ssa.graph import BRANCH, CALL, CALL_INDIRECT, NONE, Graph, is_constant
+from wasmcore_midtier.ssa.graph import BRANCH, CALL, CALL_INDIRECT, MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, NONE, Graph, is_constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -232,6 +232,8 @@ class Positions:
             if self.counting:
                 self.note_call(at, loop)
             return
+        if self.counting and (operation == MEMORY_GROW or operation == MEMORY_COPY or operation == MEMORY_FILL):
+            self.note_call(at, loop)
         if graph.a[value] >= 0:
             self.use(graph.a[value], at, loop)
         if graph.b[value] >= 0:

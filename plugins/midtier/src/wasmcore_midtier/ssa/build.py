@@ -17,6 +17,9 @@ from wasmcore_midtier.ssa.graph import (
     CALL,
     CALL_INDIRECT,
     JUMP,
+    MEMORY_COPY,
+    MEMORY_FILL,
+    MEMORY_GROW,
     NONE,
     PARAMETER,
     RESULT,
@@ -375,6 +378,14 @@ class Builder(Simplifier):
         elif code == 0x3F:
             self.check_memory(immediate)
             self.push(self.put(code, 1, NONE, NONE, NONE, 0))
+        elif code == MEMORY_GROW:
+            self.check_memory(immediate)
+            self.push(self.put(code, 1, self.pop(), NONE, NONE, 0))
+        elif code == MEMORY_COPY or code == MEMORY_FILL:
+            self.check_memory(immediate | flags)
+            count = self.pop()
+            x = self.pop()
+            self.put(code, 0, self.pop(), x, count, 0)
         else:
             raise NotBuilt(f"operation {code:#x}")
 

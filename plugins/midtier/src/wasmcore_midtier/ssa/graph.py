@@ -31,6 +31,10 @@ RESULT: Final = 0x702
 """a: a call; immediate: which of its results, from 1 on. The first is the call itself."""
 CALL: Final = 0x10
 CALL_INDIRECT: Final = 0x11
+MEMORY_GROW: Final = 0x40
+MEMORY_COPY: Final = 0x10A
+MEMORY_FILL: Final = 0x10B
+"""Of memory 0; a, b, c: to, from or byte, how many bytes."""
 """Operands of calls: b, the start of a run of the pool, and c, how many. The index of an indirect call is the last; its immediate is the
 table, above the type."""
 
