@@ -88,6 +88,39 @@ def run(**options: Any) -> int:
     return run(RunRequest(**options))
 
 
+@main.command(context_settings=_REST)
+@click.option("--invoke", metavar="NAME", help="Call this exported function with the arguments, instead of running the program.")
+@click.option("--backend", "backends", metavar="NAME", multiple=True, help="Only this backend; can be given again.")
+@click.option("--rounds", metavar="N", type=click.IntRange(1), default=3, show_default=True, help="How often; the best time counts.")
+@click.option("--json", "json_file", metavar="OUT", help="Write what was measured to this file, too.")
+@click.option("--plot", "plot_file", metavar="OUT", help="Draw it: a name that ends with .svg or .png (needs matplotlib).")
+@click.option("--dir", "directories", metavar="HOST::GUEST", multiple=True, help="Let the program see a directory.")
+@click.option("--env", metavar="NAME=VALUE", multiple=True, help="Set an environment variable of the program.")
+@_enable
+@click.argument("file")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(
+    file: str,
+    arguments: tuple[str, ...],
+    invoke: str | None,
+    backends: tuple[str, ...],
+    rounds: int,
+    json_file: str | None,
+    plot_file: str | None,
+    directories: tuple[str, ...],
+    env: tuple[str, ...],
+    enable: tuple[str, ...],
+) -> int:
+    """Compile and run a module with every installed backend and level (and wasmtime, where it is installed).
+
+    Shows what compiling all of it takes, and what running it takes then. What the program prints is forgotten.
+    """
+    from wasmcore.cli.bench import bench
+
+    request = RunRequest(file, arguments, enable=enable, dir=directories, env=env, invoke=invoke)
+    return bench(request, backends, rounds, json_file, plot_file)
+
+
 @main.command(name="compile")
 @click.option("-o", "--output", metavar="OUT", help="Write to this file; `-` is standard output.")
 @click.option("--backend", metavar="NAME", help="Compile with this backend.")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._typing import Any, Final
 
-COMMANDS: Final = ("run", "compile", "validate", "inspect", "objdump", "wat2wasm", "wasm2wat", "wast", "backends", "cache")
+COMMANDS: Final = ("run", "bench", "compile", "validate", "inspect", "objdump", "wat2wasm", "wasm2wat", "wast", "backends", "cache")
 """Names of the commands."""
 
 

@@ -45,7 +45,7 @@ _READERS: Final[dict[int, Callable[[str], int | float]]] = {I32: _i32, I64: _i64
 def run(request: RunRequest) -> int:
     """Run what is asked for; the exit code of the program."""
     content = _Content(request.file)
-    host_options = _host_options(request)
+    options = host_options(request)
     features = enabled_features(request.enable)
     try:
         engine = make_engine(request.backend, request.option, features)
@@ -60,9 +60,9 @@ def run(request: RunRequest) -> int:
     say_if_plain()
     with naming(request.file):
         module = _module(request, data, engine)
-        function, arguments = _function(request, module)
+        function, arguments = requested_function(request, module)
         try:
-            instance = wasmcore.Instance(module, host_options=host_options)
+            instance = wasmcore.Instance(module, host_options=options)
             _kept[:] = [instance]
             if request.invoke is not None and "_initialize" in instance.exports:
                 instance.exports["_initialize"]()
@@ -164,7 +164,8 @@ def _module(request: RunRequest, data: bytes, engine: wasmcore.Engine) -> wasmco
     return wasmcore.Module(data, engine=engine)
 
 
-def _host_options(request: RunRequest) -> dict[str, dict[str, Any]]:
+def host_options(request: RunRequest) -> dict[str, dict[str, Any]]:
+    """What a program may see, by host module."""
     arguments = request.arguments if request.invoke is None else ()
     options = {
         "args": [request.file, *arguments],
@@ -174,7 +175,7 @@ def _host_options(request: RunRequest) -> dict[str, dict[str, Any]]:
     return {"wasi": options}
 
 
-def _function(request: RunRequest, module: wasmcore.Module) -> tuple[str, list[int | float]]:
+def requested_function(request: RunRequest, module: wasmcore.Module) -> tuple[str, list[int | float]]:
     """The exported function to call, and its arguments."""
     functions = {export.name: export.type for export in module.exports if isinstance(export.type, FuncType)}
     name = "_start" if request.invoke is None else request.invoke

@@ -75,6 +75,12 @@ class Allocator(Moves):
         self.fix_end: vec[i64] = vec[i64]()
         self.fixes: Final = BytesWriter()
         self.chosen: vec[i64] = vec[i64]()
+        self.taken: Final = vec[i64]([0] * SLOT)
+        """By register: whether the block that begins expects something in it."""
+        self.heap: vec[i64] = vec[i64]()
+        """Slots of values, and up to which position each is in use."""
+        self.busy: vec[i64] = vec[i64]()
+        self.heap_count: i64 = 0
 
     def begin_graph(self) -> None:
         """Forget the function before."""
@@ -114,6 +120,8 @@ class Allocator(Moves):
         self.lock_count = 0
         self.at = 0
         self.slots = 0
+        self.spare_count = 0
+        self.heap_count = 0
         self.state_total = 0
         self.based = False
         self.loop = NONE
@@ -292,19 +300,47 @@ class Allocator(Moves):
         """The slot of a value."""
         if self.slot[value] >= 0 or self.is_constant(value):
             return self.slot[value]
-        first = self.positions.position[value]
-        last = self.positions.live_until[value]
-        number: i64 = 0
-        if self.slots < 64:
-            while number < self.slots and self.busy[number] >= first:
-                number += 1
+        until = self.positions.live_until[value]
+        if self.heap_count and self.busy[0] < self.positions.position[value]:
+            number = self.heap[0]
+            self.sink(number, until)
         else:
-            number = self.slots
-        if number == self.slots:
-            number = self.new_slot(last)
-        self.busy[number] = last
+            number = self.new_slot()
+            self.rise(number, until)
         self.slot[value] = number
         return number
+
+    # Slots stand in a heap, the one that is free first at its top.
+
+    def sink(self, slot: i64, until: i64) -> None:
+        """The slot at the top is in use up to a position."""
+        at: i64 = 0
+        child: i64 = 1
+        while child < self.heap_count:
+            if child + 1 < self.heap_count and self.busy[child + 1] < self.busy[child]:
+                child += 1
+            if self.busy[child] >= until:
+                break
+            self.heap[at] = self.heap[child]
+            self.busy[at] = self.busy[child]
+            at = child
+            child = 2 * at + 1
+        self.heap[at] = slot
+        self.busy[at] = until
+
+    def rise(self, slot: i64, until: i64) -> None:
+        """A new slot is in use up to a position."""
+        at = self.heap_count
+        self.heap_count += 1
+        if at == i64(len(self.heap)):
+            self.heap = append(self.heap, 0)
+            self.busy = append(self.busy, 0)
+        while at > 0 and self.busy[(at - 1) >> 1] > until:
+            self.heap[at] = self.heap[(at - 1) >> 1]
+            self.busy[at] = self.busy[(at - 1) >> 1]
+            at = (at - 1) >> 1
+        self.heap[at] = slot
+        self.busy[at] = until
 
     def assign(self, value: i64, register: i64) -> None:
         """A value is in a register."""
@@ -553,8 +589,9 @@ class Allocator(Moves):
         while at < count:
             value = self.chosen[at]
             if self.where_edge[value] != edge:
-                register = self.unexpected(self.file_of(value), block, entry)
+                register = self.untaken(self.file_of(value))
                 if register >= 0:
+                    self.taken[register] = 1
                     self.states[entry + register] = value
             at += 1
         self.states[entry + _BASED] = 1 if call == NEVER and self.uses_memory(self.loop) else 0
@@ -639,20 +676,28 @@ class Allocator(Moves):
     def place_params(self, block: i64, entry: i64) -> None:
         """Registers for the parameters, where an argument is, if that is free; slots for those there is no room for."""
         graph = self.graph
+        at: i64 = 0
+        while at < len(self.registers):
+            register = i64(self.registers[at])
+            self.taken[register] = 1 if self.states[entry + register] >= 0 else 0
+            at += 1
         number: i64 = 0
         while number < graph.param_count[block]:
             param = graph.pool[graph.params[block] + number]
-            register = self.argument_register(block, entry, number)
+            register = self.argument_register(block, number)
             if register < 0:
                 register = self.hint[param]
-                if register < 0 or not self.is_unexpected(register, block, entry, number):
-                    register = self.unexpected_before(self.file_of(param), block, entry, number)
-            self.param_place[param] = register if register >= 0 else SLOT + self.need_slot(param)
+                if register < 0 or self.taken[register]:
+                    register = self.untaken(self.file_of(param))
             if register >= 0:
+                self.taken[register] = 1
+                self.param_place[param] = register
                 self.hint_arguments(block, number, register)
+            else:
+                self.param_place[param] = SLOT + self.need_slot(param)
             number += 1
 
-    def argument_register(self, block: i64, entry: i64, number: i64) -> i64:
+    def argument_register(self, block: i64, number: i64) -> i64:
         """The register of an argument for a parameter, if it is free then."""
         graph = self.graph
         edge = graph.incoming[block]
@@ -661,35 +706,19 @@ class Allocator(Moves):
             if self.edge_state[edge] >= 0:
                 argument = graph.pool[graph.arguments[edge] + number]
                 register = self.find_in(self.edge_state[edge], argument)
-                if register >= 0 and self.is_unexpected(register, block, entry, number):
+                if register >= 0 and not self.taken[register]:
                     found = register
             edge = graph.another[edge]
         return found
 
-    def is_unexpected(self, register: i64, block: i64, entry: i64, count: i64) -> bool:
-        """Whether a block expects nothing in a register, of values from before and of its first parameters."""
-        if self.states[entry + register] >= 0:
-            return False
-        graph = self.graph
-        number: i64 = 0
-        while number < count:
-            if self.param_place[graph.pool[graph.params[block] + number]] == register:
-                return False
-            number += 1
-        return True
-
-    def unexpected_before(self, file: bytes, block: i64, entry: i64, count: i64) -> i64:
-        """A register that a block expects nothing in, of values from before and of its first parameters."""
+    def untaken(self, file: bytes) -> i64:
+        """A register that the block that begins expects nothing in."""
         at: i64 = 0
         while at < len(file):
-            if self.is_unexpected(i64(file[at]), block, entry, count):
+            if not self.taken[i64(file[at])]:
                 return i64(file[at])
             at += 1
         return NONE
-
-    def unexpected(self, file: bytes, block: i64, entry: i64) -> i64:
-        """A register that a block expects nothing in."""
-        return self.unexpected_before(file, block, entry, self.graph.param_count[block])
 
     def hint_arguments(self, block: i64, number: i64, register: i64) -> None:
         """Arguments that are still to be made had better be made in the register of their parameter."""

@@ -28,20 +28,30 @@ class Moves(Records):
         """By register: how many such moves read it."""
         self.slots: i64 = 0
         """Of the frame."""
-        self.busy: vec[i64] = vec[i64]()
-        """By slot: up to which position it is in use."""
+        self.written: vec[i64] = vec[i64]()
+        """By slot: whether something moves there."""
+        self.spare: vec[i64] = vec[i64]()
+        """Slots for a moment."""
+        self.spare_count: i64 = 0
+        self.spare_used: i64 = 0
 
-    def new_slot(self, until: i64) -> i64:
-        """A slot that nobody has, in use up to a position."""
-        if self.slots == i64(len(self.busy)):
-            self.busy = append(self.busy, 0)
-        self.busy[self.slots] = until
+    def new_slot(self) -> i64:
+        """A slot that nobody has."""
+        if self.slots == i64(len(self.written)):
+            self.written = append(self.written, 0)
+        self.written[self.slots] = 0
         self.slots += 1
         return self.slots - 1
 
     def spare_slot(self) -> i64:
-        """A slot for a moment."""
-        return self.new_slot(1 << 60)
+        """A slot until all moves are written."""
+        if self.spare_used == self.spare_count:
+            if self.spare_count == i64(len(self.spare)):
+                self.spare = append(self.spare, 0)
+            self.spare[self.spare_count] = self.new_slot()
+            self.spare_count += 1
+        self.spare_used += 1
+        return self.spare[self.spare_used - 1]
 
     def want(self, source: i64, to: i64, value: i64) -> None:
         """A value has to get from a place to another one."""
@@ -60,6 +70,7 @@ class Moves(Records):
         """Write what `want` was told; nothing is wanted any more."""
         if self.move_count == 0:
             return
+        self.spare_used = 0
         self.save_slots()
         self.move_to_slots()
         self.move_registers()
@@ -80,25 +91,22 @@ class Moves(Records):
         """Slots that are read and written: what is read is copied away first."""
         at: i64 = 0
         while at < self.move_count:
-            source = self.source_of[at]
-            if source >= SLOT and self.is_written(source):
-                other = SLOT + self.spare_slot()
-                self.copy_slot(other - SLOT, source - SLOT)
-                rest = at
-                while rest < self.move_count:
-                    if self.source_of[rest] == source:
-                        self.source_of[rest] = other
-                    rest += 1
+            if self.to_of[at] >= SLOT:
+                self.written[self.to_of[at] - SLOT] = 1
             at += 1
-
-    def is_written(self, place: i64) -> bool:
-        """Whether something moves to a place."""
-        at: i64 = 0
+        at = 0
         while at < self.move_count:
-            if self.to_of[at] == place:
-                return True
+            slot = self.source_of[at] - SLOT
+            if slot >= 0 and self.written[slot]:
+                other = self.spare_slot()
+                self.copy_slot(other, slot)
+                self.source_of[at] = SLOT + other
             at += 1
-        return False
+        at = 0
+        while at < self.move_count:
+            if self.to_of[at] >= SLOT:
+                self.written[self.to_of[at] - SLOT] = 0
+            at += 1
 
     def move_to_slots(self) -> None:
         """What goes to slots."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from wasmcore.opcodes import OPCODES
 from wasmcore.plugin.streams.bodies import Body, FunctionTypes
-from wasmcore.plugin.streams.loops import loop_facts
 from wasmcore_midtier._native import append, i64, read_i64_le, vec
 from wasmcore_midtier.ssa.graph import (
     ARGUMENT,
@@ -29,6 +28,7 @@ from wasmcore_midtier.ssa.graph import (
     Graph,
     is_constant,
 )
+from wasmcore_midtier.ssa.loop_writes import LoopWrites
 from wasmcore_midtier.ssa.simplify import Simplifier
 
 TYPE_CHECKING = False
@@ -65,6 +65,9 @@ _CLASSES: Final = bytes((OPCODES[code].results or (0,))[0] if code in _NUMERIC o
 """The machine class of the result of each numeric operation and load."""
 _LEAVES: Final = -2
 """The target of an edge that leaves the function, until it has a block."""
+# Functions that are larger are left to another compiler.
+MOST_WORDS: Final = 1 << 18
+MOST_BLOCKS: Final = 1 << 15
 MOST_COPIES: Final = 1 << 22
 """Values of locals that are kept for branches, of all together."""
 
@@ -80,6 +83,7 @@ class Builder(Simplifier):
         super().__init__()
         self.types: Final = types
         self.environment: Final = types.environment
+        self.writes: Final = LoopWrites()
         self.stream = b""
         self.at: i64 = 0
         self.stack: vec[i64] = vec[i64]()
@@ -88,18 +92,14 @@ class Builder(Simplifier):
         self.local_count: i64 = 0
         self.classes = b""
         self.loop: i64 = NONE
-        # By label. Of a loop: its head, and the run of the locals that are parameters there.
+        # By label. Of a loop: its head.
         self.head: vec[i64] = vec[i64]()
-        self.written: vec[i64] = vec[i64]()
-        self.written_count: vec[i64] = vec[i64]()
         # Of a block: the last way to its end; how many values were known where the first way began.
         self.last_way: vec[i64] = vec[i64]()
         self.numbered: vec[i64] = vec[i64]()
         # Of an `if`: the edge of its other branch, and where what is there stands among the copies.
         self.other: vec[i64] = vec[i64]()
         self.other_copies: vec[i64] = vec[i64]()
-        self.written_locals: vec[i64] = vec[i64]()
-        self.written_total: i64 = 0
         # Ways: the edge, where its values and locals stand among the copies, the way before to the same label.
         self.way_edge: vec[i64] = vec[i64]()
         self.way_copies: vec[i64] = vec[i64]()
@@ -115,6 +115,8 @@ class Builder(Simplifier):
 
     def build(self, stream: bytes) -> Graph:
         """The graph of a function; raises `NotBuilt`. It is the same object each time."""
+        if len(stream) > 8 * MOST_WORDS:
+            raise NotBuilt("many instructions")
         body = Body(self.types, stream)
         self.classes = bytes(body.classes)
         if body.flags & _HAS_VECTORS or _V128 in self.classes:
@@ -144,7 +146,6 @@ class Builder(Simplifier):
         self.copied = 0
         self.opened = 0
         self.lows[0] = 0
-        self.written_total = 0
         self.word = self.at >> 3
         self.current = self.graph.add_block(NONE, self.word)
         self.local_count = i64(len(self.classes))
@@ -157,8 +158,6 @@ class Builder(Simplifier):
         labels = read_i64_le(stream, 32)
         while i64(len(self.head)) < labels:
             self.head = append(self.head, NONE)
-            self.written = append(self.written, 0)
-            self.written_count = append(self.written_count, 0)
             self.last_way = append(self.last_way, NONE)
             self.numbered = append(self.numbered, NONE)
             self.other = append(self.other, NONE)
@@ -172,24 +171,14 @@ class Builder(Simplifier):
                 self.locals[local] = self.constant(i64(self.classes[local]), 0)
             local += 1
         if body.flags & _HAS_LOOPS:
-            self.note_loops(body)
-
-    def note_loops(self, body: Body) -> None:
-        """The locals that each loop writes."""
-        for label, facts in loop_facts(body.words, body.start, body.end).items():
-            number = i64(label)
-            self.written[number] = self.written_total
-            self.written_count[number] = len(facts.written)
-            for local in sorted(facts.written):
-                if self.written_total == i64(len(self.written_locals)):
-                    self.written_locals = append(self.written_locals, 0)
-                self.written_locals[self.written_total] = i64(local)
-                self.written_total += 1
+            self.writes.find(stream, self.at, i64(body.end) << 3, labels, self.local_count)
 
     # Blocks
 
     def begin_block(self) -> i64:
         """A new block, in the current loop, which is the current one from now on."""
+        if self.graph.blocks == MOST_BLOCKS:
+            raise NotBuilt("many blocks")
         self.current = self.graph.add_block(self.loop, self.word)
         return self.current
 
@@ -247,10 +236,10 @@ class Builder(Simplifier):
 
     def push_written(self, label: i64) -> None:
         """The locals that a loop writes, as arguments."""
-        at = self.written[label]
-        end = at + self.written_count[label]
-        while at < end:
-            self.graph.push(self.locals[self.written_locals[at]])
+        writes = self.writes
+        at = writes.start[label]
+        while at < writes.start[label] + writes.count[label]:
+            self.graph.push(self.locals[writes.locals[at]])
             at += 1
 
     def meet(self, label: i64, low: i64, run: i64, count: i64) -> None:
@@ -492,7 +481,8 @@ class Builder(Simplifier):
         block = self.begin_block()
         graph.connect(edge, block)
         graph.params[block] = graph.pooled
-        total = count + self.written_count[label]
+        writes = self.writes
+        total = count + writes.count[label]
         graph.param_count[block] = total
         number: i64 = 0
         while number < total:
@@ -501,7 +491,7 @@ class Builder(Simplifier):
                 self.stack[at] = self.parameter(block, number, graph.machine_class[self.stack[at]])
                 graph.push(self.stack[at])
             else:
-                local = self.written_locals[self.written[label] + number - count]
+                local = writes.locals[writes.start[label] + number - count]
                 self.locals[local] = self.parameter(block, number, i64(self.classes[local]))
                 graph.push(self.locals[local])
             number += 1
