@@ -22,6 +22,7 @@ from tests.programs.published import PROGRAMS, NotFetched, fetch
 CHILD = str(HERE / "throughput_child.py")
 COLOURS = {
     "wasmcore singlepass": "#8fb4dd",
+    "wasmcore midtier": "#3f9e8d",
     "wasmcore llvm O1": "#9d7fd1",
     "wasmcore llvm O2": "#1f4e96",
     "wasmcore llvm O2, llvmlite": "#6d8fc4",
@@ -38,6 +39,7 @@ def commands(wasmer: str | None) -> dict[str, list[str]]:
     ours = [sys.executable, CHILD, "wasmcore"]
     found = {
         "wasmcore singlepass": [*ours, "singlepass", "{}"],
+        "wasmcore midtier": [*ours, "midtier", "{}"],
         **{f"wasmcore llvm {level}": [*ours, "llvm", json.dumps({"level": level})] for level in ("O1", "O2")},
         "wasmcore llvm O2, llvmlite": [*ours, "llvm", json.dumps({"level": "O2", "library": "llvmlite"})],
         "wasmtime cranelift": [sys.executable, CHILD, "wasmtime", "cranelift"],

@@ -6,6 +6,7 @@ to know again what a function was compiled with.
 
 from __future__ import annotations
 
+from wasmcore._native import i64, read_i64_le
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.stream import HEADER_RECORDS_END, HEADER_WORDS
@@ -78,8 +79,15 @@ def callees(streams: Sequence[bytes], backend: Backend, stream_of: Callable[[int
 
 def called(stream: bytes) -> list[int]:
     """The functions that a stream calls by their numbers; a constant that looks like a call counts, too."""
-    words = memoryview(stream).cast("q")
-    return [word >> 32 for word in words[HEADER_WORDS : words[HEADER_RECORDS_END] >> 3] if word & 0xFFFF == _CALL]
+    found = []
+    at: i64 = 8 * HEADER_WORDS
+    end = read_i64_le(stream, 8 * HEADER_RECORDS_END)
+    while at < end:
+        word = read_i64_le(stream, at)
+        if word & 0xFFFF == _CALL:
+            found.append(int(word >> 32))
+        at += 8
+    return found
 
 
 def _function(stream: bytes) -> int:
