@@ -18,6 +18,7 @@ COLOURS = {
     "turbofan": "#3a7d44",
     "liftoff": "#a3cfa8",
     "wasmcore singlepass": "#8fb4dd",
+    "wasmcore midtier": "#3f9e8d",
     "wasmcore llvm O0": "#c9b6e4",
     "wasmcore llvm O1": "#9d7fd1",
     "wasmcore llvm O2": "#1f4e96",
@@ -33,7 +34,7 @@ TITLES = {
     "turbofan": "V8, TurboFan",
     "liftoff": "V8, Liftoff",
 }
-IN_DETAIL = ("native -march", "cranelift", "turbofan", "wasmcore singlepass", "wasmcore llvm O2")
+IN_DETAIL = ("native -march", "cranelift", "turbofan", "wasmcore singlepass", "wasmcore midtier", "wasmcore llvm O2")
 """The engines of the second picture: more bars can not be told apart there."""
 TICKS = (0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16)
 
