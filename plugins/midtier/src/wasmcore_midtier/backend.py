@@ -23,7 +23,7 @@ class Midtier:
     """`wasmcore.plugin.hooks.Backend`."""
 
     name = "midtier"
-    version = __version__
+    version = f"{__version__}+singlepass{Singlepass.version}"
     contract = CONTRACT
     features = Singlepass.features
     options: Mapping[str, tuple[str, ...]] = {}

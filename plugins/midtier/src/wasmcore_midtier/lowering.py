@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.streams.bodies import FunctionTypes
+from wasmcore_midtier import records as m
 from wasmcore_midtier._native import append, i64, read_i64_le, vec, write_i64_le
 from wasmcore_midtier.registers.allocator import DEFINED, Allocator
 from wasmcore_midtier.registers.records import FLOAT, SLOT, is_wide
@@ -23,7 +24,6 @@ from wasmcore_midtier.ssa.graph import (
     TABLE,
     Graph,
 )
-from wasmcore_singlepass import records as m
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ EDGE: Final = 125
 """What it has to move."""
 TARGET_EDGE: Final = 124
 """A target of a table."""
-_EXTENDED: Final = 0x80
 _ALU: Final = bytes((m.ADD, m.SUB, m.MUL, 0, 0, 0, 0, m.AND, m.OR, m.XOR))
 """From i32.add on."""
 _CONDITIONS: Final = bytes(
@@ -821,7 +820,7 @@ class Lowering(Allocator):
             number = word >> 32
             if operation < TARGET_EDGE:
                 write_i64_le(self.out, word)
-                if word & _EXTENDED:
+                if word & m.EXTENDED:
                     write_i64_le(self.out, read_i64_le(words, at))
                     at += 8
             elif operation == DEFINED:

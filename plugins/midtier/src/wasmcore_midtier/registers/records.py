@@ -5,6 +5,7 @@ A *place* is a register of the integer file by its number, one of the float file
 
 from __future__ import annotations
 
+from wasmcore_midtier import records as m
 from wasmcore_midtier._native import BytesWriter, i64, write_i64_le
 
 TYPE_CHECKING = False
@@ -15,20 +16,6 @@ FLOAT: Final = 32
 SLOT: Final = 64
 CONSTANT: Final = -1
 """The place of a constant: it is made where it is wanted."""
-
-# The records of `wasmcore_singlepass.records` that are written here; `tests/test_constants.py` compares them.
-_EXTENDED: Final = 0x80
-_HIGH_HALF: Final = 2
-_MOVE: Final = 1
-_CONSTANT: Final = 2
-_LOAD_SLOT: Final = 3
-_STORE_SLOT: Final = 4
-_STORE_SLOT_CONSTANT: Final = 5
-_COPY_SLOT: Final = 6
-_FLOAT_MOVE: Final = 55
-_FLOAT_CONSTANT: Final = 56
-_FLOAT_LOAD_SLOT: Final = 57
-_FLOAT_STORE_SLOT: Final = 58
 
 
 class Records:
@@ -44,7 +31,7 @@ class Records:
 
     def emit_long(self, operation: i64, size: i64, d: i64, a: i64, b: i64, immediate: i64, extension: i64) -> None:
         """A word with an extension."""
-        self.emit(operation | _EXTENDED, size, d, a, b, immediate)
+        self.emit(operation | m.EXTENDED, size, d, a, b, immediate)
         write_i64_le(self.out, extension)
 
     def emit_constant(self, operation: i64, size: i64, d: i64, a: i64, b: i64, constant: i64) -> None:
@@ -56,31 +43,31 @@ class Records:
 
     def move(self, to: i64, source: i64) -> None:
         """Register to register, of one file."""
-        self.emit(_FLOAT_MOVE if to >= FLOAT else _MOVE, 1, to, source, 0, 0)
+        self.emit(m.FLOAT_MOVE if to >= FLOAT else m.MOVE, 1, to, source, 0, 0)
 
     def store_slot(self, slot: i64, source: i64, machine_class: i64) -> None:
         """A register to a slot."""
-        self.emit(_FLOAT_STORE_SLOT if source >= FLOAT else _STORE_SLOT, is_wide(machine_class), 0, source, 0, slot)
+        self.emit(m.FLOAT_STORE_SLOT if source >= FLOAT else m.STORE_SLOT, is_wide(machine_class), 0, source, 0, slot)
 
     def load_slot(self, to: i64, slot: i64, machine_class: i64) -> None:
         """A slot to a register."""
-        self.emit(_FLOAT_LOAD_SLOT if to >= FLOAT else _LOAD_SLOT, is_wide(machine_class), to, 0, 0, slot)
+        self.emit(m.FLOAT_LOAD_SLOT if to >= FLOAT else m.LOAD_SLOT, is_wide(machine_class), to, 0, 0, slot)
 
     def copy_slot(self, to: i64, source: i64) -> None:
         """A slot to a slot."""
-        self.emit_long(_COPY_SLOT, 0, 0, 0, 0, to, source)
+        self.emit_long(m.COPY_SLOT, 0, 0, 0, 0, to, source)
 
     def load_constant(self, to: i64, machine_class: i64, bits: i64) -> None:
         """A constant to a register."""
-        self.emit_constant(_FLOAT_CONSTANT if to >= FLOAT else _CONSTANT, is_wide(machine_class), to, 0, 0, bits)
+        self.emit_constant(m.FLOAT_CONSTANT if to >= FLOAT else m.CONSTANT, is_wide(machine_class), to, 0, 0, bits)
 
     def store_constant(self, slot: i64, machine_class: i64, bits: i64) -> None:
         """A constant to a slot."""
         if is_wide(machine_class) == 0 or -0x80000000 <= bits <= 0x7FFFFFFF:
-            self.emit_long(_STORE_SLOT_CONSTANT, is_wide(machine_class), 0, 0, 0, slot, signed32(bits))
+            self.emit_long(m.STORE_SLOT_CONSTANT, is_wide(machine_class), 0, 0, 0, slot, signed32(bits))
             return
-        self.emit_long(_STORE_SLOT_CONSTANT, 0, 0, 0, 0, slot, signed32(bits))
-        self.emit_long(_STORE_SLOT_CONSTANT, _HIGH_HALF, 0, 0, 0, slot, signed32(bits >> 32))
+        self.emit_long(m.STORE_SLOT_CONSTANT, 0, 0, 0, 0, slot, signed32(bits))
+        self.emit_long(m.STORE_SLOT_CONSTANT, m.HIGH_HALF, 0, 0, 0, slot, signed32(bits >> 32))
 
 
 def is_wide(machine_class: i64) -> i64:

@@ -1,0 +1,114 @@
+"""The constants of `wasmcore_singlepass.records` that are written here, again, since mypyc inlines only what is compiled together; a test
+compares them."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+# Operations.
+MOVE: Final = 1
+CONSTANT: Final = 2
+LOAD_SLOT: Final = 3
+STORE_SLOT: Final = 4
+STORE_SLOT_CONSTANT: Final = 5
+COPY_SLOT: Final = 6
+ALU: Final = 7
+ALU_CONSTANT: Final = 8
+ALU_SLOT: Final = 9
+SHIFT: Final = 10
+SHIFT_CONSTANT: Final = 11
+DIVIDE: Final = 12
+UNARY: Final = 13
+COMPARE: Final = 14
+COMPARE_CONSTANT: Final = 15
+COMPARE_SLOT: Final = 16
+TEST: Final = 17
+FLOAT_COMPARE: Final = 18
+JUMP_IF: Final = 19
+SET_IF: Final = 20
+SELECT_IF: Final = 21
+FLOAT_SELECT_IF: Final = 22
+JUMP: Final = 23
+LABEL: Final = 24
+POLL: Final = 25
+BRANCH_TABLE: Final = 26
+BRANCH_TARGET: Final = 27
+TRAP: Final = 28
+LOAD: Final = 29
+STORE: Final = 30
+STORE_CONSTANT: Final = 31
+FLOAT_LOAD: Final = 32
+FLOAT_STORE: Final = 33
+MEMORY_BASE: Final = 34
+LOAD_CONTEXT: Final = 37
+STORE_CONTEXT: Final = 38
+FLOAT_LOAD_CONTEXT: Final = 39
+FLOAT_STORE_CONTEXT: Final = 40
+LOAD_OVERFLOW: Final = 42
+STORE_OVERFLOW: Final = 43
+FLOAT_LOAD_OVERFLOW: Final = 44
+FLOAT_STORE_OVERFLOW: Final = 45
+PROLOGUE: Final = 46
+RETURN: Final = 47
+END: Final = 48
+CALL: Final = 49
+CALL_IMPORT: Final = 50
+CALL_INDIRECT: Final = 51
+CALL_BUILTIN: Final = 52
+MEMORY_COPY: Final = 53
+MEMORY_FILL: Final = 54
+FLOAT_MOVE: Final = 55
+FLOAT_CONSTANT: Final = 56
+FLOAT_LOAD_SLOT: Final = 57
+FLOAT_STORE_SLOT: Final = 58
+FLOAT_ALU: Final = 59
+FLOAT_ALU_SLOT: Final = 60
+FLOAT_ALU_CONSTANT: Final = 61
+FLOAT_UNARY: Final = 62
+FLOAT_FROM_INTEGER: Final = 63
+FLOAT_TO_INTEGER: Final = 64
+FLOAT_CONVERT: Final = 65
+BITS_TO_FLOAT: Final = 66
+FLOAT_TO_BITS: Final = 67
+POSITION: Final = 68
+
+# Variants, bits of sizes, conditions.
+EXTENDED: Final = 128
+NO_REGISTER: Final = 31
+WIDE: Final = 1
+HIGH_HALF: Final = 2
+ADD: Final = 0
+SUB: Final = 1
+AND: Final = 2
+OR: Final = 3
+XOR: Final = 4
+MUL: Final = 5
+SHR_U: Final = 2
+REM_S: Final = 2
+DIVISOR_SAFE: Final = 4
+EXTEND8: Final = 3
+EXTEND32: Final = 5
+FLOAT_DIV: Final = 3
+FLOAT_WIDE: Final = 1
+INTEGER_WIDE: Final = 2
+UNSIGNED: Final = 4
+SATURATING: Final = 8
+EQUAL: Final = 0
+NOT_EQUAL: Final = 1
+LESS_S: Final = 2
+GREATER_EQUAL_S: Final = 3
+LESS_U: Final = 4
+GREATER_EQUAL_U: Final = 5
+GREATER_S: Final = 6
+LESS_EQUAL_S: Final = 7
+GREATER_U: Final = 8
+LESS_EQUAL_U: Final = 9
+FLOAT_EQUAL: Final = 10
+FLOAT_NOT_EQUAL: Final = 11
+FLOAT_GREATER: Final = 12
+FLOAT_GREATER_EQUAL: Final = 14
+ABSOLUTE: Final = 32
+FRAME_CALLS: Final = 1
+FRAME_POLLS: Final = 2
