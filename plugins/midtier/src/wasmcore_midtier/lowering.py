@@ -6,8 +6,8 @@ from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.streams.bodies import FunctionTypes
 from wasmcore_midtier import records as m
 from wasmcore_midtier._native import append, i64, read_i64_le, vec, write_i64_le
-from wasmcore_midtier.registers.allocator import DEFINED, Allocator
-from wasmcore_midtier.registers.records import FLOAT, SLOT, is_wide
+from wasmcore_midtier.registers.allocator import Allocator
+from wasmcore_midtier.registers.records import DEFINED, EDGE, FIRST_MARK, FLOAT, JUMP_IF_EDGE, SLOT, TARGET_EDGE, is_wide
 from wasmcore_midtier.ssa.build import LOAD_FIRST, SELECT, STORE_FIRST, STORE_LAST
 from wasmcore_midtier.ssa.graph import (
     ARGUMENT,
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 
     from wasmcore_singlepass.protocol import Lowering as Target
 
-# Operations of words that are no records; the immediate is an edge.
-JUMP_IF_EDGE: Final = 126
-"""Jump by it on a condition (size)."""
-EDGE: Final = 125
-"""What it has to move."""
-TARGET_EDGE: Final = 124
-"""A target of a table."""
 _ALU: Final = bytes((m.ADD, m.SUB, m.MUL, 0, 0, 0, 0, m.AND, m.OR, m.XOR))
 """From i32.add on."""
 _CONDITIONS: Final = bytes(
@@ -228,10 +221,12 @@ class Lowering(Allocator):
         self.leave_by(taken + 1)
         self.unlock()
         self.compare()
+        other = taken + 1
         if graph.target[taken] == block + 1:
-            taken += 1
+            taken, other = other, taken
             condition ^= 1
         self.emit(JUMP_IF_EDGE, condition, 0, 0, 0, taken)
+        self.emit(EDGE, 0, 0, 0, 0, other)
 
     def branch_table(self, block: i64) -> None:
         """A table of branches, which destroys the index."""
@@ -295,6 +290,7 @@ class Lowering(Allocator):
             self.comparison = m.COMPARE_SLOT
             self.comparison_b = 0
             self.comparison_immediate = self.need_slot(b)
+            self.reads(b, SLOT + self.comparison_immediate)
         else:
             self.comparison = m.COMPARE
             self.comparison_b = self.load(b)
@@ -384,6 +380,8 @@ class Lowering(Allocator):
         self.unlock()
         self.free_dead(a)
         d = self.define(value, register, NONE)
+        if self.checked:
+            self.mark_reads()
         self.emit(operation, size, d, register, 0, 0)
         self.defined(value)
 
@@ -404,6 +402,7 @@ class Lowering(Allocator):
             self.unlock()
             self.free_dead(a)
             slot = self.need_slot(b)
+            self.reads(b, SLOT + slot)
             d = self.define(value, x, NONE)
             self.emit(m.ALU_SLOT, wide | (variant << 1), d, x, 0, slot)
         else:
@@ -499,6 +498,7 @@ class Lowering(Allocator):
             self.unlock()
             self.free_dead(a)
             slot = self.need_slot(b)
+            self.reads(b, SLOT + slot)
             d = self.define(value, x, NONE)
             self.emit(m.FLOAT_ALU_SLOT, wide | (variant << 1), d, x, 0, slot)
         else:
@@ -636,7 +636,10 @@ class Lowering(Allocator):
         """memory.grow: a built-in, whose first argument is the memory."""
         a = self.graph.a[value]
         self.want(self.source(a), i64(self.argument_integers[1]), a)
+        self.reads(a, i64(self.argument_integers[1]))
         self.write_moves()
+        if self.checked:
+            self.mark_reads()
         self.emit(m.CONSTANT, 0, i64(self.argument_integers[0]), 0, 0, 0)
         self.emit(m.CALL_BUILTIN, 0, 0, 0, 0, _BUILTIN_MEMORY_GROW)
         self.lose_all()
@@ -645,12 +648,18 @@ class Lowering(Allocator):
         self.emit(m.MOVE, 0, register, register, 0, 0)
         self.defined(value)
 
+    def pass_native(self, value: i64, number: i64) -> None:
+        """A value is an argument of a function of the C library."""
+        register = i64(self.native_arguments[number])
+        self.want(self.source(value), register, value)
+        self.reads(value, register)
+
     def memory_native(self, value: i64, operation: i64) -> None:
         """memory.copy and memory.fill: functions of the C library."""
         graph = self.graph
-        self.want(self.source(graph.a[value]), i64(self.native_arguments[0]), graph.a[value])
-        self.want(self.source(graph.b[value]), i64(self.native_arguments[1]), graph.b[value])
-        self.want(self.source(graph.c[value]), i64(self.native_arguments[2]), graph.c[value])
+        self.pass_native(graph.a[value], 0)
+        self.pass_native(graph.b[value], 1)
+        self.pass_native(graph.c[value], 2)
         self.write_moves()
         if operation == MEMORY_COPY:
             self.emit_long(m.MEMORY_COPY, 0, 0, 0, 0, self.base_offset, self.base_offset)
@@ -734,9 +743,11 @@ class Lowering(Allocator):
             place = self.next_place(graph.machine_class[value], integers, floats)
             if place < SLOT:
                 self.want(self.source(value), place, value)
+                self.reads(value, place)
             at += 1
         if index >= 0:
             self.want(self.source(index), self.call_index, index)
+            self.reads(index, self.call_index)
         self.write_moves()
 
     def call(self, value: i64, operation: i64) -> None:
@@ -818,25 +829,35 @@ class Lowering(Allocator):
             at += 8
             operation = word & 0x7F
             number = word >> 32
-            if operation < TARGET_EDGE:
+            if operation < FIRST_MARK:
                 write_i64_le(self.out, word)
                 if word & m.EXTENDED:
                     write_i64_le(self.out, read_i64_le(words, at))
                     at += 8
-            elif operation == DEFINED:
-                if self.slot[number] >= 0:
-                    self.store_slot(self.slot[number], (word >> 8) & 63, graph.machine_class[number])
             elif operation == EDGE:
                 self.write_fix(fixes, number)
             elif operation == JUMP_IF_EDGE:
                 self.write_jump_if(fixes, number, (word >> 8) & 127)
-            else:
+            elif operation == TARGET_EDGE:
                 at = self.write_targets(words, fixes, at - 8)
+            else:
+                place = read_i64_le(words, at)
+                at += 8
+                if self.checked:
+                    self.mark(operation, number, place)
+                if operation == DEFINED and self.slot[number] >= 0:
+                    self.store_slot(self.slot[number], place, graph.machine_class[number])
         self.emit(m.END, 0, 0, 0, 0, 0)
         return self.out.getvalue()
 
+    def mark_edge(self, edge: i64) -> None:
+        """What follows is by an edge, if that is checked."""
+        if self.checked:
+            self.mark(EDGE, edge, 0)
+
     def write_fix(self, fixes: bytes, edge: i64) -> None:
         """What an edge moves."""
+        self.mark_edge(edge)
         at = self.fix_start[edge]
         while at < self.fix_end[edge]:
             write_i64_le(self.out, read_i64_le(fixes, at))
@@ -846,6 +867,7 @@ class Lowering(Allocator):
         """A jump by an edge on a condition; around what it moves, if it moves anything."""
         target = self.graph.target[edge]
         if self.fix_start[edge] == self.fix_end[edge]:
+            self.mark_edge(edge)
             self.emit(m.JUMP_IF, condition, 0, 0, 0, target)
             return
         over = self.next_label
@@ -863,6 +885,7 @@ class Lowering(Allocator):
         while at < end and read_i64_le(words, at) & 0x7F == TARGET_EDGE:
             edge = read_i64_le(words, at) >> 32
             if self.fix_start[edge] == self.fix_end[edge]:
+                self.mark_edge(edge)
                 self.emit(m.BRANCH_TARGET, 0, 0, 0, 0, self.graph.target[edge])
             else:
                 self.emit(m.BRANCH_TARGET, 0, 0, 0, 0, self.next_label)

@@ -119,6 +119,12 @@ class Record(NamedTuple):
         return f"L{self.immediate}" if letter == "l" else str(self.immediate if letter == "i" else self.constant)
 
 
+def destination(record: Record) -> tuple[bool, int] | None:
+    """The register that a record writes: whether it is one of the float file, and its number; None if it writes none."""
+    letters = _OPERANDS.get(record.operation, "")
+    return (True, record.d) if "D" in letters else (False, record.d) if "d" in letters else None
+
+
 def records(data: bytes) -> Iterator[Record]:
     """The records of a function."""
     at = 0

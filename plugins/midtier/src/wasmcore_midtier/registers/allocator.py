@@ -14,15 +14,13 @@ from __future__ import annotations
 from wasmcore_midtier._native import BytesWriter, append, i64, vec
 from wasmcore_midtier.registers.moves import Moves
 from wasmcore_midtier.registers.positions import NEVER, Positions
-from wasmcore_midtier.registers.records import CONSTANT, SLOT
+from wasmcore_midtier.registers.records import CONSTANT, DEFINED, EXPECTED, PARAMETER_PLACE, SLOT
 from wasmcore_midtier.ssa.graph import NONE, Graph, is_constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-DEFINED: Final = 127
-"""Operation of a word that is no record: a value (immediate) is in a register (size) from here on."""
 _SOON: Final = 24
 """Positions within which a value is used again that is worth a register."""
 _BASED: Final = SLOT
@@ -355,6 +353,7 @@ class Allocator(Moves):
             self.bring(value, register)
             self.assign(value, register)
         self.lock(register)
+        self.reads(value, register)
         return register
 
     def bring(self, value: i64, register: i64) -> None:
@@ -391,6 +390,7 @@ class Allocator(Moves):
             else:
                 self.bring(value, register)
         self.lock(register)
+        self.reads(value, register)
 
     def define(self, value: i64, first: i64, second: i64) -> i64:
         """A register for a new value: one that would save a move, if it is free."""
@@ -421,13 +421,9 @@ class Allocator(Moves):
         param = self.joins[value]
         if param >= 0 and self.hint[param] < 0:
             self.hint[param] = register
-        self.mark_defined(value, register)
+        self.mark(DEFINED, value, register)
         if not self.is_live(value):
             self.forget(value)
-
-    def mark_defined(self, value: i64, register: i64) -> None:
-        """The word for that."""
-        self.emit(DEFINED, register, 0, 0, 0, value)
 
     def lose_file(self, file: bytes) -> None:
         """Nothing is in any of these registers any more."""
@@ -491,6 +487,8 @@ class Allocator(Moves):
             register = i64(self.registers[at])
             if self.states[entry + register] >= 0:
                 self.assign(self.states[entry + register], register)
+                if self.checked:
+                    self.mark(EXPECTED, self.states[entry + register], register)
             at += 1
         self.enter_params(block)
         edge = graph.incoming[block]
@@ -506,9 +504,11 @@ class Allocator(Moves):
         while number < graph.param_count[block]:
             param = graph.pool[graph.params[block] + number]
             place = self.param_place[param]
+            if self.checked:
+                self.mark(PARAMETER_PLACE, param, place)
             if place < SLOT:
                 self.assign(param, place)
-                self.mark_defined(param, place)
+                self.mark(DEFINED, param, place)
                 if self.positions.live_until[param] < 0:
                     self.forget(param)
             number += 1

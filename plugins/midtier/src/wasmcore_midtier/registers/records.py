@@ -17,15 +17,57 @@ SLOT: Final = 64
 CONSTANT: Final = -1
 """The place of a constant: it is made where it is wanted."""
 
+# Operations of words that are no records, for whoever writes them out.
+DEFINED: Final = 127
+"""A value (immediate) is in a place (extension) from here on."""
+JUMP_IF_EDGE: Final = 126
+"""Jump by an edge (immediate) on a condition (size)."""
+EDGE: Final = 125
+"""What an edge (immediate) has to move."""
+TARGET_EDGE: Final = 124
+"""A target of a table: an edge (immediate)."""
+# Those that are only there to be checked (`verify`).
+USED: Final = 123
+"""The next record reads a value (immediate) from a place (extension)."""
+EXPECTED: Final = 122
+"""At the beginning of a block: a value (immediate) is in a place (extension)."""
+PARAMETER_PLACE: Final = 121
+"""At the beginning of a block: a parameter (immediate) is in a place (extension)."""
+FIRST_MARK: Final = 120
+_LAST_TRANSFER: Final = 6
+"""Records up to this one, and floats likewise, only bring values where they are read."""
+
 
 class Records:
     """A buffer of records."""
 
     def __init__(self) -> None:
         self.out: BytesWriter = BytesWriter()
+        self.checked = False
+        """Whether words are to be written for `verify`."""
+        self.reading: list[tuple[int, int]] = []
+        """What the next record reads, if that is checked: values and places."""
+
+    def mark(self, operation: i64, value: i64, place: i64) -> None:
+        """A word that is no record, about a value in a place."""
+        self.emit_long(operation, 0, 0, 0, 0, value, place)
+
+    def reads(self, value: i64, place: i64) -> None:
+        """The next record reads a value from a place."""
+        if self.checked:
+            self.reading.append((int(value), int(place)))
+
+    def mark_reads(self) -> None:
+        """The next record follows."""
+        reading = self.reading
+        self.reading = []
+        for value, place in reading:
+            self.mark(USED, i64(value), i64(place))
 
     def emit(self, operation: i64, size: i64, d: i64, a: i64, b: i64, immediate: i64) -> None:
         """One word."""
+        if self.checked and self.reading and _LAST_TRANSFER < (operation & 0x7F) < FIRST_MARK and not is_float_transfer(operation & 0x7F):
+            self.mark_reads()
         word = operation | (size << 8) | ((d & 31) << 15) | ((a & 31) << 20) | ((b & 31) << 25)
         write_i64_le(self.out, word | (signed32(immediate) << 32))
 
@@ -68,6 +110,11 @@ class Records:
             return
         self.emit_long(m.STORE_SLOT_CONSTANT, 0, 0, 0, 0, slot, signed32(bits))
         self.emit_long(m.STORE_SLOT_CONSTANT, m.HIGH_HALF, 0, 0, 0, slot, signed32(bits >> 32))
+
+
+def is_float_transfer(operation: i64) -> bool:
+    """Whether a record only brings a float where it is read."""
+    return m.FLOAT_MOVE <= operation <= m.FLOAT_STORE_SLOT or operation == m.MEMORY_BASE
 
 
 def is_wide(machine_class: i64) -> i64:
