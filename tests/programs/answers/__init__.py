@@ -11,6 +11,7 @@ ANSWERS: dict[str, Callable[[wasmcore.Module], None]] = {
     "argon2": digests.argon2,
     "boolector": texts.boolector,
     "deflate": digests.deflate,
+    "go": texts.go,
     "gofmt": texts.gofmt,
     "graphviz": texts.graphviz,
     "oxipng": images.oxipng,

@@ -29,6 +29,23 @@ SMT = """(set-logic QF_BV) (set-option :produce-models true) (declare-fun x () (
 (assert (= (bvmul x x) #x00000031)) (assert (bvult x #x00000010)) (check-sat) (get-value (x))
 (assert (= (bvurem x #x00000002) #x00000000)) (check-sat) (exit)"""
 
+GO_OUTPUT = b"""and 58a343b02df7cb6960c4618dff792601e6053675c942644fe97c41bfae983a5e
+recovered: runtime error: index out of range [6] with length 0
+1
+"""
+"""What the same program prints that is compiled for Linux."""
+
+
+def go(module: wasmcore.Module) -> None:
+    """Words that are counted, a digest, a panic that is recovered from, a goroutine."""
+    with tempfile.TemporaryFile() as out:
+        try:
+            wasmcore.Instance(module, host_options={"wasi": {"args": ["go"], "stdout": out}}).exports["_start"]()
+        except wasmcore.Exit as ended:
+            assert ended.code == 0
+        out.seek(0)
+        assert out.read() == GO_OUTPUT
+
 
 def numbers(segment: str) -> list[int]:
     """A segment of a source map."""
