@@ -10,7 +10,7 @@ from wasmcore.plugin.streams.bodies import FunctionTypes
 from wasmcore.plugin.streams.inlining import Inliner, Origins
 from wasmcore.plugin.streams.places import InlinedPlaces
 from wasmcore.stream import HEADER_TYPE
-from wasmcore_midtier.lowering import Lowering
+from wasmcore_midtier.lowering.lowering import Lowering
 from wasmcore_midtier.ssa.build import Builder, NotBuilt
 from wasmcore_midtier.ssa.dead_code import DeadCode
 from wasmcore_singlepass.module_compiler import ModuleCompiler as Singlepass

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasmcore_midtier._native import i64
-from wasmcore_midtier.lowering import Lowering
+from wasmcore_midtier.lowering.lowering import Lowering
 from wasmcore_midtier.registers.records import DEFINED, EDGE, EXPECTED, FIRST_MARK, FLOAT, PARAMETER_PLACE, SLOT, USED
 from wasmcore_midtier.ssa.graph import is_constant
 from wasmcore_singlepass import records as m

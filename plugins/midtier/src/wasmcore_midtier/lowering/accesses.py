@@ -1,0 +1,145 @@
+"""Memory 0 and globals."""
+
+from __future__ import annotations
+
+from wasmcore_midtier import records as m
+from wasmcore_midtier._native import i64
+from wasmcore_midtier.lowering.arithmetic import Arithmetic
+from wasmcore_midtier.registers.records import FLOAT, is_wide
+from wasmcore_midtier.ssa.graph import MEMORY_COPY, NONE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+_BUILTIN_MEMORY_GROW: Final = 2
+
+
+class Accesses(Arithmetic):
+    """Writes loads, stores, and what else reaches them."""
+
+    def ready_base(self) -> None:
+        """The base register has to be loaded now."""
+        if not self.based:
+            self.load_base()
+            self.based = True
+
+    def is_folded(self, a: i64, offset: i64) -> bool:
+        """Whether an address is a constant that can be added to the offset."""
+        return self.is_constant(a) and (self.graph.immediate[a] & 0xFFFFFFFF) + offset <= 0x7FFFFFFF
+
+    def memory_load(self, value: i64, kind: i64) -> None:
+        """A load."""
+        a = self.graph.a[value]
+        offset = self.graph.immediate[value]
+        self.ready_base()
+        register: i64 = m.NO_REGISTER
+        if self.is_folded(a, offset):
+            offset += self.graph.immediate[a] & 0xFFFFFFFF
+        else:
+            register = self.load(a)
+            self.unlock()
+            self.free_dead(a)
+        d = self.define(value, register, NONE)
+        self.emit_constant(m.FLOAT_LOAD if d >= FLOAT else m.LOAD, kind, d, register, 0, offset)
+        self.defined(value)
+
+    def memory_store(self, value: i64, kind: i64) -> None:
+        """A store."""
+        a = self.graph.a[value]
+        b = self.graph.b[value]
+        offset = self.graph.immediate[value]
+        bits = self.graph.immediate[b]
+        self.ready_base()
+        register: i64 = m.NO_REGISTER
+        if self.is_folded(a, offset):
+            offset += self.graph.immediate[a] & 0xFFFFFFFF
+        else:
+            register = self.load(a)
+        if self.is_constant(b) and kind != 2 and kind != 3 and -0x80000000 <= bits <= 0x7FFFFFFF and offset <= 0x7FFFFFFF:
+            self.emit_long(m.STORE_CONSTANT, kind, 0, register, 0, offset, bits)
+        else:
+            x = self.load(b)
+            self.emit_constant(m.FLOAT_STORE if x >= FLOAT else m.STORE, kind, 0, register, x, offset)
+        self.unlock()
+        self.free_dead(a)
+        self.free_dead(b)
+
+    def memory_size(self, value: i64) -> None:
+        """memory.size."""
+        plan = self.environment.memories[0]
+        d = self.define(value, NONE, NONE)
+        self.emit(m.LOAD_CONTEXT, m.WIDE, d, 0, 0, plan.offset + 8)
+        if plan.page_size_log2:
+            self.emit(m.SHIFT_CONSTANT, m.WIDE | (m.SHR_U << 1), d, d, 0, plan.page_size_log2)
+        self.defined(value)
+
+    def memory_grow(self, value: i64) -> None:
+        """memory.grow: a built-in, whose first argument is the memory."""
+        a = self.graph.a[value]
+        self.want(self.source(a), i64(self.argument_integers[1]), a)
+        self.reads(a, i64(self.argument_integers[1]))
+        self.write_moves()
+        if self.checked:
+            self.mark_reads()
+        self.emit(m.CONSTANT, 0, i64(self.argument_integers[0]), 0, 0, 0)
+        self.emit(m.CALL_BUILTIN, 0, 0, 0, 0, _BUILTIN_MEMORY_GROW)
+        self.lose_all()
+        register = i64(self.result_integers[0])
+        self.assign(value, register)
+        self.emit(m.MOVE, 0, register, register, 0, 0)
+        self.defined(value)
+
+    def pass_native(self, value: i64, number: i64) -> None:
+        """A value is an argument of a function of the C library."""
+        register = i64(self.native_arguments[number])
+        self.want(self.source(value), register, value)
+        self.reads(value, register)
+
+    def memory_native(self, value: i64, operation: i64) -> None:
+        """memory.copy and memory.fill: functions of the C library."""
+        graph = self.graph
+        self.pass_native(graph.a[value], 0)
+        self.pass_native(graph.b[value], 1)
+        self.pass_native(graph.c[value], 2)
+        self.write_moves()
+        if operation == MEMORY_COPY:
+            self.emit_long(m.MEMORY_COPY, 0, 0, 0, 0, self.base_offset, self.base_offset)
+        else:
+            self.emit_long(m.MEMORY_FILL, 0, 0, 0, 0, self.base_offset, 0)
+        self.lose_file(self.native_destroyed)
+        self.lose_file(self.native_arguments)
+
+    def global_get(self, value: i64) -> None:
+        """global.get."""
+        plan = self.environment.globals[int(self.graph.immediate[value])]
+        wide = is_wide(plan.machine_class)
+        d = self.define(value, NONE, NONE)
+        if not plan.indirect:
+            self.emit(m.FLOAT_LOAD_CONTEXT if d >= FLOAT else m.LOAD_CONTEXT, wide, d, 0, 0, plan.offset)
+        elif d >= FLOAT:
+            cell = self.free_register(self.integers, NONE)
+            self.emit(m.LOAD_CONTEXT, m.WIDE, cell, 0, 0, plan.offset)
+            self.emit(m.FLOAT_LOAD, m.ABSOLUTE | (2 + wide), d, cell, 0, 0)
+        else:
+            self.emit(m.LOAD_CONTEXT, m.WIDE, d, 0, 0, plan.offset)
+            self.emit(m.LOAD, m.ABSOLUTE | wide, d, d, 0, 0)
+        self.defined(value)
+
+    def global_set(self, value: i64) -> None:
+        """global.set."""
+        plan = self.environment.globals[int(self.graph.immediate[value])]
+        wide = is_wide(plan.machine_class)
+        a = self.graph.a[value]
+        x = self.load(a)
+        if not plan.indirect:
+            self.emit(m.FLOAT_STORE_CONTEXT if x >= FLOAT else m.STORE_CONTEXT, wide, 0, x, 0, plan.offset)
+        else:
+            cell = self.free_register(self.integers, NONE)
+            self.emit(m.LOAD_CONTEXT, m.WIDE, cell, 0, 0, plan.offset)
+            if x >= FLOAT:
+                self.emit(m.FLOAT_STORE, m.ABSOLUTE | (2 + wide), 0, cell, x, 0)
+            else:
+                self.emit(m.STORE, m.ABSOLUTE | wide, 0, cell, x, 0)
+        self.unlock()
+        self.free_dead(a)
