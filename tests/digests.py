@@ -10,6 +10,10 @@ import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wasmcore.plugin.code import CompiledCode
 
 
 class PlainFinder:
@@ -29,8 +33,9 @@ class PlainFinder:
 
 def digests(file: str) -> dict[str, str]:
     """One digest per stage: verdict, streams, positions, code with its tables."""
-    from wasmcore import Engine
+    from wasmcore import Engine, backends
     from wasmcore.binary import decode
+    from wasmcore.compile.fixed_tables import with_fixed_tables
     from wasmcore.errors import CompileError
     from wasmcore.opcodes import FEATURES
     from wasmcore.plugin.unit import CompileUnit
@@ -40,7 +45,7 @@ def digests(file: str) -> dict[str, str]:
     with open(file, "rb") as source:
         data = source.read()
     features = frozenset(FEATURES)
-    stages = {name: sha256() for name in ("streams", "positions", "guarded", "checked", "without signals")}
+    stages = {name: sha256() for name in ("streams", "positions", "guarded", "checked", "without signals", "midtier")}
     try:
         info = decode(data, features)
         validate(info, features)
@@ -48,17 +53,25 @@ def digests(file: str) -> dict[str, str]:
         return {"verdict": f"{type(error).__name__}: {error}"}
     engine = Engine("singlepass")
     writer = StreamWriter(info, features)
-    for index in range(info.imported_functions, info.function_count):
-        stream = writer.stream(index)
+    streams = [writer.stream(index) for index in range(info.imported_functions, info.function_count)]
+    for index, stream in enumerate(streams, info.imported_functions):
         stages["streams"].update(stream)
         stages["positions"].update(writer.positions(index))
         for name, guarded, signals in (("guarded", True, True), ("checked", False, True), ("without signals", False, False)):
             environment = plan(info, [guarded] * len(info.memories))
             unit = CompileUnit(environment, (stream,), engine.target.name, engine.target.features(), True, signals)
-            compiled = engine.backend.compile(unit)
-            for part in (compiled.code, compiled.functions, compiled.traps, compiled.relocations, compiled.address_map):
-                stages[name].update(part)
+            add(stages[name], engine.backend.compile(unit))
+    if "midtier" in backends() and streams:
+        environment = with_fixed_tables(plan(info, [True] * len(info.memories)), info, writer.written_tables)
+        unit = CompileUnit(environment, tuple(streams), engine.target.name, engine.target.features(), True)
+        add(stages["midtier"], Engine("midtier").backend.compile(unit))
     return {"verdict": "valid", **{name: stage.hexdigest() for name, stage in stages.items()}}
+
+
+def add(stage: Any, compiled: CompiledCode) -> None:
+    """Code, with its tables."""
+    for part in (compiled.code, compiled.functions, compiled.traps, compiled.relocations, compiled.address_map, compiled.inlined):
+        stage.update(part)
 
 
 def main() -> None:
