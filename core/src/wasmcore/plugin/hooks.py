@@ -60,6 +60,13 @@ class InliningBackend(Backend, Protocol):
     """Bytes of the largest stream that it would inline; `CompileUnit.callees` has none that are larger."""
 
 
+class PatientBackend(Backend, Protocol):
+    """A backend that knows from when on starting processes pays. Optional."""
+
+    worth_processes: int
+    """Bytes of the bodies of a whole module from which on its units are compiled in several processes."""
+
+
 class ListingBackend(Backend, Protocol):
     """A backend that can show what it makes of a function on the way, for `wasmcore objdump`. Optional."""
 

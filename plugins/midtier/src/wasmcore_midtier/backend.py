@@ -29,6 +29,7 @@ class Midtier:
     options: Mapping[str, tuple[str, ...]] = {}
     unit_size = 1 << 18
     callee_size = CALLEE_SIZE
+    worth_processes = 1 << 21
     stages = ("records", "ssa", "opt")
     lazy = False
 
