@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from wasmcore.plugin.unit import CompileUnit
 
 WORTH_PROCESSES: Final = 1 << 17
-"""Bytes of bodies from which on a module is worth starting processes, where the backend takes its time and could do without, unless it says
-otherwise (`PatientBackend`)."""
+"""Bytes of bodies from which on a module is worth starting processes, where the backend takes its time and could do without; `QuickBackend`
+says how many times as many."""
 _AHEAD: Final = 4
 """Units that wait or are compiled per worker: enough that none is idle, and few enough that memory stays bounded."""
 
@@ -51,7 +51,7 @@ def compile_units(
     place = _place(backend, name_of)
     if executor is not None:
         place = _Elsewhere(backend, executor, place)
-    elif isinstance(place, _Here) and not backend.lazy and size >= _worth_processes(backend) and processors() > 1:
+    elif isinstance(place, _Here) and not backend.lazy and size >= WORTH_PROCESSES * _quickness(backend) and processors() > 1:
         # Backends that are so fast that they like to compile lazily are done before a process has started.
         from wasmcore.compile.worker_pool import shared_pool
 
@@ -102,9 +102,9 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _worth_processes(backend: Backend) -> int:
-    size: int = getattr(backend, "worth_processes", WORTH_PROCESSES)
-    return size
+def _quickness(backend: Backend) -> int:
+    times: int = getattr(backend, "quickness", 1)
+    return times
 
 
 def _without_names(function: int) -> str | None:

@@ -60,11 +60,11 @@ class InliningBackend(Backend, Protocol):
     """Bytes of the largest stream that it would inline; `CompileUnit.callees` has none that are larger."""
 
 
-class PatientBackend(Backend, Protocol):
-    """A backend that knows from when on starting processes pays. Optional."""
+class QuickBackend(Backend, Protocol):
+    """A backend that is not lazy, but so quick that starting processes pays later than usual. Optional."""
 
-    worth_processes: int
-    """Bytes of the bodies of a whole module from which on its units are compiled in several processes."""
+    quickness: int
+    """How many times as large a module has to be for that: 128 KiB of bodies is usual."""
 
 
 class ListingBackend(Backend, Protocol):

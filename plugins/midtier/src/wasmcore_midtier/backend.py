@@ -29,7 +29,7 @@ class Midtier:
     options: Mapping[str, tuple[str, ...]] = {}
     unit_size = 1 << 18
     callee_size = CALLEE_SIZE
-    worth_processes = 1 << 21
+    quickness = 16
     stages = ("records", "ssa", "opt")
     lazy = False
 
