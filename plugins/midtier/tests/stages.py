@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import wasmcore
 from wasmcore.binary import decode
@@ -32,17 +33,23 @@ TEXT = """(module (memory 1) (global $g (mut i32) (i32.const 0)) (table $t 2 2 f
 STAGES = ("ssa", "opt", "records")
 
 
-def lines() -> Iterator[str]:
-    """All of it."""
+def listings() -> Iterator[tuple[str, list[tuple[int, str]]]]:
+    """Function and stage, and the lines of it with their words."""
     engine = wasmcore.Engine("midtier", cache=False)
+    backend: Any = engine.backend
     info = decode(bytes(wasmcore.wat2wasm(TEXT)))
     (unit,) = compile_units(engine, info)
-    backend = wasmcore.Engine("midtier").backend
     for number in range(len(unit.streams)):
         for stage in STAGES:
-            yield f"${info.function_name(number)}, {stage}"
-            yield from (f"    {line}" for _, line in backend.listing(unit._replace(wanted=number), stage))  # type: ignore[attr-defined]
-            yield ""
+            yield f"${info.function_name(number)}, {stage}", backend.listing(unit._replace(wanted=number), stage)
+
+
+def lines() -> Iterator[str]:
+    """All of it."""
+    for title, listing in listings():
+        yield title
+        yield from (f"    {line}" for _, line in listing)
+        yield ""
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stages import lines
+from stages import lines, listings
 
 import wasmcore
 from wasmcore.binary import decode
@@ -63,6 +63,20 @@ def test_modules(file: Path) -> None:
 def test_stages() -> None:
     """`stages.txt` is to be read."""
     assert list(lines()) == (Path(__file__).with_name("stages.txt").read_text() + "\n").split("\n")[:-1]
+
+
+def test_listings_go_forward() -> None:
+    """`objdump` sorts lines by their words: a block must not stand before what was moved into the one in front of it."""
+    for title, listing in listings():
+        words = [word for word, _ in listing]
+        assert words == sorted(words), title
+
+
+def test_the_page_shows_what_the_tool_does() -> None:
+    page = (ROOT / "docs/midtier.md").read_text()
+    shown = {title: [line for _, line in listing] for title, listing in listings()}
+    for stage in ("opt", "records"):
+        assert "```\n" + "\n".join(shown[f"$hoisted, {stage}"]) + "\n```\n" in page, stage
 
 
 def test_the_verifier_finds_what_is_wrong() -> None:

@@ -22,7 +22,7 @@ def listing(compiler: ModuleCompiler, stage: str) -> Lines:
     stream = compiler.unit.streams[compiler.unit.wanted]
     if stage == "records":
         data, origins = compiler.records(stream)
-        return [(own_word(origins, word), text) for word, text in record_lines(data)]
+        return in_order([(own_word(origins, word), text) for word, text in record_lines(data)])
     expanded, origins = compiler.inliner.expanded(stream)
     try:
         graph = compiler.builder.build(expanded)
@@ -30,7 +30,18 @@ def listing(compiler: ModuleCompiler, stage: str) -> Lines:
         return [(0, f"left to singlepass: {reason}")]
     if stage == "opt":
         compiler.dead_code.remove()
-    return [(own_word(origins, word), text) for word, text in graph_text(graph)]
+    return in_order([(own_word(origins, word), text) for word, text in graph_text(graph)])
+
+
+def in_order(lines: Lines) -> Lines:
+    """The lines with words that never go back: what was moved to before a loop stands at the head of the loop."""
+    following = lines[-1][0]
+    ordered: Lines = []
+    for word, text in reversed(lines):
+        following = min(word, following)
+        ordered.append((following, text))
+    ordered.reverse()
+    return ordered
 
 
 def record_lines(data: bytes) -> Lines:
