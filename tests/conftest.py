@@ -16,6 +16,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", tested_backends())
 
 
+@pytest.fixture(autouse=True)
+def proofs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backends prove of what they compile what they can, but for large programs."""
+    if "programs" not in request.path.parts:
+        monkeypatch.setenv("WASMCORE_VERIFY", "1")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
     """Say at the very end where a run is less than it seems."""

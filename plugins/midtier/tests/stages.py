@@ -29,7 +29,11 @@ TEXT = """(module (memory 1) (global $g (mut i32) (i32.const 0)) (table $t 2 2 f
   (func $calls (param $n i32) (result i32)
     (if (result i32) (i32.eqz (local.get $n))
       (then (global.get $g))
-      (else (i32.add (local.get $n) (call $sum (local.get $n) (i32.const 64)))))))"""
+      (else (i32.add (local.get $n) (call $sum (local.get $n) (i32.const 64))))))
+  (func $dot (param $x v128) (param $y v128) (result i32)
+    (i32x4.extract_lane 0 (i32x4.add
+      (i32x4.dot_i16x8_s (local.get $x) (v128.xor (local.get $y) (v128.const i32x4 1 2 3 4)))
+      (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $x) (local.get $y))))))"""
 STAGES = ("ssa", "opt", "records")
 
 

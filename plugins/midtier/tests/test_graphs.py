@@ -16,8 +16,9 @@ from wasmcore.plugin.streams.bodies import FunctionTypes
 from wasmcore.plugin.streams.inlining import Inliner
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.validation import StreamWriter
-from wasmcore_midtier.ssa.build import Builder, NotBuilt
+from wasmcore_midtier.ssa.build import Builder
 from wasmcore_midtier.ssa.dead_code import DeadCode
+from wasmcore_midtier.ssa.values import NotBuilt
 from wasmcore_midtier.ssa.verify import Wrong, verify
 
 ROOT = Path(__file__).parents[3]

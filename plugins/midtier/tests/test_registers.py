@@ -12,8 +12,9 @@ from wasmcore.plugin.entry_points import entries
 from wasmcore.stream import HEADER_TYPE
 from wasmcore_midtier.lowering.lowering import Lowering
 from wasmcore_midtier.lowering.verify import Verifier, Wrong
-from wasmcore_midtier.ssa.build import Builder, NotBuilt
+from wasmcore_midtier.ssa.build import Builder
 from wasmcore_midtier.ssa.dead_code import DeadCode
+from wasmcore_midtier.ssa.values import NotBuilt
 from wasmcore_singlepass import records
 from wasmcore_singlepass.protocol import ENTRY_POINT_GROUP
 

@@ -10,7 +10,7 @@ from wasmcore.plugin.unit import MemoryPlan
 from wasmcore.types import F32, F64, I32, I64, V128
 from wasmcore_singlepass import records
 from wasmcore_singlepass.backend import Singlepass
-from wasmcore_singlepass.vectors import SHAPES
+from wasmcore_singlepass.records import VECTOR_SHAPES
 
 SHAPE_OF_TYPES = {
     ((V128,), (V128,)): "1", ((F32,), (V128,)): "1", ((F64,), (V128,)): "1", ((V128, V128), (V128,)): "2", ((V128, F32), (V128,)): "2",
@@ -35,8 +35,8 @@ def shape(code: int) -> str:
 
 
 def test_shapes_follow_the_table_of_opcodes() -> None:
-    assert SHAPES.decode() == "".join(shape(0x200 + number) for number in range(len(SHAPES)))
-    assert not [code for code in OPCODES if 0x200 + len(SHAPES) <= code < 0x400]
+    assert VECTOR_SHAPES.decode() == "".join(shape(0x200 + number) for number in range(len(VECTOR_SHAPES)))
+    assert not [code for code in OPCODES if 0x200 + len(VECTOR_SHAPES) <= code < 0x400]
 
 
 def listing(signature: str, body: str, rest: str = "", memories: tuple[MemoryPlan, ...] = CHECKED) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wasmcore_midtier.ssa.build import NotBuilt
 from wasmcore_midtier.ssa.text import graph_text
+from wasmcore_midtier.ssa.values import NotBuilt
 from wasmcore_singlepass.records import POSITION
 from wasmcore_singlepass.text import records
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from wasmcore.plugin.streams.inlining import Inliner, Origins
 from wasmcore.plugin.streams.places import InlinedPlaces
 from wasmcore.stream import HEADER_TYPE
 from wasmcore_midtier.lowering.lowering import Lowering
-from wasmcore_midtier.ssa.build import Builder, NotBuilt
+from wasmcore_midtier.ssa.build import Builder
 from wasmcore_midtier.ssa.dead_code import DeadCode
+from wasmcore_midtier.ssa.values import NotBuilt
 from wasmcore_singlepass.module_compiler import ModuleCompiler as Singlepass
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class ModuleCompiler:
         self.builder = Builder(self.types)
         self.dead_code = DeadCode(self.builder.graph)
         self.lowering = Lowering(self.builder.graph, self.types, target, unit.address_map)
+        self.is_verified = os.environ.get("WASMCORE_VERIFY", "0") != "0"
 
     def graph(self, stream: bytes) -> Graph:
         """The graph of a function, optimised, until the next one; raises `NotBuilt`."""
@@ -47,7 +50,21 @@ class ModuleCompiler:
             self.graph(expanded)
         except NotBuilt:
             return self.singlepass.records(self.unit._replace(streams=(stream,)))[0], None
-        return self.lowering.write(memoryview(expanded).cast("q")[HEADER_TYPE]), origins
+        type_index = memoryview(expanded).cast("q")[HEADER_TYPE]
+        if self.is_verified:
+            self.verify(type_index)
+        return self.lowering.write(type_index), origins
+
+    def verify(self, type_index: int) -> None:
+        """Prove what can be proven of the graph and of its records; raises an exception that says what is wrong."""
+        from wasmcore_midtier.lowering.verify import Verifier
+        from wasmcore_midtier.ssa.verify import verify
+
+        verify(self.builder.graph)
+        self.lowering.checked = True
+        records = self.lowering.write(type_index)
+        self.lowering.checked = False
+        Verifier(self.lowering, records).verify()
 
     def compile(self, version: str) -> CompiledCode:
         """All functions of the unit, or the one that is wanted, one behind the other."""

@@ -235,6 +235,36 @@ VECTOR_C_SHIFT: Final = 9
 VECTOR_T_SHIFT: Final = 14
 VECTOR_LANE_SHIFT: Final = 24
 
+# What a vector instruction takes and gives, and so which record it becomes. The float file is for floats and vectors alike.
+SHAPE_UNARY: Final = 0x31
+SHAPE_BINARY: Final = 0x32
+SHAPE_TERNARY: Final = 0x33
+SHAPE_SHIFT: Final = 0x3C
+SHAPE_LOAD: Final = 0x6C
+SHAPE_STORE: Final = 0x73
+SHAPE_LOAD_LANE: Final = 0x6E
+SHAPE_STORE_LANE: Final = 0x6D
+SHAPE_CONSTANT: Final = 0x63
+SHAPE_SHUFFLE: Final = 0x70
+SHAPE_FROM_INTEGER: Final = 0x69
+SHAPE_REPLACE: Final = 0x72
+SHAPE_TO_I32: Final = 0x74
+SHAPE_TO_I64: Final = 0x54
+SHAPE_TO_F32: Final = 0x66
+SHAPE_TO_F64: Final = 0x46
+VECTOR_SHAPES: Final = (
+    b"lllllllllllscp2iiii11ttrttrtrTrf"  # 0x200
+    b"2F222222222222222222222222222222"  # 0x220
+    b"2222222222222122223tnnnnmmmmll11"  # 0x240
+    b"111tt221111<<<222222112222121111"  # 0x260
+    b"112tt221111<<<222222122222.22222"  # 0x280
+    b"11.tt..1111<<<2..2...222222.2222"  # 0x2A0
+    b"11.tt..1111<<<2..2...22222222222"  # 0x2C0
+    b"11.12222222211.12222222211111111"  # 0x2E0
+    b"21111333333332222223............"  # 0x300
+)
+"""Shapes by opcode of the stream less 0x200; a dot is none."""
+
 OPERATIONS: Final = {
     MOVE: ("move", "d, a: integer registers"),
     CONSTANT: ("constant", "d = constant"),

@@ -18,36 +18,6 @@ if TYPE_CHECKING:
 _MEMORY_INDEX_MASK: Final = 0x3FF
 _LANE_SHIFT: Final = 10
 
-# Operands and result of an instruction. The float file is for floats and vectors alike.
-_UNARY: Final = 0x31
-_BINARY: Final = 0x32
-_TERNARY: Final = 0x33
-_SHIFT: Final = 0x3C
-_LOAD: Final = 0x6C
-_STORE: Final = 0x73
-_LOAD_LANE: Final = 0x6E
-_STORE_LANE: Final = 0x6D
-_CONSTANT: Final = 0x63
-_SHUFFLE: Final = 0x70
-_FROM_INTEGER: Final = 0x69
-_REPLACE: Final = 0x72
-_TO_I32: Final = 0x74
-_TO_I64: Final = 0x54
-_TO_F32: Final = 0x66
-_TO_F64: Final = 0x46
-
-SHAPES: Final = (
-    b"lllllllllllscp2iiii11ttrttrtrTrf"  # 0x200
-    b"2F222222222222222222222222222222"  # 0x220
-    b"2222222222222122223tnnnnmmmmll11"  # 0x240
-    b"111tt221111<<<222222112222121111"  # 0x260
-    b"112tt221111<<<222222122222.22222"  # 0x280
-    b"11.tt..1111<<<2..2...222222.2222"  # 0x2A0
-    b"11.tt..1111<<<2..2...22222222222"  # 0x2C0
-    b"11.12222222211.12222222211111111"  # 0x2E0
-    b"21111333333332222223............"  # 0x300
-)
-"""By opcode of the stream less 0x200; a dot is none."""
 _FIRST_SHIFT: Final = 0x6B
 _FIRST_LOAD_ZERO: Final = 0x5C
 _LOAD_ZERO_KIND: Final = 11
@@ -66,30 +36,30 @@ class Vectors(Variables):
     def vector(self, word: i64, code: i64, flags: i64, value: i64) -> None:
         """Compile one record."""
         number = code - 0x200
-        shape = i64(SHAPES[number])
+        shape = i64(m.VECTOR_SHAPES[number])
         instruction = number | ((word >> 32) << m.VECTOR_LANE_SHIFT)
-        if shape == _BINARY:
+        if shape == m.SHAPE_BINARY:
             self.vector_binary(instruction, number)
-        elif shape == _UNARY:
+        elif shape == m.SHAPE_UNARY:
             self.vector_unary(instruction, number, 5)
-        elif shape == _LOAD or shape == _STORE or shape == _LOAD_LANE or shape == _STORE_LANE:
+        elif shape == m.SHAPE_LOAD or shape == m.SHAPE_STORE or shape == m.SHAPE_LOAD_LANE or shape == m.SHAPE_STORE_LANE:
             self.vector_access(shape, number, flags, value)
-        elif shape == _CONSTANT:
+        elif shape == m.SHAPE_CONSTANT:
             self.link[self.top] = self.second_word()
             self.push(CONSTANT, value, 5)
-        elif shape == _SHIFT:
+        elif shape == m.SHAPE_SHIFT:
             self.vector_shift(instruction, number)
-        elif shape == _TO_I32 or shape == _TO_I64:
-            self.vector_to_integer(instruction, number, 1 if shape == _TO_I32 else 2)
-        elif shape == _TO_F32 or shape == _TO_F64:
-            self.vector_unary(instruction, number, 3 if shape == _TO_F32 else 4)
-        elif shape == _FROM_INTEGER:
+        elif shape == m.SHAPE_TO_I32 or shape == m.SHAPE_TO_I64:
+            self.vector_to_integer(instruction, number, 1 if shape == m.SHAPE_TO_I32 else 2)
+        elif shape == m.SHAPE_TO_F32 or shape == m.SHAPE_TO_F64:
+            self.vector_unary(instruction, number, 3 if shape == m.SHAPE_TO_F32 else 4)
+        elif shape == m.SHAPE_FROM_INTEGER:
             self.vector_from_integer(instruction, number)
-        elif shape == _REPLACE:
+        elif shape == m.SHAPE_REPLACE:
             self.vector_replace(instruction, number)
-        elif shape == _TERNARY:
+        elif shape == m.SHAPE_TERNARY:
             self.vector_ternary(instruction, number)
-        elif shape == _SHUFFLE:
+        elif shape == m.SHAPE_SHUFFLE:
             self.vector_shuffle(number, value)
         else:
             raise Unsupported(code, (self.position >> 3) - 1)
@@ -231,11 +201,11 @@ class Vectors(Variables):
         """Loads and stores."""
         memory = flags & _MEMORY_INDEX_MASK
         lane = flags >> _LANE_SHIFT
-        if shape == _STORE:
+        if shape == m.SHAPE_STORE:
             self.vector_store(memory, offset)
-        elif shape == _LOAD:
+        elif shape == m.SHAPE_LOAD:
             self.vector_load(number if number < _FIRST_LOAD_ZERO else number - _FIRST_LOAD_ZERO + _LOAD_ZERO_KIND, memory, offset)
-        elif shape == _LOAD_LANE:
+        elif shape == m.SHAPE_LOAD_LANE:
             self.vector_load_lane(number & 3, lane, memory, offset)
         else:
             self.vector_store_lane(number & 3, lane, memory, offset)

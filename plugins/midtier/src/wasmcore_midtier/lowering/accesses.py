@@ -7,10 +7,13 @@ from wasmcore_midtier._native import i64
 from wasmcore_midtier.lowering.arithmetic import Arithmetic
 from wasmcore_midtier.registers.records import FLOAT, is_wide
 from wasmcore_midtier.ssa.graph import MEMORY_COPY, NONE
+from wasmcore_midtier.ssa.operations import V128
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from wasmcore.plugin.unit import GlobalPlan
 
 _BUILTIN_MEMORY_GROW: Final = 2
 
@@ -115,7 +118,9 @@ class Accesses(Arithmetic):
         plan = self.environment.globals[int(self.graph.immediate[value])]
         wide = is_wide(plan.machine_class)
         d = self.define(value, NONE, NONE)
-        if not plan.indirect:
+        if plan.machine_class == V128:
+            self.vector_global_get(plan, d)
+        elif not plan.indirect:
             self.emit(m.FLOAT_LOAD_CONTEXT if d >= FLOAT else m.LOAD_CONTEXT, wide, d, 0, 0, plan.offset)
         elif d >= FLOAT:
             cell = self.free_register(self.integers, NONE)
@@ -132,7 +137,9 @@ class Accesses(Arithmetic):
         wide = is_wide(plan.machine_class)
         a = self.graph.a[value]
         x = self.load(a)
-        if not plan.indirect:
+        if plan.machine_class == V128:
+            self.vector_global_set(plan, x)
+        elif not plan.indirect:
             self.emit(m.FLOAT_STORE_CONTEXT if x >= FLOAT else m.STORE_CONTEXT, wide, 0, x, 0, plan.offset)
         else:
             cell = self.free_register(self.integers, NONE)
@@ -143,3 +150,21 @@ class Accesses(Arithmetic):
                 self.emit(m.STORE, m.ABSOLUTE | wide, 0, cell, x, 0)
         self.unlock()
         self.free_dead(a)
+
+    def vector_global_get(self, plan: GlobalPlan, d: i64) -> None:
+        """The value of a global that is a vector."""
+        if plan.indirect:
+            cell = self.free_register(self.integers, NONE)
+            self.emit(m.LOAD_CONTEXT, m.WIDE, cell, 0, 0, plan.offset)
+            self.emit(m.VECTOR_LOAD, m.ABSOLUTE, d, cell, 0, 0)
+        else:
+            self.emit(m.VECTOR_LOAD_CONTEXT, 0, d, 0, 0, plan.offset)
+
+    def vector_global_set(self, plan: GlobalPlan, x: i64) -> None:
+        """A vector becomes the value of a global."""
+        if plan.indirect:
+            cell = self.free_register(self.integers, NONE)
+            self.emit(m.LOAD_CONTEXT, m.WIDE, cell, 0, 0, plan.offset)
+            self.emit(m.VECTOR_STORE, m.ABSOLUTE, 0, cell, x, 0)
+        else:
+            self.emit(m.VECTOR_STORE_CONTEXT, 0, 0, x, 0, plan.offset)

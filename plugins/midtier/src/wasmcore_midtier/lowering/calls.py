@@ -5,12 +5,13 @@ from __future__ import annotations
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore_midtier import records as m
 from wasmcore_midtier._native import i64
-from wasmcore_midtier.lowering.accesses import Accesses
+from wasmcore_midtier.lowering.vectors import Vectors
 from wasmcore_midtier.registers.records import FLOAT, SLOT, is_wide
 from wasmcore_midtier.ssa.graph import CALL_INDIRECT, NONE, RESULT
+from wasmcore_midtier.ssa.operations import V128
 
 
-class Calls(Accesses):
+class Calls(Vectors):
     """Writes them."""
 
     def begin_places(self) -> None:
@@ -21,7 +22,7 @@ class Calls(Accesses):
 
     def next_place(self, machine_class: i64, integers: bytes, floats: bytes) -> i64:
         """Where the next one of a list is: its register, or its slot of the overflow area from `SLOT` on."""
-        if machine_class == 3 or machine_class == 4:
+        if 3 <= machine_class <= V128:
             if self.next_float < len(floats):
                 self.next_float += 1
                 return FLOAT + i64(floats[self.next_float - 1])
@@ -42,7 +43,10 @@ class Calls(Accesses):
             place = self.next_place(graph.machine_class[value], integers, floats)
             if place >= SLOT:
                 x = self.load(value)
-                self.emit(m.FLOAT_STORE_OVERFLOW if x >= FLOAT else m.STORE_OVERFLOW, m.WIDE, 0, x, 0, place - SLOT)
+                if graph.machine_class[value] == V128:
+                    self.emit(m.VECTOR_STORE_OVERFLOW, 0, 0, x, 0, place - SLOT)
+                else:
+                    self.emit(m.FLOAT_STORE_OVERFLOW if x >= FLOAT else m.STORE_OVERFLOW, m.WIDE, 0, x, 0, place - SLOT)
                 self.unlock()
             at += 1
         self.begin_places()
@@ -114,6 +118,9 @@ class Calls(Accesses):
                 self.defined(value)
         elif place >= SLOT:
             d = self.define(value, NONE, NONE)
-            wide = is_wide(self.graph.machine_class[value])
-            self.emit(m.FLOAT_LOAD_OVERFLOW if d >= FLOAT else m.LOAD_OVERFLOW, wide, d, 0, 0, place - SLOT)
+            machine_class = self.graph.machine_class[value]
+            if machine_class == V128:
+                self.emit(m.VECTOR_LOAD_OVERFLOW, 0, d, 0, 0, place - SLOT)
+            else:
+                self.emit(m.FLOAT_LOAD_OVERFLOW if d >= FLOAT else m.LOAD_OVERFLOW, is_wide(machine_class), d, 0, 0, place - SLOT)
             self.defined(value)

@@ -51,6 +51,7 @@ class Conditions(Blocks):
         self.native_destroyed: Final = bytes(
             (*target.NATIVE_DESTROYED, *(FLOAT + register for register in target.NATIVE_DESTROYED_FLOATS))
         )
+        self.vector_temporaries: Final = target.VECTOR_TEMPORARIES
         self.noted = noted
         """Whether records say which words they were made from."""
         self.base_offset: i64 = 0
@@ -58,6 +59,7 @@ class Conditions(Blocks):
         """Of the function."""
         self.next_label: i64 = 0
         self.has_calls = False
+        self.has_vectors = False
         self.reaches: vec[i64] = vec[i64]()
         """By loop: whether it accesses memory 0."""
         # A comparison that is about to be written: its record, and the condition to look at.

@@ -6,7 +6,6 @@ from wasmcore_midtier import records as m
 from wasmcore_midtier._native import append, i64, read_i64_le, write_i64_le
 from wasmcore_midtier.lowering.calls import Calls
 from wasmcore_midtier.registers.records import DEFINED, EDGE, FIRST_MARK, JUMP_IF_EDGE, TARGET_EDGE
-from wasmcore_midtier.ssa.build import LOAD_FIRST, SELECT, STORE_FIRST, STORE_LAST
 from wasmcore_midtier.ssa.graph import (
     ARGUMENT,
     BRANCH,
@@ -17,10 +16,12 @@ from wasmcore_midtier.ssa.graph import (
     MEMORY_FILL,
     MEMORY_GROW,
     NONE,
+    PARAMETER,
     RESULT,
     RETURN,
     TABLE,
 )
+from wasmcore_midtier.ssa.operations import LOAD_FIRST, SELECT, STORE_FIRST, STORE_LAST, V128, VECTOR_FIRST, is_access
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,14 +59,17 @@ class Lowering(Calls):
             self.reaches[loop] = 0
             loop += 1
         self.has_calls = False
+        self.has_vectors = graph.patterns > 0
         block: i64 = 0
         while block < graph.blocks:
             value = graph.first[block]
             while value >= 0:
                 operation = graph.operation[value]
+                if graph.machine_class[value] == V128 or VECTOR_FIRST <= operation < PARAMETER:
+                    self.has_vectors = True
                 if operation == CALL or operation == CALL_INDIRECT or operation == MEMORY_GROW:
                     self.has_calls = True
-                elif LOAD_FIRST <= operation <= STORE_LAST:
+                elif is_access(operation):
                     loop = graph.block_loop[block]
                     while loop >= 0:
                         self.reaches[loop] = 1
@@ -191,6 +195,8 @@ class Lowering(Calls):
             self.float(value, operation)
         elif 0xA7 <= operation < 0x108:
             self.conversion(value, operation)
+        elif VECTOR_FIRST <= operation < PARAMETER:
+            self.vector(value, operation)
         elif operation == CALL or operation == CALL_INDIRECT:
             self.call(value, operation)
         elif operation == SELECT:
@@ -219,6 +225,8 @@ class Lowering(Calls):
         size: i64 = 0
         if self.has_calls:
             size = m.FRAME_CALLS | (m.FRAME_POLLS if self.polls_first() else 0)
+        if self.has_vectors:
+            size |= m.FRAME_VECTORS
         self.emit(m.PROLOGUE, size, 0, 0, 0, self.slots)
         self.next_label = graph.blocks
         at: i64 = 0
@@ -229,10 +237,14 @@ class Lowering(Calls):
             operation = word & 0x7F
             number = word >> 32
             if operation < FIRST_MARK:
-                write_i64_le(self.out, word)
+                extensions: i64 = 0
                 if word & m.EXTENDED:
+                    extensions = 16 if operation == m.VECTOR_CONSTANT or operation == m.VECTOR_SHUFFLE else 8
+                write_i64_le(self.out, word)
+                while extensions:
                     write_i64_le(self.out, read_i64_le(words, at))
                     at += 8
+                    extensions -= 8
             elif operation == EDGE:
                 self.write_fix(fixes, number)
             elif operation == JUMP_IF_EDGE:

@@ -13,14 +13,15 @@ from typing import Final
 from wasmcore_midtier._native import i64
 from wasmcore_midtier.lowering.lowering import Lowering
 from wasmcore_midtier.registers.records import DEFINED, EDGE, EXPECTED, FIRST_MARK, FLOAT, PARAMETER_PLACE, SLOT, USED
-from wasmcore_midtier.ssa.graph import is_constant
+from wasmcore_midtier.ssa.graph import VECTOR_CONSTANT, is_constant
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass.text import Record, destination, records
 
 Content = dict[int, object]
-"""By place: a value, or the bits of a constant as `("constant", bits)`."""
-_LOADS: Final = {m.LOAD_SLOT: 0, m.FLOAT_LOAD_SLOT: FLOAT}
-_STORES: Final = {m.STORE_SLOT: 0, m.FLOAT_STORE_SLOT: FLOAT}
+"""By place: a value, or the bits of a constant as `("constant", bits)`; of 128 where it is a vector."""
+_64_BITS: Final = (1 << 64) - 1
+_LOADS: Final = {m.LOAD_SLOT: 0, m.FLOAT_LOAD_SLOT: FLOAT, m.VECTOR_LOAD_SLOT: FLOAT}
+_STORES: Final = {m.STORE_SLOT: 0, m.FLOAT_STORE_SLOT: FLOAT, m.VECTOR_STORE_SLOT: FLOAT}
 _CALLS: Final = (m.CALL, m.CALL_IMPORT, m.CALL_INDIRECT, m.CALL_BUILTIN)
 _NATIVE: Final = (m.MEMORY_COPY, m.MEMORY_FILL)
 
@@ -98,8 +99,11 @@ class Verifier:
         number = i64(value)
         if not is_constant(self.graph.operation[number]):
             return value
+        if self.graph.operation[number] == VECTOR_CONSTANT:
+            pattern = self.graph.immediate[number]
+            return ("constant", (int(self.graph.high[pattern]) & _64_BITS) << 64 | int(self.graph.low[pattern]) & _64_BITS)
         narrow = self.graph.machine_class[number] in (1, 3)
-        return ("constant", int(self.graph.immediate[number]) & (0xFFFFFFFF if narrow else 0xFFFFFFFFFFFFFFFF))
+        return ("constant", int(self.graph.immediate[number]) & (0xFFFFFFFF if narrow else _64_BITS))
 
     def check(self, value: int, place: int, what: str) -> None:
         """A value has to be in a place."""
@@ -140,8 +144,10 @@ class Verifier:
         elif operation == m.COPY_SLOT:
             self.put(SLOT + record.immediate, content.get(SLOT + record.constant))
         elif operation in (m.CONSTANT, m.FLOAT_CONSTANT):
-            mask = 0xFFFFFFFFFFFFFFFF if record.size & m.WIDE else 0xFFFFFFFF
+            mask = _64_BITS if record.size & m.WIDE else 0xFFFFFFFF
             self.put(record.d + (FLOAT if operation == m.FLOAT_CONSTANT else 0), ("constant", record.constant & mask))
+        elif operation == m.VECTOR_CONSTANT:
+            self.put(FLOAT + record.d, ("constant", (record.upper & _64_BITS) << 64 | record.constant & _64_BITS))
         elif operation == m.STORE_SLOT_CONSTANT:
             self.see_slot_constant(record)
         else:
@@ -167,12 +173,11 @@ class Verifier:
     def see_slot_constant(self, record: Record) -> None:
         """A constant in a slot, or a half of one."""
         place = SLOT + record.immediate
-        bits = record.constant & 0xFFFFFFFF
-        if record.size & m.HIGH_HALF:
-            low = self.content.get(place)
-            bits = bits << 32 | (low[1] if isinstance(low, tuple) else 0)
-        elif record.size & m.WIDE:
-            bits = record.constant & 0xFFFFFFFFFFFFFFFF
+        bits = record.constant & (_64_BITS if record.size & m.WIDE else 0xFFFFFFFF)
+        shift = (32 if record.size & m.HIGH_HALF else 0) + (64 if record.size & m.SECOND_WORD else 0)
+        if shift:
+            before = self.content.get(place)
+            bits = bits << shift | (before[1] & (1 << shift) - 1 if isinstance(before, tuple) else 0)
         self.content[place] = ("constant", bits)
 
     def destroy(self, record: Record) -> None:
@@ -190,5 +195,7 @@ class Verifier:
             place = destination(record)
             if place is not None:
                 lost = {place[1] + (FLOAT if place[0] else 0)}
+            if m.VECTOR_UNARY <= record.operation <= m.VECTOR_SHUFFLE:
+                lost.add(FLOAT + (record.immediate >> m.VECTOR_T_SHIFT & 31))
         for each in lost:
             self.content.pop(each, None)

@@ -12,6 +12,7 @@ from wasmcore_midtier.registers.moves import Moves
 from wasmcore_midtier.registers.positions import NEVER, Positions
 from wasmcore_midtier.registers.records import CONSTANT, DEFINED, SLOT
 from wasmcore_midtier.ssa.graph import NONE, Graph, is_constant
+from wasmcore_midtier.ssa.operations import V128
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,8 +152,11 @@ class Allocator(Moves):
 
     def file_of(self, value: i64) -> bytes:
         """The registers that a value can be in."""
-        machine_class = self.graph.machine_class[value]
-        return self.floats if machine_class == 3 or machine_class == 4 else self.integers
+        return self.floats if self.is_float(value) else self.integers
+
+    def is_float(self, value: i64) -> bool:
+        """Whether a value belongs into the float file."""
+        return 3 <= self.graph.machine_class[value] <= V128
 
     def is_constant(self, value: i64) -> bool:
         """Whether a value can be made again at any time."""
@@ -354,11 +358,10 @@ class Allocator(Moves):
 
     def bring(self, value: i64, register: i64) -> None:
         """The records that bring a value, which is in no register, into a free one."""
-        machine_class = self.graph.machine_class[value]
         if self.is_constant(value):
-            self.load_constant(register, machine_class, self.graph.immediate[value])
+            self.make(register, value)
         else:
-            self.load_slot(register, self.need_slot(value), machine_class)
+            self.load_slot(register, self.need_slot(value), self.graph.machine_class[value])
 
     def is_better_in_slot(self, value: i64) -> bool:
         """Whether a value that is in no register is better used where it is in the frame: for it is not used again soon."""

@@ -239,11 +239,6 @@ class Blocks(Allocator):
             at += 1
         return kept
 
-    def is_float(self, value: i64) -> bool:
-        """Whether a value belongs into the float file."""
-        machine_class = self.graph.machine_class[value]
-        return machine_class == 3 or machine_class == 4
-
     def uses_memory(self, loop: i64) -> bool:
         """Whether the base register is worth loading before a loop."""
         raise NotImplementedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, vec
 from wasmcore_midtier.registers.records import CONSTANT, SLOT, Records
-from wasmcore_midtier.ssa.graph import NONE, Graph
+from wasmcore_midtier.ssa.graph import NONE, VECTOR_CONSTANT, Graph
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +66,24 @@ class Moves(Records):
         self.moved[self.move_count] = value
         self.move_count += 1
 
+    def make(self, to: i64, constant: i64) -> None:
+        """A constant in a register."""
+        graph = self.graph
+        bits = graph.immediate[constant]
+        if graph.operation[constant] == VECTOR_CONSTANT:
+            self.load_pattern(to, graph.low[bits], graph.high[bits])
+        else:
+            self.load_constant(to, graph.machine_class[constant], bits)
+
+    def make_in_slot(self, slot: i64, constant: i64) -> None:
+        """A constant in a slot."""
+        graph = self.graph
+        bits = graph.immediate[constant]
+        if graph.operation[constant] == VECTOR_CONSTANT:
+            self.store_pattern(slot, graph.low[bits], graph.high[bits])
+        else:
+            self.store_constant(slot, graph.machine_class[constant], bits)
+
     def write_moves(self) -> None:
         """Write what `want` was told; nothing is wanted any more."""
         if self.move_count == 0:
@@ -81,7 +99,7 @@ class Moves(Records):
             value = self.moved[at]
             if to < SLOT:
                 if source == CONSTANT:
-                    self.load_constant(to, self.graph.machine_class[value], self.graph.immediate[value])
+                    self.make(to, value)
                 elif source >= SLOT:
                     self.load_slot(to, source - SLOT, self.graph.machine_class[value])
             at += 1
@@ -117,7 +135,7 @@ class Moves(Records):
             value = self.moved[at]
             if slot >= 0:
                 if source == CONSTANT:
-                    self.store_constant(slot, self.graph.machine_class[value], self.graph.immediate[value])
+                    self.make_in_slot(slot, value)
                 elif source >= SLOT:
                     self.copy_slot(slot, source - SLOT)
                 else:

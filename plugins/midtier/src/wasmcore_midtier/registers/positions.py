@@ -8,8 +8,8 @@ into from outside and is used in, that is the end of the loop. A comparison that
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, vec
-from wasmcore_midtier.ssa.build import SELECT
 from wasmcore_midtier.ssa.graph import BRANCH, CALL, CALL_INDIRECT, MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, NONE, Graph, is_constant
+from wasmcore_midtier.ssa.operations import SELECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

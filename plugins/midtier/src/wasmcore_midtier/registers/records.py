@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from wasmcore_midtier import records as m
 from wasmcore_midtier._native import BytesWriter, i64, write_i64_le
+from wasmcore_midtier.ssa.operations import V128
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,10 +90,16 @@ class Records:
 
     def store_slot(self, slot: i64, source: i64, machine_class: i64) -> None:
         """A register to a slot."""
+        if machine_class == V128:
+            self.emit(m.VECTOR_STORE_SLOT, 0, 0, source, 0, slot)
+            return
         self.emit(m.FLOAT_STORE_SLOT if source >= FLOAT else m.STORE_SLOT, is_wide(machine_class), 0, source, 0, slot)
 
     def load_slot(self, to: i64, slot: i64, machine_class: i64) -> None:
         """A slot to a register."""
+        if machine_class == V128:
+            self.emit(m.VECTOR_LOAD_SLOT, 0, to, 0, 0, slot)
+            return
         self.emit(m.FLOAT_LOAD_SLOT if to >= FLOAT else m.LOAD_SLOT, is_wide(machine_class), to, 0, 0, slot)
 
     def copy_slot(self, to: i64, source: i64) -> None:
@@ -103,17 +110,33 @@ class Records:
         """A constant to a register."""
         self.emit_constant(m.FLOAT_CONSTANT if to >= FLOAT else m.CONSTANT, is_wide(machine_class), to, 0, 0, bits)
 
+    def load_pattern(self, to: i64, low: i64, high: i64) -> None:
+        """A constant of 128 bits to a register."""
+        self.emit_long(m.VECTOR_CONSTANT, 0, to, 0, 0, 0, low)
+        write_i64_le(self.out, high)
+
+    def store_pattern(self, slot: i64, low: i64, high: i64) -> None:
+        """The same to a slot, by quarters."""
+        self.store_half(slot, 0, low)
+        self.store_half(slot, m.SECOND_WORD, high)
+
+    def store_half(self, slot: i64, word: i64, bits: i64) -> None:
+        """64 bits to one of the words of a slot."""
+        self.emit_long(m.STORE_SLOT_CONSTANT, word, 0, 0, 0, slot, signed32(bits))
+        self.emit_long(m.STORE_SLOT_CONSTANT, m.HIGH_HALF | word, 0, 0, 0, slot, signed32(bits >> 32))
+
     def store_constant(self, slot: i64, machine_class: i64, bits: i64) -> None:
         """A constant to a slot."""
         if is_wide(machine_class) == 0 or -0x80000000 <= bits <= 0x7FFFFFFF:
             self.emit_long(m.STORE_SLOT_CONSTANT, is_wide(machine_class), 0, 0, 0, slot, signed32(bits))
             return
-        self.emit_long(m.STORE_SLOT_CONSTANT, 0, 0, 0, 0, slot, signed32(bits))
-        self.emit_long(m.STORE_SLOT_CONSTANT, m.HIGH_HALF, 0, 0, 0, slot, signed32(bits >> 32))
+        self.store_half(slot, 0, bits)
 
 
 def is_float_transfer(operation: i64) -> bool:
     """Whether a record only brings a float where it is read."""
+    if m.VECTOR_CONSTANT <= operation <= m.VECTOR_STORE_SLOT:
+        return True
     return m.FLOAT_MOVE <= operation <= m.FLOAT_STORE_SLOT or operation == m.MEMORY_BASE
 
 

@@ -7,7 +7,6 @@ already is not made again (`numbering`); and a pure one whose operands do not ch
 
 from __future__ import annotations
 
-from wasmcore.opcodes import OPCODES
 from wasmcore.plugin.streams.bodies import Body, FunctionTypes
 from wasmcore_midtier._native import append, i64, read_i64_le, vec
 from wasmcore_midtier.ssa.graph import (
@@ -16,9 +15,6 @@ from wasmcore_midtier.ssa.graph import (
     CALL,
     CALL_INDIRECT,
     JUMP,
-    MEMORY_COPY,
-    MEMORY_FILL,
-    MEMORY_GROW,
     NONE,
     PARAMETER,
     RESULT,
@@ -26,10 +22,10 @@ from wasmcore_midtier.ssa.graph import (
     TABLE,
     UNREACHABLE,
     Graph,
-    is_constant,
 )
 from wasmcore_midtier.ssa.loop_writes import LoopWrites
-from wasmcore_midtier.ssa.simplify import Simplifier
+from wasmcore_midtier.ssa.operations import LOAD_FIRST, OPERANDS, OPERATIONS_END, STORE_LAST, VECTOR_FIRST
+from wasmcore_midtier.ssa.values import NotBuilt, Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,23 +42,6 @@ _END_BLOCK: Final = 0
 _END_LOOP: Final = 1
 _END_IF: Final = 2
 _HAS_LOOPS: Final = 4
-_HAS_VECTORS: Final = 8
-_MEMORY_MASK: Final = 0x3FF
-_V128: Final = 5
-
-SELECT: Final = 0x1B
-LOAD_FIRST: Final = 0x28
-STORE_FIRST: Final = 0x36
-STORE_LAST: Final = 0x3E
-_TRAPPING: Final = frozenset((*range(0x6D, 0x71), *range(0x7F, 0x83), *range(0xA8, 0xAC), *range(0xAE, 0xB2)))
-"""Divisions and conversions that trap."""
-_NUMERIC: Final = frozenset((*range(0x45, 0xC5), *range(0x100, 0x108)))
-PURE: Final = bytes(code in _NUMERIC and code not in _TRAPPING for code in range(0x110))
-"""1 for each operation without an effect, by opcode."""
-_OPERANDS: Final = bytes(len(OPCODES[code].params or ()) if code in _NUMERIC else 0 for code in range(0x110))
-"""How many operands each numeric operation has; 0 for all others."""
-_CLASSES: Final = bytes((OPCODES[code].results or (0,))[0] if code in _NUMERIC or 0x28 <= code <= 0x35 else 0 for code in range(0x110))
-"""The machine class of the result of each numeric operation and load."""
 _LEAVES: Final = -2
 """The target of an edge that leaves the function, until it has a block."""
 # Functions that are larger are left to another compiler.
@@ -72,22 +51,12 @@ MOST_COPIES: Final = 1 << 22
 """Values of locals that are kept for branches, of all together."""
 
 
-class NotBuilt(Exception):
-    """What stands in a function that this compiler leaves to another one."""
-
-
-class Builder(Simplifier):
+class Builder(Values):
     """Builds one graph after the other."""
 
     def __init__(self, types: FunctionTypes) -> None:
-        super().__init__()
-        self.types: Final = types
-        self.environment: Final = types.environment
+        super().__init__(types)
         self.writes: Final = LoopWrites()
-        self.stream = b""
-        self.at: i64 = 0
-        self.stack: vec[i64] = vec[i64]()
-        self.top: i64 = 0
         self.locals: vec[i64] = vec[i64]()
         self.local_count: i64 = 0
         self.classes = b""
@@ -119,8 +88,6 @@ class Builder(Simplifier):
             raise NotBuilt("many instructions")
         body = Body(self.types, stream)
         self.classes = bytes(body.classes)
-        if body.flags & _HAS_VECTORS or _V128 in self.classes:
-            raise NotBuilt("vectors")
         self.begin(stream, body)
         end = i64(body.end) << 3
         while self.at < end:
@@ -168,7 +135,7 @@ class Builder(Simplifier):
             if local < params:
                 self.locals[local] = self.put(ARGUMENT, i64(self.classes[local]), NONE, NONE, NONE, local)
             else:
-                self.locals[local] = self.constant(i64(self.classes[local]), 0)
+                self.locals[local] = self.zero(i64(self.classes[local]))
             local += 1
         if body.flags & _HAS_LOOPS:
             self.writes.find(stream, self.at, i64(body.end) << 3, labels, self.local_count)
@@ -331,16 +298,6 @@ class Builder(Simplifier):
 
     # Records
 
-    def push(self, value: i64) -> None:
-        """A value on the operand stack."""
-        self.stack[self.top] = value
-        self.top += 1
-
-    def pop(self) -> i64:
-        """The top of the operand stack."""
-        self.top -= 1
-        return self.stack[self.top]
-
     def record(self, code: i64, flags: i64, immediate: i64, value: i64) -> None:
         """One record."""
         if code == 0x20:
@@ -353,62 +310,14 @@ class Builder(Simplifier):
             self.control(code, flags, immediate, value)
         elif 0x41 <= code <= 0x44:
             self.push(self.constant(code - 0x40, value))
-        elif code < 0x110 and _OPERANDS[code]:
+        elif code < VECTOR_FIRST and OPERANDS[code]:
             self.numeric(code)
         elif LOAD_FIRST <= code <= STORE_LAST:
             self.access(code, flags, value & 0xFFFFFFFF)
-        elif code == 0x23:
-            machine_class = i64(self.environment.globals[int(immediate)].machine_class)
-            if machine_class == _V128:
-                raise NotBuilt("vectors")
-            self.push(self.put(code, machine_class, NONE, NONE, NONE, immediate))
-        elif code == 0x24:
-            self.put(code, 0, self.pop(), NONE, NONE, immediate)
-        elif code == 0x3F:
-            self.check_memory(immediate)
-            self.push(self.put(code, 1, NONE, NONE, NONE, 0))
-        elif code == MEMORY_GROW:
-            self.check_memory(immediate)
-            self.push(self.put(code, 1, self.pop(), NONE, NONE, 0))
-        elif code == MEMORY_COPY or code == MEMORY_FILL:
-            self.check_memory(immediate | flags)
-            count = self.pop()
-            x = self.pop()
-            self.put(code, 0, self.pop(), x, count, 0)
+        elif VECTOR_FIRST <= code < OPERATIONS_END:
+            self.vector(code, flags, immediate, value)
         else:
-            raise NotBuilt(f"operation {code:#x}")
-
-    def access(self, code: i64, flags: i64, offset: i64) -> None:
-        """Loads and stores."""
-        self.check_memory(flags & _MEMORY_MASK)
-        if code < STORE_FIRST:
-            self.push(self.put(code, i64(_CLASSES[code]), self.pop(), NONE, NONE, offset))
-        else:
-            x = self.pop()
-            self.put(code, 0, self.pop(), x, NONE, offset)
-
-    def check_memory(self, memory: i64) -> None:
-        """Only memory 0, with a guard, is known here."""
-        plan = self.environment.memories[0]
-        if memory or plan.index64 or not plan.guarded:
-            raise NotBuilt("another memory")
-
-    def numeric(self, code: i64) -> None:
-        """Arithmetic."""
-        b: i64 = NONE
-        if _OPERANDS[code] == 2:
-            b = self.pop()
-        a = self.pop()
-        machine_class = i64(_CLASSES[code])
-        if PURE[code]:
-            self.push(self.pure(code, machine_class, a, b, NONE))
-            return
-        if b >= 0 and is_constant(self.graph.operation[b]):
-            simple = self.binary(code, machine_class, a, b)
-            if simple >= 0:
-                self.push(simple)
-                return
-        self.push(self.put(code, machine_class, a, b, NONE, 0))
+            self.global_or_memory(code, flags, immediate)
 
     # Control
 
@@ -446,18 +355,6 @@ class Builder(Simplifier):
             self.graph.end[self.current] = UNREACHABLE
         else:
             raise NotBuilt(f"operation {code:#x}")
-
-    def select(self, machine_class: i64) -> None:
-        """One of two values."""
-        condition = self.pop()
-        b = self.pop()
-        a = self.pop()
-        if is_constant(self.graph.operation[condition]):
-            self.push(a if self.graph.immediate[condition] else b)
-        elif a == b:
-            self.push(a)
-        else:
-            self.push(self.pure(SELECT, machine_class, a, b, condition))
 
     def open_label(self, label: i64) -> None:
         """A block begins whose end can be branched to."""
@@ -634,8 +531,6 @@ class Builder(Simplifier):
         graph = self.graph
         params = self.types.params(int(type_index))
         results = self.types.results(int(type_index))
-        if _V128 in params or _V128 in results:
-            raise NotBuilt("vectors")
         count = i64(len(params)) + more
         start = graph.pooled
         at = self.top - count

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, vec
-from wasmcore_midtier.ssa.build import PURE, SELECT
 from wasmcore_midtier.ssa.graph import ARGUMENT, CALL, CALL_INDIRECT, NONE, PARAMETER, RESULT, Graph
+from wasmcore_midtier.ssa.operations import OPERATIONS_END, PURE, SELECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class DeadCode:
 
 def is_unneeded(operation: i64) -> bool:
     """Whether nobody misses a value of that operation whose result is not used."""
-    if operation < 0x110 and PURE[operation]:
+    if operation < OPERATIONS_END and PURE[operation]:
         return True
     if operation == SELECT or operation == _GLOBAL_GET or operation == _MEMORY_SIZE:
         return True

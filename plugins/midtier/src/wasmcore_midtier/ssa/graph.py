@@ -31,6 +31,9 @@ RESULT: Final = 0x702
 """a: a call; immediate: which of its results, from 1 on. The first is the call itself."""
 CALL: Final = 0x10
 CALL_INDIRECT: Final = 0x11
+VECTOR_CONSTANT: Final = 0x20C
+SHUFFLE: Final = 0x20D
+"""The immediate of both is the number of their bits, as `Graph.pattern` gives it."""
 MEMORY_GROW: Final = 0x40
 MEMORY_COPY: Final = 0x10A
 MEMORY_FILL: Final = 0x10B
@@ -47,6 +50,9 @@ TABLE: Final = 2
 RETURN: Final = 3
 UNREACHABLE: Final = 4
 """What the last value does never comes back."""
+
+_NEAR: Final = 64
+"""Among so many constants of 128 bits an equal one is looked for."""
 
 
 class Graph:
@@ -106,6 +112,10 @@ class Graph:
         """Its last block."""
         self.pooled: i64 = 0
         self.pool: vec[i64] = vec[i64]()
+        self.patterns: i64 = 0
+        """How many constants of 128 bits there are: of vectors, and of shuffles. An immediate is the number of one."""
+        self.low: vec[i64] = vec[i64]()
+        self.high: vec[i64] = vec[i64]()
 
     def reset(self) -> None:
         """Forget the function before."""
@@ -114,6 +124,7 @@ class Graph:
         self.edges = 0
         self.loops = 0
         self.pooled = 0
+        self.patterns = 0
 
     def add(self, block: i64, operation: i64, machine_class: i64, a: i64, b: i64, c: i64, immediate: i64, word: i64) -> i64:
         """A new value, which still has to be put in its place."""
@@ -222,6 +233,21 @@ class Graph:
         self.last[loop] = head
         return loop
 
+    def pattern(self, low: i64, high: i64) -> i64:
+        """The number of a constant of 128 bits, which may be one of the last few."""
+        at = self.patterns - _NEAR if self.patterns > _NEAR else 0
+        while at < self.patterns:
+            if self.low[at] == low and self.high[at] == high:
+                return at
+            at += 1
+        if at == i64(len(self.low)):
+            self.low = append(self.low, 0)
+            self.high = append(self.high, 0)
+        self.low[at] = low
+        self.high[at] = high
+        self.patterns = at + 1
+        return at
+
     def push(self, value: i64) -> None:
         """A value at the end of the pool."""
         if self.pooled == i64(len(self.pool)):
@@ -281,5 +307,5 @@ class Graph:
 
 
 def is_constant(operation: i64) -> bool:
-    """Whether an operation is a constant of a number."""
-    return 0x41 <= operation <= 0x44
+    """Whether an operation is a constant."""
+    return 0x41 <= operation <= 0x44 or operation == VECTOR_CONSTANT

@@ -16,6 +16,9 @@ _LOOP: Final = 0x03
 _END: Final = 0x0B
 _LOCAL_SET: Final = 0x21
 _LOCAL_TEE: Final = 0x22
+# Records with two extension words.
+_VECTOR_CONSTANT: Final = 0x20C
+_SHUFFLE: Final = 0x20D
 
 
 class LoopWrites:
@@ -38,7 +41,7 @@ class LoopWrites:
         """By local: the label, from 1 on, of a loop that it is known to be written in."""
 
     def find(self, stream: bytes, at: i64, end: i64, labels: i64, local_count: i64) -> None:
-        """Walk over the records of a stream without vectors."""
+        """Walk over the records of a stream."""
         while i64(len(self.start)) < labels:
             self.start = append(self.start, 0)
             self.count = append(self.count, 0)
@@ -60,6 +63,8 @@ class LoopWrites:
             if code == _LOCAL_SET or code == _LOCAL_TEE:
                 if self.depth:
                     self.write(self.opened[self.depth - 1], word >> 32)
+            elif code == _VECTOR_CONSTANT or code == _SHUFFLE:
+                at += 8
             elif code == _LOOP:
                 self.opened[self.depth] = word >> 32
                 self.latest[word >> 32] = -1

@@ -50,7 +50,7 @@ class Simplifier:
         self.graph.place(value)
         return value
 
-    def pure(self, code: i64, machine_class: i64, a: i64, b: i64, c: i64) -> i64:
+    def pure(self, code: i64, machine_class: i64, a: i64, b: i64, c: i64, immediate: i64) -> i64:
         """A value that has no effect."""
         if code < 0x110 and INTEGERS[code]:
             operation = self.graph.operation
@@ -66,15 +66,15 @@ class Simplifier:
                     found = self.binary(code, machine_class, a, b)
                     if found >= 0:
                         return found
-        found = self.numbering.find(code, a, b, c, 0)
+        found = self.numbering.find(code, a, b, c, immediate)
         if found >= 0:
             return found
         loop = self.loop_of(a, b, c)
         if loop < 0:
-            found = self.put(code, machine_class, a, b, c, 0)
+            found = self.put(code, machine_class, a, b, c, immediate)
             self.numbering.add(found)
             return found
-        found = self.graph.add(self.graph.head[loop] - 1, code, machine_class, a, b, c, 0, self.word)
+        found = self.graph.add(self.graph.head[loop] - 1, code, machine_class, a, b, c, immediate, self.word)
         self.graph.place(found)
         self.numbering.add_hoisted(found, loop + 1)
         return found
@@ -115,7 +115,7 @@ class Simplifier:
             assert result is not None
             return self.constant(1 if OPERATIONS[int(code)][1] == 32 else 2, i64(result))
         if int(code) in EQUALS_ZERO and operation < 0x110 and OPPOSITE[operation]:
-            return self.pure(i64(OPPOSITE[operation]), 1, graph.a[a], graph.b[a], NONE)
+            return self.pure(i64(OPPOSITE[operation]), 1, graph.a[a], graph.b[a], NONE, 0)
         if code == _WRAP and (operation == _EXTENSIONS[0] or operation == _EXTENSIONS[1]):
             return graph.a[a]
         return NONE
@@ -134,5 +134,5 @@ class Simplifier:
         if right and graph.operation[a] == code and int(code) in ASSOCIATIVE and is_constant(graph.operation[graph.b[a]]):
             together = evaluated(int(code), int(graph.immediate[graph.b[a]]), int(bits))
             assert together is not None
-            return self.pure(code, machine_class, graph.a[a], self.constant(machine_class, i64(together)), NONE)
+            return self.pure(code, machine_class, graph.a[a], self.constant(machine_class, i64(together)), NONE, 0)
         return NONE

@@ -6,16 +6,36 @@ from typing import Final
 
 from wasmcore.opcodes import OPCODES
 from wasmcore_midtier._native import i64
-from wasmcore_midtier.ssa.graph import ARGUMENT, BRANCH, JUMP, PARAMETER, RESULT, RETURN, TABLE, Graph, is_constant
+from wasmcore_midtier.ssa.graph import (
+    ARGUMENT,
+    BRANCH,
+    JUMP,
+    PARAMETER,
+    RESULT,
+    RETURN,
+    SHUFFLE,
+    TABLE,
+    VECTOR_CONSTANT,
+    Graph,
+    is_constant,
+)
 
 _NAMES: Final = {PARAMETER: "parameter", ARGUMENT: "argument", RESULT: "result"}
+_64_BITS: Final = (1 << 64) - 1
 _CLASSES: Final = ("", "i32", "i64", "f32", "f64", "v128", "ref")
 
 
 def name(graph: Graph, value: int) -> str:
     """A value as an operand: constants as they are."""
     number = i64(value)
+    if graph.operation[number] == VECTOR_CONSTANT:
+        return pattern(graph, int(graph.immediate[number]))
     return f"{graph.immediate[number]}" if is_constant(graph.operation[number]) else f"v{value}"
+
+
+def pattern(graph: Graph, number: int) -> str:
+    """128 bits."""
+    return "0x" + "".join(f"{half[i64(number)] & _64_BITS:016x}" for half in (graph.high, graph.low))
 
 
 def names(graph: Graph, values: list[int]) -> str:
@@ -42,6 +62,8 @@ def value_text(graph: Graph, value: int) -> str:
     code = int(graph.operation[number])
     operation = _NAMES.get(code) or OPCODES[code].name
     immediate = f" {graph.immediate[number]}" if graph.immediate[number] else ""
+    if code == SHUFFLE:
+        immediate = f" {pattern(graph, int(graph.immediate[number]))}"
     operands = names(graph, graph.operands_of(value))
     result = f"v{value} = " if graph.machine_class[number] else ""
     return f"{result}{operation}{immediate}{' ' if operands else ''}{operands}"
