@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 TYPE_CHECKING = False
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from librt.strings import BytesWriter as BytesWriter
     from librt.strings import read_i32_le as read_i32_le

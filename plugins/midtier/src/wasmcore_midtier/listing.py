@@ -30,6 +30,7 @@ def listing(compiler: ModuleCompiler, stage: str) -> Lines:
         return [(0, f"left to singlepass: {reason}")]
     if stage == "opt":
         compiler.dead_code.remove()
+        compiler.vectorizer.run()
     return in_order([(own_word(origins, word), text) for word, text in graph_text(graph)])
 
 

@@ -11,6 +11,7 @@ from wasmcore.plugin.streams.bodies import FunctionTypes
 from wasmcore.plugin.streams.inlining import Inliner, Origins
 from wasmcore.plugin.streams.places import InlinedPlaces
 from wasmcore.stream import HEADER_TYPE
+from wasmcore_midtier.loops.vectorize import Vectorizer
 from wasmcore_midtier.lowering.lowering import Lowering
 from wasmcore_midtier.ssa.build import Builder
 from wasmcore_midtier.ssa.dead_code import DeadCode
@@ -34,6 +35,7 @@ class ModuleCompiler:
         self.singlepass = Singlepass(unit, target)
         self.builder = Builder(self.types)
         self.dead_code = DeadCode(self.builder.graph)
+        self.vectorizer = Vectorizer(self.builder.graph, unit.environment)
         self.lowering = Lowering(self.builder.graph, self.types, target, unit.address_map)
         self.is_verified = os.environ.get("WASMCORE_VERIFY", "0") != "0"
 
@@ -41,6 +43,7 @@ class ModuleCompiler:
         """The graph of a function, optimised, until the next one; raises `NotBuilt`."""
         graph = self.builder.build(stream)
         self.dead_code.remove()
+        self.vectorizer.run()
         return graph
 
     def records(self, stream: bytes) -> tuple[bytes, Origins | None]:

@@ -458,12 +458,30 @@ class Builder(Values):
         """What follows a loop is no part of it."""
         graph = self.graph
         graph.last[self.loop] = graph.blocks - 1
+        self.leave_out(self.loop)
         self.numbering.forget_hoisted(self.loop + 1)
         self.loop = graph.outer[self.loop]
         if reached:
             edge = graph.add_edge(self.current)
             graph.end[self.current] = JUMP
             graph.connect(edge, self.begin_block())
+
+    def leave_out(self, loop: i64) -> None:
+        """What stands behind the last way back is no part of a loop either, unless there are loops in it."""
+        graph = self.graph
+        last: i64 = NONE
+        edge = graph.incoming[graph.head[loop]]
+        while edge >= 0:
+            if graph.source[edge] > last:
+                last = graph.source[edge]
+            edge = graph.another[edge]
+        if last < graph.head[loop]:
+            return
+        block = graph.last[loop]
+        while block > last and graph.block_loop[block] == loop:
+            graph.block_loop[block] = graph.outer[loop]
+            block -= 1
+        graph.last[loop] = block
 
     def jump(self, label: i64, count: i64) -> None:
         """br."""

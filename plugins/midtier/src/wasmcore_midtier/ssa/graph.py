@@ -179,6 +179,11 @@ class Graph:
             self.first_edge = append(self.first_edge, 0)
             self.edge_count = append(self.edge_count, 0)
             self.incoming = append(self.incoming, 0)
+        self.clear_block(block, loop, word)
+        return block
+
+    def clear_block(self, block: i64, loop: i64, word: i64) -> None:
+        """A block as it begins."""
         self.block_loop[block] = loop
         self.block_word[block] = word
         self.first[block] = NONE
@@ -192,7 +197,6 @@ class Graph:
         self.first_edge[block] = 0
         self.edge_count[block] = 0
         self.incoming[block] = NONE
-        return block
 
     def add_edge(self, source: i64) -> i64:
         """A new edge of a block; target and arguments come later."""
@@ -255,6 +259,22 @@ class Graph:
         self.pool[self.pooled] = value
         self.pooled += 1
 
+    def disconnect(self, edge: i64) -> None:
+        """An edge leads nowhere any more."""
+        target = self.target[edge]
+        if self.incoming[target] == edge:
+            self.incoming[target] = self.another[edge]
+            return
+        other = self.incoming[target]
+        while self.another[other] != edge:
+            other = self.another[other]
+        self.another[other] = self.another[edge]
+
+    def block_fields(self) -> list[vec[i64]]:
+        """What is known of blocks, by block."""
+        values = [self.first, self.final, self.params, self.param_count, self.results, self.result_count]
+        return [self.block_loop, self.block_word, *values, self.end, self.end_value, self.first_edge, self.edge_count, self.incoming]
+
     # For those who look at it
 
     def run(self, start: int, count: int) -> list[int]:
@@ -285,6 +305,15 @@ class Graph:
     def results_of(self, block: int) -> list[int]:
         """What a block returns."""
         return self.run(int(self.results[i64(block)]), int(self.result_count[i64(block)]))
+
+    def end_operands(self, block: int) -> list[int]:
+        """What the end of a block uses, arguments of its edges included."""
+        value = int(self.end_value[i64(block)])
+        found = [value] if value >= 0 else []
+        found += self.results_of(block)
+        for edge in self.edges_of(block):
+            found += self.arguments_of(edge)
+        return found
 
     def edges_of(self, block: int) -> range:
         """The edges of a block."""

@@ -22,7 +22,7 @@ def verify(graph: Graph) -> None:
             for operand in graph.operands_of(value):
                 _check_use(graph, dominators, placed, block, here, operand, f"v{value}")
             here.add(value)
-        for operand in uses_of_end(graph, block):
+        for operand in graph.end_operands(block):
             _check_use(graph, dominators, placed, block, here, operand, f"the end of b{block}")
         least, most = _EDGES[int(graph.end[i64(block)])]
         if not least <= len(graph.edges_of(block)) <= most:
@@ -33,16 +33,6 @@ def verify(graph: Graph) -> None:
             wanted = [graph.machine_class[i64(param)] for param in graph.params_of(target)]
             if graph.source[i64(edge)] != block or edge not in graph.incoming_of(target) or not _fit(found, wanted):
                 raise Wrong(f"the edge from b{block} to b{target}")
-
-
-def uses_of_end(graph: Graph, block: int) -> list[int]:
-    """What the end of a block uses, arguments of its edges included."""
-    value = int(graph.end_value[i64(block)])
-    found = [value] if value >= 0 else []
-    found += graph.results_of(block)
-    for edge in graph.edges_of(block):
-        found += graph.arguments_of(edge)
-    return found
 
 
 def _fit(found: list[i64], wanted: list[i64]) -> bool:

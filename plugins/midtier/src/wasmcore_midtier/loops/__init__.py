@@ -1,0 +1,1 @@
+"""What is made of innermost loops: vectors in place of numbers."""
