@@ -1,4 +1,4 @@
-"""Random loops that do the same with many neighbours in memory, most of which become vectors; `python loop_generator.py NUMBER` prints one."""
+"""Random loops that do the same with many neighbours in memory; most become vectors. `python loop_generator.py NUMBER` prints one."""
 
 from __future__ import annotations
 

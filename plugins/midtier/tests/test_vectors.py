@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from random import Random
 from typing import Any
 
@@ -18,6 +19,8 @@ from wasmcore_midtier.ssa.verify import verify
 SIZE = 65536
 CALLS = 12
 PARTS = 8
+BACKENDS = ("singlepass", "midtier")
+FLOATS = {"f32": "f", "f64": "d"}
 
 
 def is_in_vectors(data: bytes) -> bool:
@@ -51,11 +54,9 @@ def outcome(function: Any, memory: wasmcore.Memory, contents: bytes, passed: tup
 
 def contents(random: Random, kind: str) -> bytes:
     """A memory full of numbers."""
-    from array import array
-
-    if kind in ("f32", "f64"):
-        return array("f" if kind == "f32" else "d", [random.choice((0.0, 1.0, -2.5, 1e30, 3e-5, 7.0)) for _ in range(SIZE // 4)]).tobytes()[:SIZE]
-    return random.randbytes(SIZE)
+    if kind not in FLOATS:
+        return random.randbytes(SIZE)
+    return array(FLOATS[kind], [random.choice((0.0, 1.0, -2.5, 1e30, 3e-5, 7.0)) for _ in range(SIZE // 4)]).tobytes()[:SIZE]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -88,6 +89,3 @@ def check(seed: int) -> bool:
 def difference(one: bytes, other: bytes) -> int:
     """The first byte that differs."""
     return next(at for at in range(SIZE) if one[at] != other[at])
-
-
-BACKENDS = ("singlepass", "midtier")

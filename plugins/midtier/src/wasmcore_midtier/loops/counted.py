@@ -12,6 +12,7 @@ from wasmcore_midtier.ssa.rules import CODES, INVERSE, SWAPPED
 ADDITIONS: Final = CODES["add"]
 SUBTRACTIONS: Final = CODES["sub"]
 ADD, SUB, MUL, SHL = (CODES[name][0] for name in ("add", "sub", "mul", "shl"))
+_STEPPING: Final = (*ADDITIONS, *SUBTRACTIONS)
 _EQZ: Final = CODES["eqz"][0]
 NOT_EQUAL: Final = CODES["ne"][0]
 LESS: Final = (CODES["lt_s"][0], CODES["lt_u"][0])
@@ -80,7 +81,7 @@ class CountedLoop:
         if following == param:
             return 0
         code = int(graph.operation[following])
-        if code not in (*ADDITIONS, *SUBTRACTIONS) or graph.a[following] != param:
+        if code not in _STEPPING or graph.a[following] != param:
             return None
         constant = self.constant(int(graph.b[following]))
         return -constant if constant is not None and code in SUBTRACTIONS else constant

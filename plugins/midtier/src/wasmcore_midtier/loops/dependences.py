@@ -41,7 +41,7 @@ class Dependences:
             terms, offset, _ = each.address
             self.origins[terms] = min(offset, self.origins.get(terms, offset))
         self._loads: Final = packs.of("load")
-        for members in (*(each.members for each in self._loads), *(each.members for each in packs.stores)):
+        for members in [each.members for each in self._loads] + [each.members for each in packs.stores]:
             here = self._extent(members)
             there = self.ranges.get(here.terms, here)
             self.ranges[here.terms] = Extent(here.terms, min(here.low, there.low), max(here.high, there.high))
