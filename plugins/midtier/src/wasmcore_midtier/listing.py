@@ -25,12 +25,9 @@ def listing(compiler: ModuleCompiler, stage: str) -> Lines:
         return in_order([(own_word(origins, word), text) for word, text in record_lines(data)])
     expanded, origins = compiler.inliner.expanded(stream)
     try:
-        graph = compiler.builder.build(expanded)
+        graph = compiler.graph(expanded) if stage == "opt" else compiler.builder.build(expanded)
     except NotBuilt as reason:
         return [(0, f"left to singlepass: {reason}")]
-    if stage == "opt":
-        compiler.dead_code.remove()
-        compiler.vectorizer.run()
     return in_order([(own_word(origins, word), text) for word, text in graph_text(graph)])
 
 

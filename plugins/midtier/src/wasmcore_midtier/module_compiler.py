@@ -15,6 +15,7 @@ from wasmcore_midtier.loops.vectorize import Vectorizer
 from wasmcore_midtier.lowering.lowering import Lowering
 from wasmcore_midtier.ssa.build import Builder
 from wasmcore_midtier.ssa.dead_code import DeadCode
+from wasmcore_midtier.ssa.renumbering import remove_empty_blocks
 from wasmcore_midtier.ssa.values import NotBuilt
 from wasmcore_singlepass.module_compiler import ModuleCompiler as Singlepass
 
@@ -44,6 +45,7 @@ class ModuleCompiler:
         graph = self.builder.build(stream)
         self.dead_code.remove()
         self.vectorizer.run()
+        remove_empty_blocks(graph)
         return graph
 
     def records(self, stream: bytes) -> tuple[bytes, Origins | None]:

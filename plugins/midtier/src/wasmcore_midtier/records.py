@@ -106,6 +106,7 @@ AND: Final = 2
 OR: Final = 3
 XOR: Final = 4
 MUL: Final = 5
+ADD_SHIFTED: Final = 5
 SHR_U: Final = 2
 REM_S: Final = 2
 DIVISOR_SAFE: Final = 4

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object  # the import of `typing` takes longer than that of all of this
 
-PROTOCOL: Final = (3, 0)
+PROTOCOL: Final = (4, 0)
 """Version of this protocol and of the records; a target works when the first number is equal and its second not greater."""
 ENTRY_POINT_GROUP: Final = "wasmcore_singlepass.targets"
 

@@ -145,6 +145,8 @@ AND: Final = 2
 OR: Final = 3
 XOR: Final = 4
 MUL: Final = 5
+ADD_SHIFTED: Final = 5
+"""More than this by 1, 2 or 3: a + (b << 1, 2 or 3). Of ALU only."""
 # Variants of SHIFT.
 SHL: Final = 0
 SHR_S: Final = 1

@@ -9,7 +9,7 @@ from wasmcore.opcodes import OPCODES, Immediates
 from wasmcore_singlepass import records as m
 
 _64_BITS: Final = (1 << 64) - 1
-_ALU: Final = ("add", "sub", "and", "or", "xor", "mul")
+_ALU: Final = ("add", "sub", "and", "or", "xor", "mul", "add_shifted1", "add_shifted2", "add_shifted3")
 _SHIFT: Final = ("shl", "shr_s", "shr_u", "rotl", "rotr")
 _DIVIDE: Final = ("div_s", "div_u", "rem_s", "rem_u", "div_s safe", "div_u safe", "rem_s safe", "rem_u safe")
 _UNARY: Final = ("clz", "ctz", "popcnt", "extend8", "extend16", "extend32")

@@ -20,8 +20,8 @@ from wasmcore_midtier.loops.dependences import Dependences, Extent, Terms
 from wasmcore_midtier.loops.packs import Kind, Node, Packs
 from wasmcore_midtier.loops.writer import ADD, AND, EXTEND_U, LESS_EQUAL_U, MUL, OR, SHL, SHR_U, SUB, Writer
 from wasmcore_midtier.ssa.graph import CALL, CALL_INDIRECT, Graph, is_constant
-from wasmcore_midtier.ssa.insertion import insert_blocks
 from wasmcore_midtier.ssa.operations import STORE_FIRST, STORE_LAST
+from wasmcore_midtier.ssa.renumbering import insert_blocks
 from wasmcore_midtier.ssa.rules import CODES
 
 BLOCKS: Final = 3

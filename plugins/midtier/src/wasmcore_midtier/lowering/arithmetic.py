@@ -64,6 +64,12 @@ class Arithmetic(Conditions):
         a = self.graph.a[value]
         b = self.graph.b[value]
         bits = self.graph.immediate[b]
+        if self.positions.fused[b]:
+            self.add_shifted(value, wide, a, b)
+            return
+        if self.positions.fused[a]:
+            self.add_shifted(value, wide, b, a)
+            return
         if variant != m.SUB and self.place[b] >= 0 and self.is_better_in_slot(a):
             a, b = b, a
         x = self.load(a)
@@ -86,6 +92,19 @@ class Arithmetic(Conditions):
             self.free_dead(b)
             d = self.define(value, x, y)
             self.emit(m.ALU, wide | (variant << 1), d, x, y, 0)
+        self.defined(value)
+
+    def add_shifted(self, value: i64, wide: i64, a: i64, shift: i64) -> None:
+        """d = a + a short shift."""
+        b = self.graph.a[shift]
+        count = self.graph.immediate[self.graph.b[shift]]
+        x = self.load(a)
+        y = self.load(b)
+        self.unlock()
+        self.free_dead(a)
+        self.free_dead(b)
+        d = self.define(value, x, y)
+        self.emit(m.ALU, wide | ((m.ADD_SHIFTED + count) << 1), d, x, y, 0)
         self.defined(value)
 
     def shift(self, value: i64, wide: i64, variant: i64) -> None:

@@ -6,6 +6,7 @@ from wasmcore.plugin.streams.bodies import FunctionTypes
 from wasmcore_midtier import records as m
 from wasmcore_midtier._native import i64, vec
 from wasmcore_midtier.registers.blocks import Blocks
+from wasmcore_midtier.registers.positions import EQZ
 from wasmcore_midtier.registers.records import FLOAT, SLOT
 from wasmcore_midtier.ssa.graph import Graph
 
@@ -96,6 +97,8 @@ class Conditions(Blocks):
 
     def prepare_comparison(self, value: i64, code: i64, a: i64, b: i64) -> i64:
         """The same of a comparison."""
+        if code == EQZ and self.positions.fused[a]:
+            return self.prepare_comparison(a, self.graph.operation[a], self.graph.a[a], self.graph.b[a]) ^ 1
         self.comparison_immediate = 0
         self.comparison_size = 1 if code >= 0x61 or 0x50 <= code < 0x5B else 0
         if code >= 0x5B:
@@ -107,7 +110,7 @@ class Conditions(Blocks):
             self.comparison_b = self.load(b)
             return i64(_FLOAT_CONDITIONS[number])
         self.comparison_a = self.load(a)
-        if code == 0x45 or code == 0x50:
+        if code == EQZ or code == 0x50:
             self.comparison = m.TEST
             self.comparison_b = self.comparison_a
             return m.EQUAL
@@ -138,7 +141,8 @@ class Conditions(Blocks):
     def free_condition(self, value: i64) -> None:
         """The operands of a condition have been used."""
         if self.positions.fused[value]:
-            self.free_dead(self.graph.a[value])
-            self.free_dead(self.graph.b[value])
+            self.free_condition(self.graph.a[value])
+            if self.graph.b[value] >= 0:
+                self.free_condition(self.graph.b[value])
         else:
             self.free_dead(value)

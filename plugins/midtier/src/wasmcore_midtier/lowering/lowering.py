@@ -134,9 +134,7 @@ class Lowering(Calls):
         edge = graph.first_edge[block]
         if end == JUMP:
             self.leave_by(edge)
-            self.emit(EDGE, 0, 0, 0, 0, edge)
-            if graph.target[edge] != block + 1:
-                self.emit(m.JUMP, 0, 0, 0, 0, graph.target[edge])
+            self.go_on(block, edge)
         elif end == BRANCH:
             self.branch(block)
         elif end == TABLE:
@@ -145,8 +143,14 @@ class Lowering(Calls):
             self.place_values(graph.results[block], graph.result_count[block], self.result_integers, self.result_floats, NONE)
             self.emit(m.RETURN, 0, 0, 0, 0, 0)
 
+    def go_on(self, block: i64, edge: i64) -> None:
+        """A block goes on by an edge."""
+        self.emit(EDGE, 0, 0, 0, 0, edge)
+        if self.graph.target[edge] != block + 1:
+            self.emit(m.JUMP, 0, 0, 0, 0, self.graph.target[edge])
+
     def branch(self, block: i64) -> None:
-        """A branch: to the block behind, and to another one on a condition."""
+        """A branch by one of two edges; if one leads to the block behind, the jump is for the other."""
         graph = self.graph
         value = graph.end_value[block]
         taken = graph.first_edge[block]
@@ -160,7 +164,7 @@ class Lowering(Calls):
             taken, other = other, taken
             condition ^= 1
         self.emit(JUMP_IF_EDGE, condition, 0, 0, 0, taken)
-        self.emit(EDGE, 0, 0, 0, 0, other)
+        self.go_on(block, other)
 
     def branch_table(self, block: i64) -> None:
         """A table of branches, which destroys the index."""

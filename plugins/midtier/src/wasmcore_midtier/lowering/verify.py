@@ -111,12 +111,14 @@ class Verifier:
         if found != self.meaning(value):
             self.wrong.append(f"b{self.block}: v{value} {what} in {place}, where {found} is")
 
-    def end_edge(self) -> None:
-        """The current edge goes to its block, which finds what it expects."""
+    def end_edge(self, label: int) -> None:
+        """The current edge goes to its block, which is the one with the label, and finds what it expects."""
         if self.edge is None:
             return
         edge, self.edge = self.edge, None
         target = int(self.graph.target[i64(edge)])
+        if target != label:
+            self.wrong.append(f"b{self.block}: what should go to b{target} goes to b{label}")
         arguments = dict(zip(self.graph.params_of(target), self.graph.arguments_of(edge)))
         for value, place, is_param in self.wanted.get(target, []):
             self.check(arguments[value] if is_param else value, place, f"is expected by b{target}")
@@ -131,7 +133,7 @@ class Verifier:
             self.see_label(record.immediate)
         elif operation in (m.JUMP, m.JUMP_IF, m.BRANCH_TARGET):
             if record.immediate < self.graph.blocks:
-                self.end_edge()
+                self.end_edge(record.immediate)
             else:
                 self.aside[record.immediate] = dict(content)
         elif operation in (m.MOVE, m.FLOAT_MOVE):
@@ -165,7 +167,7 @@ class Verifier:
         if label >= self.graph.blocks:
             self.content = self.aside[label]
             return
-        self.end_edge()
+        self.end_edge(label)
         self.block = label
         known = [self.slots[edge] for edge in self.graph.incoming_of(label) if edge in self.slots]
         self.content = {place: found for place, found in known[0].items() if all(each.get(place) == found for each in known[1:])}

@@ -56,6 +56,8 @@ class Allocator(Moves):
         self.where: vec[i64] = vec[i64]()
         """By value: its register on the edge that is looked at, if `where_edge` is that one."""
         self.where_edge: vec[i64] = vec[i64]()
+        self.engaged: Final = vec[i64]([0] * SLOT)
+        """By register: whether somebody has it before or behind the moves that are written."""
         self.at: i64 = 0
         self.based = False
         self.loop: i64 = NONE
@@ -438,6 +440,30 @@ class Allocator(Moves):
         self.lose_file(self.integers)
         self.lose_file(self.floats)
         self.based = False
+
+    def write_moves_here(self) -> None:
+        """Write what `want` was told, from what is where at the current position."""
+        at: i64 = 0
+        while at < len(self.registers):
+            register = i64(self.registers[at])
+            self.engaged[register] = 1 if self.holder[register] >= 0 else 0
+            at += 1
+        at = 0
+        while at < self.move_count:
+            if self.to_of[at] < SLOT:
+                self.engaged[self.to_of[at]] = 1
+            at += 1
+        self.write_moves()
+
+    def idle_register(self, value: i64) -> i64:
+        """A register of the file of a value that is not engaged."""
+        file = self.file_of(value)
+        at: i64 = 0
+        while at < len(file):
+            if not self.engaged[i64(file[at])]:
+                return i64(file[at])
+            at += 1
+        return NONE
 
     def source(self, value: i64) -> i64:
         """The place of a value now."""

@@ -306,18 +306,23 @@ class Blocks(Allocator):
         graph = self.graph
         block = graph.target[edge]
         entry = self.entry[block]
+        state = self.edge_state[edge]
         self.note_places(edge)
         at: i64 = 0
         while at < len(self.registers):
             register = i64(self.registers[at])
             value = self.states[entry + register]
+            self.engaged[register] = 1 if value >= 0 or self.states[state + register] >= 0 else 0
             if value >= 0:
                 self.want(self.source_on(edge, value), register, value)
             at += 1
         number: i64 = 0
         while number < graph.param_count[block]:
             argument = graph.pool[graph.arguments[edge] + number]
-            self.want(self.source_on(edge, argument), self.param_place[graph.pool[graph.params[block] + number]], argument)
+            place = self.param_place[graph.pool[graph.params[block] + number]]
+            if place < SLOT:
+                self.engaged[place] = 1
+            self.want(self.source_on(edge, argument), place, argument)
             number += 1
         needs_base = self.states[entry + BASED] != 0 and self.states[self.edge_state[edge] + BASED] == 0
         if self.move_count == 0 and not needs_base:

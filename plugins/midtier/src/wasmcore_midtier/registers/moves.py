@@ -175,13 +175,23 @@ class Moves(Records):
             to = source
 
     def turn(self, to: i64) -> None:
-        """Moves in a circle: one of them through a slot."""
+        """Moves in a circle: one of them through a register that is idle, or a slot."""
         at = self.into[to]
         source = self.source_of[at]
         machine_class = self.graph.machine_class[self.moved[at]]
-        slot = self.spare_slot()
-        self.store_slot(slot, source, machine_class)
         self.into[to] = NONE
         self.readers[source] -= 1
+        aside = self.idle_register(self.moved[at])
+        if aside >= 0:
+            self.move(aside, source)
+            self.follow(source)
+            self.move(to, aside)
+            return
+        slot = self.spare_slot()
+        self.store_slot(slot, source, machine_class)
         self.follow(source)
         self.load_slot(to, slot, machine_class)
+
+    def idle_register(self, value: i64) -> i64:
+        """A register for a value that nobody has before the moves, nor behind them, if that is known."""
+        raise NotImplementedError

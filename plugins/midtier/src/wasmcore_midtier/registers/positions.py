@@ -2,7 +2,7 @@
 
 Each value and each end of a block has a position. A value is *live* from its own to the last that needs it; around a loop that it comes
 into from outside and is used in, that is the end of the loop. A comparison that only the end of its block or a `select` there looks at is
-*fused*: it has no register, and its operands are used where it is.
+*fused*: it has no register, and its operands are used where it is. So is a short shift that is added to something.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from typing import Final
 
 NEVER: Final = 1 << 60
-COMPARISON_FIRST: Final = 0x45
-COMPARISON_LAST: Final = 0x66
+EQZ: Final = 0x45
+_COMPARISON_LAST: Final = 0x66
+_ADD: Final = 0x6A
+_ADD_WIDE: Final = 0x7C
+_FROM_ADD_TO_SHIFT: Final = 10
 
 
 class Positions:
@@ -125,8 +128,11 @@ class Positions:
         while block < graph.blocks:
             value = graph.first[block]
             while value >= 0:
-                if graph.operation[value] == SELECT:
+                operation = graph.operation[value]
+                if operation == SELECT:
                     self.fuse_if(graph.c[value], block)
+                elif operation == _ADD or operation == _ADD_WIDE:
+                    self.fuse_shift(value, operation + _FROM_ADD_TO_SHIFT)
                 value = graph.following[value]
             if graph.end[block] == BRANCH:
                 self.fuse_if(graph.end_value[block], block)
@@ -160,10 +166,32 @@ class Positions:
             self.count(graph.c[value])
 
     def fuse_if(self, value: i64, block: i64) -> None:
-        """A condition is fused if it is a comparison that stands in this block and is used once."""
+        """A condition is fused if it is a comparison that stands in this block and is used once; so is what it compares with 0."""
         graph = self.graph
-        if self.times[value] == 1 and COMPARISON_FIRST <= graph.operation[value] <= COMPARISON_LAST and graph.home[value] == block:
+        while self.times[value] == 1 and is_comparison(graph.operation[value]) and graph.home[value] == block:
             self.fused[value] = 1
+            if graph.operation[value] != EQZ:
+                return
+            value = graph.a[value]
+
+    def fuse_shift(self, value: i64, shift: i64) -> None:
+        """What is added, shifted left by 1, 2 or 3, is fused: targets can add it shifted."""
+        graph = self.graph
+        a = graph.a[value]
+        b = graph.b[value]
+        if is_constant(graph.operation[b]):
+            return
+        if self.is_short_shift(b, shift, graph.home[value]):
+            self.fused[b] = 1
+        elif self.is_short_shift(a, shift, graph.home[value]):
+            self.fused[a] = 1
+
+    def is_short_shift(self, value: i64, shift: i64, block: i64) -> bool:
+        """Whether a value is such a shift, in a block, and used once."""
+        graph = self.graph
+        if graph.operation[value] != shift or self.times[value] != 1 or graph.home[value] != block:
+            return False
+        return is_constant(graph.operation[graph.b[value]]) and 1 <= graph.immediate[graph.b[value]] <= 3
 
     # Positions and uses
 
@@ -286,3 +314,8 @@ class Positions:
         self.coming_before[self.coming_count] = self.last_coming[loop]
         self.last_coming[loop] = self.coming_count
         self.coming_count += 1
+
+
+def is_comparison(operation: i64) -> bool:
+    """Whether an operation compares."""
+    return EQZ <= operation <= _COMPARISON_LAST

@@ -15,6 +15,7 @@ _ADD: Final = 0
 _SUB: Final = 1
 _AND: Final = 2
 _MUL: Final = 5
+_ADD_SHIFTED: Final = 5
 
 _FLOAT_EQUAL: Final = 10
 _FLOAT_NOT_EQUAL: Final = 11
@@ -53,6 +54,9 @@ class IntegerEncoder(FloatEncoder):
 
     def alu(self, wide: i64, variant: i64, d: i64, a: i64, b: i64) -> None:
         """d = a op b."""
+        if variant > _ADD_SHIFTED:
+            self.reg_index(x.LEA, wide, d, a, b, variant - _ADD_SHIFTED, 0)
+            return
         if variant == _ADD and d != a and d != b:
             self.reg_index(x.LEA, wide, d, a, b, 0, 0)
             return
