@@ -290,7 +290,9 @@ def test_data_and_alignment() -> None:
     a.data(b"xy")
     a.align(16)
     a.align(32)
-    assert a.code() == b"\xff\xfe\xff\xfd\xff\xff\xff" + b"\xff" * 8 + b"xy" + b"\x90" * 15
+    data = b"\xff\xfe\xff\xfd\xff\xff\xff" + b"\xff" * 8 + b"xy"
+    assert a.code()[: len(data)] == data and len(a.code()) == 32
+    assert [each.mnemonic for each in _decoder.disasm(a.code()[len(data) :], 0)] == ["nop", "nop"]
     a.patch32(1, -2)
     assert a.read32(1) == -2
     with pytest.raises(ValueError, match="127"):

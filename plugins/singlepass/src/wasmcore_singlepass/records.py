@@ -291,7 +291,7 @@ OPERATIONS: Final = {
     SELECT_IF: ("select_if", "d = a on the condition, else b"),
     FLOAT_SELECT_IF: ("float_select_if", "d = a on the condition, else b; float registers"),
     JUMP: ("jump", "jump to label immediate"),
-    LABEL: ("label", "label immediate is here"),
+    LABEL: ("label", "label immediate is here; wide: a loop that is worth an alignment"),
     POLL: ("poll", "notice an interrupt"),
     BRANCH_TABLE: ("branch_table", "go to the target number a, or to the last; destroys a; as many branch_target follow as immediate says"),
     BRANCH_TARGET: ("branch_target", "label immediate"),

@@ -63,6 +63,8 @@ class Conditions(Blocks):
         self.has_vectors = False
         self.reaches: vec[i64] = vec[i64]()
         """By loop: whether it accesses memory 0."""
+        self.is_innermost: vec[i64] = vec[i64]()
+        """By loop: whether there is none in it."""
         # A comparison that is about to be written: its record, and the condition to look at.
         self.comparison: i64 = 0
         self.comparison_size: i64 = 0

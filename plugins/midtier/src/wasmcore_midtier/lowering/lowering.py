@@ -50,13 +50,20 @@ class Lowering(Calls):
         return self.finished()
 
     def look_through(self) -> None:
-        """Find out what loops access memory, and whether anything is called."""
+        """Find out what loops access memory, which are innermost ones, and whether anything is called."""
         graph = self.graph
         while i64(len(self.reaches)) < graph.loops:
             self.reaches = append(self.reaches, 0)
+            self.is_innermost = append(self.is_innermost, 0)
         loop: i64 = 0
         while loop < graph.loops:
             self.reaches[loop] = 0
+            self.is_innermost[loop] = 1
+            loop += 1
+        loop = 0
+        while loop < graph.loops:
+            if graph.outer[loop] >= 0:
+                self.is_innermost[graph.outer[loop]] = 0
             loop += 1
         self.has_calls = False
         self.has_vectors = graph.patterns > 0
@@ -88,9 +95,10 @@ class Lowering(Calls):
         if block == 0:
             self.begin()
         else:
-            self.emit(m.LABEL, 0, 0, 0, 0, block)
+            is_head = graph.block_loop[block] >= 0 and graph.head[graph.block_loop[block]] == block
+            self.emit(m.LABEL, m.WIDE if is_head and self.is_innermost[graph.block_loop[block]] else 0, 0, 0, 0, block)
             self.enter(block)
-            if self.loop >= 0 and graph.head[self.loop] == block:
+            if is_head:
                 self.note(graph.block_word[block])
                 self.emit(m.POLL, 0, 0, 0, 0, 0)
         value = graph.first[block]

@@ -225,6 +225,20 @@ def _patch32(buffer: BytesWriter, position: i64, value: i64) -> None:
     buffer[position + 3] = u8((value >> 24) & 255)
 
 
+_NOPS: Final = [
+    b"\x90",
+    b"\x66\x90",
+    b"\x0f\x1f\x00",
+    b"\x0f\x1f\x40\x00",
+    b"\x0f\x1f\x44\x00\x00",
+    b"\x66\x0f\x1f\x44\x00\x00",
+    b"\x0f\x1f\x80\x00\x00\x00\x00",
+    b"\x0f\x1f\x84\x00\x00\x00\x00\x00",
+    b"\x66\x0f\x1f\x84\x00\x00\x00\x00\x00",
+]
+"""By length."""
+
+
 class Assembler:
     """Machine code in the making; `code()` is the result when all labels are bound."""
 
@@ -319,9 +333,15 @@ class Assembler:
         self.buffer.write(value)
 
     def align(self, boundary: i64) -> None:
-        """Fill with one-byte `nop` up to a multiple of `boundary`, a power of two."""
-        while i64(len(self.buffer)) & (boundary - 1):
-            self.buffer.append(0x90)
+        """Fill with `nop`, in as few instructions as there can be, up to a multiple of `boundary`, a power of two."""
+        self.skip(-i64(len(self.buffer)) & (boundary - 1))
+
+    def skip(self, count: i64) -> None:
+        """So many bytes of `nop` (Intel's manual, volume 2, NOP: the recommended sequences)."""
+        while count:
+            length = count if count < len(_NOPS) else i64(len(_NOPS))
+            self.buffer.write(_NOPS[length - 1])
+            count -= length
 
     # Operand forms
 

@@ -119,6 +119,7 @@ _FRAME_POLLS: Final = 2
 _FRAME_VECTORS: Final = 4
 _PAGE: Final = 4096
 _ALIGNMENT_MASK: Final = 15
+_LOOP_ALIGNMENT: Final = 32
 _PADDING: Final = 0xCC
 """What stands between functions: a breakpoint."""
 
@@ -288,6 +289,8 @@ class Encoder(AtomicEncoder):
         """Operations from LABEL to FLOAT_STORE_CONTEXT."""
         if operation < LOAD:
             if operation == LABEL:
+                if size:
+                    self.skip(-(self.code_base + i64(len(self.buffer))) & (_LOOP_ALIGNMENT - 1))
                 self.bind(self.label_number(immediate))
                 self.flags_position = -1
             elif operation == POLL:
