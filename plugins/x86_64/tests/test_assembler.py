@@ -209,6 +209,12 @@ def test_one_register() -> None:
             assert text(lambda a: a.setcc(condition, reg)) == f"set{name} {R8[reg]}"
 
 
+def test_rotations_without_flags() -> None:
+    for reg in range(16):
+        assert text(lambda a: a.rotate_right(1, reg, 9, 63)) == f"rorx {R64[reg]}, r9, 0x3f"
+        assert text(lambda a: a.rotate_right(0, 3, reg, 1)) == f"rorx ebx, {R32[reg]}, 1"
+
+
 def test_no_operands() -> None:
     assert text(Assembler.ret) == "ret"
     assert text(Assembler.leave) == "leave"

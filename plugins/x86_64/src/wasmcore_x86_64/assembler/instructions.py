@@ -126,6 +126,7 @@ XCHG: Final = 0x87
 XCHG8: Final = 0x1000086
 XCHG16: Final = 0x660087
 LEA: Final = 0x8D
+RORX: Final = 0xF203F0
 UNARY: Final = 0xF7
 SHIFT_CL: Final = 0xD3
 SHIFT_IMMEDIATE: Final = 0xC1
@@ -627,6 +628,11 @@ class Assembler:
     def shift_imm(self, digit: i64, wide: i64, reg: i64, count: i64) -> None:
         """Shift or rotate by a constant."""
         self.reg_reg(SHIFT_IMMEDIATE, wide, digit, reg)
+        self.buffer.append(u8(count))
+
+    def rotate_right(self, wide: i64, reg: i64, source: i64, count: i64) -> None:
+        """reg = source rotated right by a constant (BMI2); leaves the flags alone."""
+        self.reg_reg(RORX | VEX, wide, reg, source)
         self.buffer.append(u8(count))
 
     def unary(self, digit: i64, wide: i64, reg: i64) -> None:

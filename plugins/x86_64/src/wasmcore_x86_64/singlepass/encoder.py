@@ -5,7 +5,6 @@ from __future__ import annotations
 from wasmcore_x86_64._native import BytesWriter, append, i32, i64, read_i64_le, u8, vec, write_i32_le
 from wasmcore_x86_64.assembler import instructions as x
 from wasmcore_x86_64.singlepass.atomics import CALL_REFERENCE, AtomicEncoder
-from wasmcore_x86_64.singlepass.floats import arithmetic
 from wasmcore_x86_64.singlepass.frame import (
     BASE_REGISTER,
     BUILTIN_MEMMOVE,
@@ -545,11 +544,9 @@ class Encoder(AtomicEncoder):
             elif operation == FLOAT_CONSTANT:
                 self.float_constant(wide, d, constant)
             elif operation == FLOAT_ALU_SLOT:
-                self.copy_float(d, a)
-                self.reg_mem(arithmetic(wide, size >> 1), 0, d, x.RBP, self.slot(immediate))
+                self.reg_mem(self.float_arithmetic(wide, size >> 1, d, a), 0, d, x.RBP, self.slot(immediate))
             else:
-                self.copy_float(d, a)
-                self.reg_constant(arithmetic(wide, size >> 1), 0, d, constant)
+                self.reg_constant(self.float_arithmetic(wide, size >> 1, d, a), 0, d, constant)
         elif operation == FLOAT_UNARY:
             self.float_unary(wide, size >> 1, d, a)
         elif operation == FLOAT_FROM_INTEGER:

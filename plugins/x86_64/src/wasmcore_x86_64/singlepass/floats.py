@@ -48,6 +48,18 @@ def arithmetic(wide: i64, variant: i64) -> i64:
 class FloatEncoder(FrameEncoder):
     """Float arithmetic and conversions, exact as the specification wants them."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_avx = False
+
+    def float_arithmetic(self, wide: i64, variant: i64, d: i64, a: i64) -> i64:
+        """The instruction that computes d from a, and from what it is applied to: with AVX from a itself, else from a copy in d."""
+        instruction = arithmetic(wide, variant)
+        if self.has_avx:
+            return instruction | x.VEX | (a << 28)
+        self.copy_float(d, a)
+        return instruction
+
     def float_alu(self, wide: i64, variant: i64, d: i64, a: i64, b: i64) -> None:
         """d = a op b."""
         if variant >= _MIN:
@@ -56,19 +68,13 @@ class FloatEncoder(FrameEncoder):
             else:
                 self.minimum(wide, variant, d, a, b)
             return
-        instruction = arithmetic(wide, variant)
-        if d == a:
-            self.reg_reg(instruction, 0, d, b)
-        elif d == b:
-            if variant & 1 == 0:
-                self.reg_reg(instruction, 0, d, a)
-            else:
-                self.reg_reg(x.MOVAPS, 0, FLOAT_SCRATCH, b)
-                self.reg_reg(x.MOVAPS, 0, d, a)
-                self.reg_reg(instruction, 0, d, FLOAT_SCRATCH)
+        if d != b or d == a or self.has_avx:
+            self.reg_reg(self.float_arithmetic(wide, variant, d, a), 0, d, b)
+        elif variant & 1 == 0:
+            self.reg_reg(arithmetic(wide, variant), 0, d, a)
         else:
-            self.reg_reg(x.MOVAPS, 0, d, a)
-            self.reg_reg(instruction, 0, d, b)
+            self.reg_reg(x.MOVAPS, 0, FLOAT_SCRATCH, b)
+            self.reg_reg(self.float_arithmetic(wide, variant, d, a), 0, d, FLOAT_SCRATCH)
 
     def minimum(self, wide: i64, variant: i64, d: i64, a: i64, b: i64) -> None:
         """min and max: a NaN wins, and -0 is less than 0."""

@@ -17,6 +17,7 @@ _AND: Final = 2
 _MUL: Final = 5
 _ADD_SHIFTED: Final = 5
 
+_ROTL: Final = 3
 _FLOAT_EQUAL: Final = 10
 _FLOAT_NOT_EQUAL: Final = 11
 
@@ -35,16 +36,18 @@ class IntegerEncoder(FloatEncoder):
         self.has_popcnt = False
         self.has_lzcnt = False
         self.has_tzcnt = False
+        self.has_rorx = False
         # The flags say whether this register is zero, if no code was written since.
         self.flags_register: i64 = -1
         self.flags_wide: i64 = 0
         self.flags_position: i64 = -1
 
-    def set_features(self, popcnt: bool, lzcnt: bool, tzcnt: bool) -> None:
+    def set_features(self, popcnt: bool, lzcnt: bool, tzcnt: bool, rorx: bool) -> None:
         """Instructions beyond the base line that may be used."""
         self.has_popcnt = popcnt
         self.has_lzcnt = lzcnt
         self.has_tzcnt = tzcnt
+        self.has_rorx = rorx
 
     def note_flags(self, wide: i64, register: i64) -> None:
         """The flags of the instruction just written tell whether its result is zero."""
@@ -115,6 +118,9 @@ class IntegerEncoder(FloatEncoder):
 
     def shift_constant(self, wide: i64, variant: i64, d: i64, a: i64, count: i64) -> None:
         """d = a shifted by a constant."""
+        if variant >= _ROTL and count and d != a and self.has_rorx:
+            self.rotate_right(wide, d, a, count if variant != _ROTL else (64 if wide else 32) - count)
+            return
         self.copy(wide, d, a)
         if count:
             self.shift_imm(i64(_SHIFT_DIGIT[variant]), wide, d, count)

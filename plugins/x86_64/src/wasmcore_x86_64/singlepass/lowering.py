@@ -36,6 +36,6 @@ def encoder(features: frozenset[str], signals: bool) -> Encoder:
     """An encoder for processors with these features, of code whose faults become traps or that has none."""
     result = Encoder()
     result.set_signals(signals)
-    result.set_features("popcnt" in features, "lzcnt" in features, "bmi1" in features)
+    result.set_features("popcnt" in features, "lzcnt" in features, "bmi1" in features, "bmi2" in features)
     result.set_vector_features(features)
     return result

@@ -19,7 +19,6 @@ class VectorForms(IntegerEncoder):
     def __init__(self) -> None:
         super().__init__()
         self.has_sse42 = False
-        self.has_avx = False
         self.has_avx2 = False
         self.has_fma = False
         self.has_avx512 = False  # VL, DQ and BW
