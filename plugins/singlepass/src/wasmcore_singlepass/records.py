@@ -224,6 +224,8 @@ ACCESS_BYTES_MASK: Final = 31
 CHECKED: Final = 32
 """Bit of the size of MEMORY_ADDRESS: compare with the length."""
 INDEX64: Final = 64
+ALIGNED: Final = 1
+"""Bit of the size of LABEL: a loop begins that is worth an alignment."""
 TAIL: Final = 1
 """Bit of the size of calls: leave the frame first and jump."""
 FRAME_CALLS: Final = 1
@@ -291,7 +293,7 @@ OPERATIONS: Final = {
     SELECT_IF: ("select_if", "d = a on the condition, else b"),
     FLOAT_SELECT_IF: ("float_select_if", "d = a on the condition, else b; float registers"),
     JUMP: ("jump", "jump to label immediate"),
-    LABEL: ("label", "label immediate is here; wide: a loop that is worth an alignment"),
+    LABEL: ("label", "label immediate is here; size: ALIGNED"),
     POLL: ("poll", "notice an interrupt"),
     BRANCH_TABLE: ("branch_table", "go to the target number a, or to the last; destroys a; as many branch_target follow as immediate says"),
     BRANCH_TARGET: ("branch_target", "label immediate"),

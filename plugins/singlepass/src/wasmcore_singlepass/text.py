@@ -85,6 +85,8 @@ class Record(NamedTuple):
             return f"{name}.{self.size}"
         if self.operation in _VARIANTS:
             name += "." + _VARIANTS[self.operation][self.size >> 1]
+        elif self.operation == m.LABEL:
+            return f"{name}.aligned" if self.size & m.ALIGNED else name
         elif self.operation == m.STORE_SLOT_CONSTANT:
             name += (".high" if self.size & m.HIGH_HALF else "") + (".second" if self.size & m.SECOND_WORD else "")
         return f"{name}.w" if self.size & m.WIDE else name

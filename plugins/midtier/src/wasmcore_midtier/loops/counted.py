@@ -161,11 +161,14 @@ def counted(graph: Graph, loop: int) -> CountedLoop | None:
 
 
 def turns(test: Test, first: int, bound: int) -> int | None:
-    """How many turns a loop has whose number begins with `first`; None if it is not worth knowing."""
+    """How many turns a loop has whose number begins with `first`; None if it may be that it wraps around."""
     step = abs(test.number.stride)
     distance = unsigned(bound - first if test.number.stride > 0 else first - bound, 32)
     if test.comparison == NOT_EQUAL:
         return None if distance % step else distance // step + 1
     sign = signed if test.comparison == LESS[0] else unsigned
+    beyond = sign(bound, 32) + (step - 1 if test.number.stride > 0 else 1 - step)
+    if sign(beyond, 32) != beyond:
+        return None
     low, high = (first, bound) if test.number.stride > 0 else (bound, first)
     return (distance - 1) // step + 2 if sign(low, 32) < sign(high, 32) else 1

@@ -2,7 +2,8 @@
 
 Nothing of the loop changes. Before it another one is written, which does as many turns of it as fit into vectors, if that is right: the
 loop runs often enough, all that it accesses is in memory, and what it stores to is nothing that it reads elsewhere. What is left of the
-turns, or all of them, the loop itself does::
+turns, or all of them, the loop itself does. Like a copy of memory, vectors are not interrupted: they end where the
+memory does::
 
     before -> enough turns? -> in order? -> vectors -> what is left? -> loop -> behind
                     +--------------+-------------------------------------^
@@ -31,6 +32,8 @@ LEAST_BYTES: Final = 2 * VECTOR
 """What one turn in vectors does at least of each thing that is accessed, and half of what is worth beginning for."""
 MOST_VALUES: Final = 192
 """Of a loop that is looked at."""
+FEW_TURNS: Final = 1 << 16
+"""Turns of a loop without calls that take less time than anybody notices."""
 MOST_OFFSET: Final = 1 << 30
 _MEMORY_SIZE: Final = 0x3F
 _LOAD: Final = 0x200
@@ -109,6 +112,9 @@ class Vectorizer:
         test = found.test() if found is not None else None
         if found is None or test is None:
             return None
+        count = known_turns(found, test)
+        if count is not None and count <= FEW_TURNS:
+            self.graph.is_short[i64(loop)] = 1
         packs = Packs(found)
         carried = {each.value for each in packs.of("behind")}
         if not packs.stores or any(param not in found.steps and param not in carried for param in found.params):
@@ -121,12 +127,21 @@ class Vectorizer:
 
     def _is_long_enough(self, plan: Plan) -> bool:
         """Whether it is not known that the loop has few turns, and before it can be known how many it has."""
-        first, bound = plan.loop.known(plan.test.number), 0 if plan.test.bound < 0 else plan.loop.constant(plan.test.bound)
-        step = abs(plan.test.number.stride)
-        if first is None or bound is None:
-            return step & (step - 1) == 0
-        count = turns(plan.test, first, bound)
-        return count is not None and count > 2 * plan.together
+        count, step = known_turns(plan.loop, plan.test), abs(plan.test.number.stride)
+        if count is not None:
+            return count > 2 * plan.together
+        return step & (step - 1) == 0 and not is_known(plan.loop, plan.test)
+
+
+def is_known(loop: CountedLoop, test: Test) -> bool:
+    """Whether it is known with what numbers a loop begins and ends."""
+    return loop.known(test.number) is not None and (test.bound < 0 or loop.constant(test.bound) is not None)
+
+
+def known_turns(loop: CountedLoop, test: Test) -> int | None:
+    """How many turns a loop has, if that is known."""
+    first, bound = loop.known(test.number), 0 if test.bound < 0 else loop.constant(test.bound)
+    return None if first is None or bound is None else turns(test, first, bound)
 
 
 def used_elsewhere(graph: Graph, blocks: set[int]) -> set[int]:
@@ -309,7 +324,9 @@ class LoopWriter(Writer):
         graph, plan = self.graph, self.plan
         self.block = self.vectors
         block = i64(self.vectors)
-        graph.block_loop[block] = graph.add_loop(graph.outer[i64(self.loop.loop)], block)
+        loop = graph.add_loop(graph.outer[i64(self.loop.loop)], block)
+        graph.block_loop[block] = loop
+        graph.is_short[loop] = 1
         carried = self._carried()
         passed, *states = self.params([1, *(5 for _ in carried)])
         self.states.update(zip(carried, states))

@@ -96,11 +96,12 @@ class Lowering(Calls):
             self.begin()
         else:
             is_head = graph.block_loop[block] >= 0 and graph.head[graph.block_loop[block]] == block
-            self.emit(m.LABEL, m.WIDE if is_head and self.is_innermost[graph.block_loop[block]] else 0, 0, 0, 0, block)
+            self.emit(m.LABEL, m.ALIGNED if is_head and self.is_innermost[graph.block_loop[block]] else 0, 0, 0, 0, block)
             self.enter(block)
             if is_head:
                 self.note(graph.block_word[block])
-                self.emit(m.POLL, 0, 0, 0, 0, 0)
+                if not graph.is_short[graph.block_loop[block]]:
+                    self.emit(m.POLL, 0, 0, 0, 0, 0)
         value = graph.first[block]
         while value >= 0:
             if not positions.fused[value]:

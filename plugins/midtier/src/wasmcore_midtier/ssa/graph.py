@@ -110,6 +110,8 @@ class Graph:
         """Its first block. The block that falls into it is the one before."""
         self.last: vec[i64] = vec[i64]()
         """Its last block."""
+        self.is_short: vec[i64] = vec[i64]()
+        """Whether it is known to end soon, so that it need not notice interrupts."""
         self.pooled: i64 = 0
         self.pool: vec[i64] = vec[i64]()
         self.patterns: i64 = 0
@@ -231,10 +233,12 @@ class Graph:
             self.depth = append(self.depth, 0)
             self.head = append(self.head, 0)
             self.last = append(self.last, 0)
+            self.is_short = append(self.is_short, 0)
         self.outer[loop] = outer
         self.depth[loop] = self.depth[outer] + 1 if outer >= 0 else 1
         self.head[loop] = head
         self.last[loop] = head
+        self.is_short[loop] = 0
         return loop
 
     def pattern(self, low: i64, high: i64) -> i64:
