@@ -96,6 +96,7 @@ VECTOR_SHUFFLE: Final = 89
 
 # Variants, bits of sizes, conditions.
 EXTENDED: Final = 128
+SCALE_SHIFT: Final = 30
 NO_REGISTER: Final = 31
 WIDE: Final = 1
 HIGH_HALF: Final = 2

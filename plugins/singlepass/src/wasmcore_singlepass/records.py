@@ -8,6 +8,7 @@ A record is one little-endian 8-byte word and, where bit 7 is set, one extension
     bits 15-19  d: destination register
     bits 20-24  a: first source register
     bits 25-29  b: second source register
+    bits 30-31  loads and stores: by how much a is shifted left first (not with `ABSOLUTE`, nor with an offset above 2**31 - 1)
     bits 32-63  immediate, signed 32 bits
 
 The *constant* of a record is its extension word (64 bits, signed), or its immediate where there is none. Registers are hardware
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 
 EXTENDED: Final = 0x80
+SCALE_SHIFT: Final = 30
 NO_REGISTER: Final = 31
 WIDE: Final = 1
 HIGH_HALF: Final = 2

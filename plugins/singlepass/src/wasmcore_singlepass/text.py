@@ -70,6 +70,8 @@ class Record(NamedTuple):
     constant: int
     upper: int = 0
     """The second extension word."""
+    scale: int = 0
+    """By how much a is shifted first."""
 
     def __str__(self) -> str:
         operands = map(self._operand, _OPERANDS.get(self.operation, ""))
@@ -113,7 +115,8 @@ class Record(NamedTuple):
             return "" if temporary == m.NO_REGISTER else f"t=f{temporary}"
         if letter in "dab":
             number = {"d": self.d, "a": self.a, "b": self.b}[letter]
-            return "-" if number == m.NO_REGISTER else f"r{number}"
+            scaled = f"<<{self.scale}" if letter == "a" and self.scale else ""
+            return "-" if number == m.NO_REGISTER else f"r{number}{scaled}"
         if letter in "DAB":
             return f"f{ {'D': self.d, 'A': self.a, 'B': self.b}[letter] }".replace(" ", "")
         if letter in "sS":
@@ -141,7 +144,8 @@ def records(data: bytes) -> Iterator[Record]:
         if word & 0x7F in _TWO_EXTENSIONS:
             upper = int.from_bytes(data[at : at + 8], "little", signed=True)
             at += 8
-        yield Record(word & 0x7F, word >> 8 & 0x7F, word >> 15 & 31, word >> 20 & 31, word >> 25 & 31, immediate, constant, upper)
+        d, a, b, scale = word >> 15 & 31, word >> 20 & 31, word >> 25 & 31, word >> 30 & 3
+        yield Record(word & 0x7F, word >> 8 & 0x7F, d, a, b, immediate, constant, upper, scale)
 
 
 def text(data: bytes) -> str:

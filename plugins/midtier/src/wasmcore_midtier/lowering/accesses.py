@@ -31,41 +31,48 @@ class Accesses(Arithmetic):
         """Whether an address is a constant that can be added to the offset."""
         return self.is_constant(a) and (self.graph.immediate[a] & 0xFFFFFFFF) + offset <= 0x7FFFFFFF
 
+    def load_address(self, a: i64, offset: i64) -> i64:
+        """The register of an address, if it needs one; `scale` and `offset` say the rest."""
+        self.scale = 0
+        self.offset = offset
+        if self.is_folded(a, offset):
+            self.offset += self.graph.immediate[a] & 0xFFFFFFFF
+            return m.NO_REGISTER
+        if self.positions.fused[a]:
+            self.scale = self.graph.immediate[self.graph.b[a]]
+            return self.load(self.graph.a[a])
+        return self.load(a)
+
+    def free_address(self, a: i64) -> None:
+        """An address has been used."""
+        self.free_dead(self.graph.a[a] if self.positions.fused[a] else a)
+
     def memory_load(self, value: i64, kind: i64) -> None:
         """A load."""
         a = self.graph.a[value]
-        offset = self.graph.immediate[value]
         self.ready_base()
-        register: i64 = m.NO_REGISTER
-        if self.is_folded(a, offset):
-            offset += self.graph.immediate[a] & 0xFFFFFFFF
-        else:
-            register = self.load(a)
-            self.unlock()
-            self.free_dead(a)
+        register = self.load_address(a, self.graph.immediate[value])
+        self.unlock()
+        self.free_address(a)
         d = self.define(value, register, NONE)
-        self.emit_constant(m.FLOAT_LOAD if d >= FLOAT else m.LOAD, kind, d, register, 0, offset)
+        self.emit_access(m.FLOAT_LOAD if d >= FLOAT else m.LOAD, kind, d, register, 0, self.offset, self.scale)
         self.defined(value)
 
     def memory_store(self, value: i64, kind: i64) -> None:
         """A store."""
         a = self.graph.a[value]
         b = self.graph.b[value]
-        offset = self.graph.immediate[value]
         bits = self.graph.immediate[b]
         self.ready_base()
-        register: i64 = m.NO_REGISTER
-        if self.is_folded(a, offset):
-            offset += self.graph.immediate[a] & 0xFFFFFFFF
-        else:
-            register = self.load(a)
+        register = self.load_address(a, self.graph.immediate[value])
+        offset = self.offset
         if self.is_constant(b) and kind != 2 and kind != 3 and -0x80000000 <= bits <= 0x7FFFFFFF and offset <= 0x7FFFFFFF:
-            self.emit_long(m.STORE_CONSTANT, kind, 0, register, 0, offset, bits)
+            self.emit_long(m.STORE_CONSTANT | (self.scale << m.SCALE_SHIFT), kind, 0, register, 0, offset, bits)
         else:
             x = self.load(b)
-            self.emit_constant(m.FLOAT_STORE if x >= FLOAT else m.STORE, kind, 0, register, x, offset)
+            self.emit_access(m.FLOAT_STORE if x >= FLOAT else m.STORE, kind, 0, register, x, offset, self.scale)
         self.unlock()
-        self.free_dead(a)
+        self.free_address(a)
         self.free_dead(b)
 
     def memory_size(self, value: i64) -> None:

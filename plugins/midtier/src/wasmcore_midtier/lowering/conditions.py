@@ -65,6 +65,9 @@ class Conditions(Blocks):
         """By loop: whether it accesses memory 0."""
         self.is_innermost: vec[i64] = vec[i64]()
         """By loop: whether there is none in it."""
+        # Of the address that was loaded: by how much it is shifted, and what is added.
+        self.scale: i64 = 0
+        self.offset: i64 = 0
         # A comparison that is about to be written: its record, and the condition to look at.
         self.comparison: i64 = 0
         self.comparison_size: i64 = 0

@@ -120,29 +120,26 @@ class Vectors(Accesses):
         """Loads and stores of vectors and lanes."""
         graph = self.graph
         a = graph.a[value]
-        offset = graph.immediate[value] & _OFFSET_MASK
         lane = graph.immediate[value] >> LANE_OF_ACCESS_SHIFT
         self.ready_base()
-        register: i64 = m.NO_REGISTER
-        if self.is_folded(a, offset):
-            offset += graph.immediate[a] & _OFFSET_MASK
-        else:
-            register = self.load(a)
+        register = self.load_address(a, graph.immediate[value] & _OFFSET_MASK)
         x: i64 = 0
         if shape != m.SHAPE_LOAD:
             x = self.load(graph.b[value])
         self.unlock()
-        self.free_operands(value)
+        self.free_address(a)
+        self.free_dead(graph.b[value])
+        scaled = self.scale << m.SCALE_SHIFT
         if shape == m.SHAPE_STORE:
-            self.emit_constant(m.VECTOR_STORE, 0, 0, register, x, offset)
+            self.emit_access(m.VECTOR_STORE, 0, 0, register, x, self.offset, self.scale)
         elif shape == m.SHAPE_STORE_LANE:
-            self.emit_long(m.VECTOR_STORE_LANE, number & 3, 0, register, x, lane, offset)
+            self.emit_long(m.VECTOR_STORE_LANE | scaled, number & 3, 0, register, x, lane, self.offset)
         elif shape == m.SHAPE_LOAD_LANE:
             d = self.define(value, x, NONE)
-            self.emit_long(m.VECTOR_LOAD_LANE, number & 3, d, register, x, lane, offset)
+            self.emit_long(m.VECTOR_LOAD_LANE | scaled, number & 3, d, register, x, lane, self.offset)
             self.defined(value)
         else:
             d = self.define(value, NONE, NONE)
             kind = number if number < _FIRST_LOAD_ZERO else number - _FIRST_LOAD_ZERO + _LOAD_ZERO_KIND
-            self.emit_constant(m.VECTOR_LOAD, kind, d, register, 0, offset)
+            self.emit_access(m.VECTOR_LOAD, kind, d, register, 0, self.offset, self.scale)
             self.defined(value)

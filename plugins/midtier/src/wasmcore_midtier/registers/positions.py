@@ -2,14 +2,16 @@
 
 Each value and each end of a block has a position. A value is *live* from its own to the last that needs it; around a loop that it comes
 into from outside and is used in, that is the end of the loop. A comparison that only the end of its block or a `select` there looks at is
-*fused*: it has no register, and its operands are used where it is. So is a short shift that is added to something.
+*fused*: it has no register, and its operands are used where it is. So is a short shift that is added to something, or that is an address.
 """
 
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, vec
 from wasmcore_midtier.ssa.graph import BRANCH, CALL, CALL_INDIRECT, MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, NONE, Graph, is_constant
-from wasmcore_midtier.ssa.operations import SELECT
+from wasmcore_midtier.ssa.operations import SELECT, is_access
+from wasmcore_midtier.ssa.ranges import ANY
+from wasmcore_midtier.ssa.values import MOST_OFFSET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ _COMPARISON_LAST: Final = 0x66
 _ADD: Final = 0x6A
 _ADD_WIDE: Final = 0x7C
 _FROM_ADD_TO_SHIFT: Final = 10
+_SHL: Final = _ADD + _FROM_ADD_TO_SHIFT
 
 
 class Positions:
@@ -133,6 +136,8 @@ class Positions:
                     self.fuse_if(graph.c[value], block)
                 elif operation == _ADD or operation == _ADD_WIDE:
                     self.fuse_shift(value, operation + _FROM_ADD_TO_SHIFT)
+                elif is_access(operation):
+                    self.fuse_scale(value, graph.a[value])
                 value = graph.following[value]
             if graph.end[block] == BRANCH:
                 self.fuse_if(graph.end_value[block], block)
@@ -185,6 +190,13 @@ class Positions:
             self.fused[b] = 1
         elif self.is_short_shift(a, shift, graph.home[value]):
             self.fused[a] = 1
+
+    def fuse_scale(self, access: i64, address: i64) -> None:
+        """The address of an access, a short shift that can not lose bits, is fused: targets can shift it there."""
+        graph = self.graph
+        if graph.immediate[access] & ANY <= MOST_OFFSET and self.is_short_shift(address, _SHL, graph.home[access]):
+            if graph.most[graph.a[address]] << graph.immediate[graph.b[address]] <= ANY:
+                self.fused[address] = 1
 
     def is_short_shift(self, value: i64, shift: i64, block: i64) -> bool:
         """Whether a value is such a shift, in a block, and used once."""

@@ -84,6 +84,10 @@ class Records:
         else:
             self.emit_long(operation, size, d, a, b, 0, constant)
 
+    def emit_access(self, operation: i64, size: i64, d: i64, a: i64, b: i64, offset: i64, scale: i64) -> None:
+        """A load or store, at so much more than a register, shifted first."""
+        self.emit_constant(operation | (scale << m.SCALE_SHIFT), size, d, a, b, offset)
+
     def move(self, to: i64, source: i64) -> None:
         """Register to register, of one file."""
         self.emit(m.FLOAT_MOVE if to >= FLOAT else m.MOVE, 1, to, source, 0, 0)

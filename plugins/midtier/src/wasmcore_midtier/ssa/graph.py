@@ -68,6 +68,8 @@ class Graph:
         self.b: vec[i64] = vec[i64]()
         self.c: vec[i64] = vec[i64]()
         self.immediate: vec[i64] = vec[i64]()
+        self.most: vec[i64] = vec[i64]()
+        """Of i32: the greatest number that a value can be, as an unsigned one; of all others it says nothing."""
         self.home: vec[i64] = vec[i64]()
         """The block that a value is in."""
         self.word: vec[i64] = vec[i64]()
@@ -139,6 +141,7 @@ class Graph:
             self.b = append(self.b, 0)
             self.c = append(self.c, 0)
             self.immediate = append(self.immediate, 0)
+            self.most = append(self.most, 0)
             self.home = append(self.home, 0)
             self.word = append(self.word, 0)
             self.following = append(self.following, 0)
@@ -148,6 +151,7 @@ class Graph:
         self.b[value] = b
         self.c[value] = c
         self.immediate[value] = immediate
+        self.most[value] = 0xFFFFFFFF
         self.home[value] = block
         self.word[value] = word
         self.following[value] = NONE

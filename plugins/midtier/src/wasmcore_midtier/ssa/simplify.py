@@ -6,6 +6,7 @@ from wasmcore_midtier._native import i64
 from wasmcore_midtier.ssa.arithmetic import OPERATIONS, UNARY, evaluated
 from wasmcore_midtier.ssa.graph import NONE, Graph, is_constant
 from wasmcore_midtier.ssa.numbering import Numbering
+from wasmcore_midtier.ssa.ranges import ANY, greatest
 from wasmcore_midtier.ssa.rules import ASSOCIATIVE, BY_CODE, COMMUTATIVE, EQUALS_ZERO, INVERSE, SWAPPED
 
 TYPE_CHECKING = False
@@ -41,13 +42,20 @@ class Simplifier:
         found = self.numbering.find(0x40 + machine_class, NONE, NONE, NONE, bits)
         if found < 0:
             found = self.graph.add(0, 0x40 + machine_class, machine_class, NONE, NONE, NONE, bits, 0)
+            self.graph.most[found] = bits & ANY
             self.numbering.insert(found)
         return found
 
     def put(self, operation: i64, machine_class: i64, a: i64, b: i64, c: i64, immediate: i64) -> i64:
         """A new value at the end of the current block."""
-        value = self.graph.add(self.current, operation, machine_class, a, b, c, immediate, self.word)
+        return self.put_in(self.current, operation, machine_class, a, b, c, immediate)
+
+    def put_in(self, block: i64, operation: i64, machine_class: i64, a: i64, b: i64, c: i64, immediate: i64) -> i64:
+        """A new value at the end of a block."""
+        value = self.graph.add(block, operation, machine_class, a, b, c, immediate, self.word)
         self.graph.place(value)
+        if machine_class == 1:
+            self.graph.most[value] = greatest(self.graph, operation, a, b)
         return value
 
     def pure(self, code: i64, machine_class: i64, a: i64, b: i64, c: i64, immediate: i64) -> i64:
@@ -74,8 +82,7 @@ class Simplifier:
             found = self.put(code, machine_class, a, b, c, immediate)
             self.numbering.add(found)
             return found
-        found = self.graph.add(self.graph.head[loop] - 1, code, machine_class, a, b, c, immediate, self.word)
-        self.graph.place(found)
+        found = self.put_in(self.graph.head[loop] - 1, code, machine_class, a, b, c, immediate)
         self.numbering.add_hoisted(found, loop + 1)
         return found
 

@@ -15,6 +15,7 @@ from wasmcore_midtier.ssa.operations import (
     V128,
     VECTOR_SHAPES,
 )
+from wasmcore_midtier.ssa.ranges import ADD, ANY
 from wasmcore_midtier.ssa.simplify import Simplifier
 
 TYPE_CHECKING = False
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # The stream's format (`wasmcore.stream`).
 _MEMORY_MASK: Final = 0x3FF
 _LANE_SHIFT: Final = 10
+MOST_OFFSET: Final = 0x7FFFFFFF
+"""What instructions add to an address without help."""
 LANE_OF_ACCESS_SHIFT: Final = 32
 """The immediate of an access to a lane has the lane above the offset."""
 
@@ -89,11 +92,26 @@ class Values(Simplifier):
     def access(self, code: i64, flags: i64, offset: i64) -> None:
         """Loads and stores."""
         self.check_memory(flags & _MEMORY_MASK)
-        if code < STORE_FIRST:
-            self.push(self.put(code, i64(CLASSES[code]), self.pop(), NONE, NONE, offset))
-        else:
+        x: i64 = NONE
+        if code >= STORE_FIRST:
             x = self.pop()
-            self.put(code, 0, self.pop(), x, NONE, offset)
+        address = self.pop()
+        more = self.addend(address, offset)
+        if more:
+            address = self.graph.a[address]
+        value = self.put(code, i64(CLASSES[code]), address, x, NONE, offset + more)
+        if code < STORE_FIRST:
+            self.push(value)
+
+    def addend(self, address: i64, offset: i64) -> i64:
+        """What is added to make an address, if that can not wrap around, so that the instruction may add it as well."""
+        graph = self.graph
+        if graph.operation[address] != ADD or not is_constant(graph.operation[graph.b[address]]):
+            return 0
+        more = graph.immediate[graph.b[address]]
+        if more < 0 or graph.most[graph.a[address]] + more > ANY or offset + more > MOST_OFFSET:
+            return 0
+        return more
 
     def check_memory(self, memory: i64) -> None:
         """Only memory 0, with a guard, is known here."""
@@ -161,7 +179,11 @@ class Values(Simplifier):
         x: i64 = NONE
         if shape != m.SHAPE_LOAD:
             x = self.pop()
-        value = self.put(code, i64(CLASSES[code]), self.pop(), x, NONE, immediate)
+        address = self.pop()
+        more = self.addend(address, immediate & ANY)
+        if more:
+            address = self.graph.a[address]
+        value = self.put(code, i64(CLASSES[code]), address, x, NONE, immediate + more)
         if self.graph.machine_class[value]:
             self.push(value)
 

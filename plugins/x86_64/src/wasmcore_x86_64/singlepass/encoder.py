@@ -182,6 +182,7 @@ class Encoder(AtomicEncoder):
             d = (word >> 15) & 31
             a = (word >> 20) & 31
             b = (word >> 25) & 31
+            self.scale = (word >> 30) & 3
             if operation < LABEL:
                 self.integer_record(operation, size, d, a, b, immediate, constant)
             elif operation < CONTEXT_ADDRESS:

@@ -61,6 +61,8 @@ class FrameEncoder(Assembler):
         self.traps: Final = BytesWriter()
         self.positions: Final = BytesWriter()
         self.code_base: i64 = 0
+        self.scale: i64 = 0
+        """By how much the address register of the current record is shifted."""
         self.word: i64 = -1  # the stream word of the current record, where wanted
         self.signals = True  # faults become traps and interrupts; else built-ins are called
         # Jumps to trap sites that stand behind the code: where their distance is, the kind, the stream word.
@@ -286,7 +288,7 @@ class FrameEncoder(Assembler):
             if a == NO_REGISTER:
                 self.reg_mem(instruction, wide, reg, BASE_REGISTER, offset)
             else:
-                self.reg_index(instruction, wide, reg, BASE_REGISTER, a, 0, offset)
+                self.reg_index(instruction, wide, reg, BASE_REGISTER, a, self.scale, offset)
         else:
             self.mov_imm(SCRATCH, offset)
             if a != NO_REGISTER:
