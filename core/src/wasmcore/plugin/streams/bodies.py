@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasmcore._native import i64, read_i64_le
 from wasmcore.opcodes import OPCODES
 from wasmcore.stream import (
     COUNT_MASK,
@@ -25,10 +26,10 @@ from wasmcore.stream import (
 if TYPE_CHECKING:
     from wasmcore.plugin.unit import Environment
 
-TWO_WORDS: Final = (0x20C, 0x20D)
-"""Operations with two extension words."""
+VECTOR_CONSTANT: Final = 0x20C
+SHUFFLE: Final = 0x20D
+"""Both have two extension words."""
 TAIL_CALLS: Final = frozenset((0x12, 0x13, 0x15))
-BRANCHES: Final = frozenset((0x0C, 0x0D, 0xD5, 0xD6, TARGET))
 
 PLAIN: Final = {
     **{code: len(row.results) - len(row.params) for code, row in OPCODES.items() if row.params is not None and row.results is not None},
@@ -41,6 +42,9 @@ PLAIN: Final = {
 """By how much records make the operand stack higher that have no label, no local and call nothing."""
 for _code in (0x600, 0x601, 0x602):
     PLAIN.pop(_code, None)
+_NO_EFFECT: Final = 128
+EFFECTS: Final = bytes(_NO_EFFECT + PLAIN[code] if code in PLAIN else 0 for code in range(0x620))
+"""The same by code, `_NO_EFFECT` more; 0 for all others."""
 CALLING: Final = {
     **dict.fromkeys((0x40, 0x109, 0x10D, TABLE_FUNCTION), 0),
     0x10F: -1,
@@ -50,7 +54,6 @@ CALLING: Final = {
     0x602: -2,
 }
 """The same of those that call something of the runtime."""
-LOCAL_ACCESSES: Final = {0x20: 1, 0x21: -1, 0x22: 0}
 
 
 
@@ -96,6 +99,7 @@ class Body:
 
     def __init__(self, types: FunctionTypes, stream: bytes) -> None:
         self.types: Final = types
+        self.stream: Final = stream
         self.words: Final = memoryview(stream).cast("q")
         self.function: Final = self.words[HEADER_FUNCTION]
         self.type: Final = self.words[HEADER_TYPE]
@@ -130,38 +134,64 @@ class Body:
 
     def look_through(self) -> None:
         """Walk through it to see how it returns, and which loops it has; raises `UnknownRecord`."""
-        at, height, words = self.start, 0, self.words
-        results = len(self.results)
-        while at < self.end:
-            word = words[at]
+        stream = self.stream
+        at = i64(self.start)
+        end = i64(self.end)
+        height: i64 = 0
+        results = i64(len(self.results))
+        while at < end:
+            word = read_i64_le(stream, at << 3)
             code = word & 0xFFFF
-            following = at + 1
-            if word & EXTENDED:
-                following += 2 if code in TWO_WORDS else 1
-            self.innermost += code == 0x03 and not word & LOOP_HAS_CALLS << 16
-            if code == 0x0F or (code in BRANCHES and word >> 32 == RETURN_LABEL):
+            following = at + words_of(word)
+            if code == 0x03 and not word & (LOOP_HAS_CALLS << 16):
+                self.innermost += 1
+            elif code == 0x0F or (word >> 32 == RETURN_LABEL and is_branch(code)):
                 self.returns += 1
-                self.falls = code == 0x0F and following == self.end and height == results
-            effect = PLAIN.get(code)
-            height = height_after(self.types, words, at, height) if effect is None else height + effect
+                self.falls = code == 0x0F and following == end and height == results
+            effect = effect_of(code)
+            height = height_after(self.types, stream, at, height) if effect == UNKNOWN else height + effect
             at = following
 
 
-def height_after(types: FunctionTypes, words: memoryview[int], at: int, height: int) -> int:
+UNKNOWN: Final = -_NO_EFFECT
+"""The effect of what is not plain."""
+
+
+def effect_of(code: i64) -> i64:
+    """By how much a record makes the operand stack higher; UNKNOWN if it is not in `PLAIN`."""
+    return i64(EFFECTS[code]) - _NO_EFFECT if code < len(EFFECTS) else UNKNOWN
+
+
+def words_of(word: i64) -> i64:
+    """How many words a record has."""
+    if not word & EXTENDED:
+        return 1
+    code = word & 0xFFFF
+    return 3 if code == VECTOR_CONSTANT or code == SHUFFLE else 2
+
+
+def is_branch(code: i64) -> bool:
+    """Whether a record may branch to what its immediate says."""
+    return code == 0x0C or code == 0x0D or code == 0xD5 or code == 0xD6 or code == TARGET
+
+
+def height_after(types: FunctionTypes, stream: bytes, at: i64, height: i64) -> i64:
     """The height of the operand stack behind the record at a word that is not in `PLAIN`, of any height where nothing follows."""
-    word = words[at]
-    code, flags, immediate = word & 0xFFFF, word >> 16 & 0x7FFF, word >> 32
-    if code in LOCAL_ACCESSES:
-        return height + LOCAL_ACCESSES[code]
-    if code in (0x10, 0x11, 0x14):
-        called = types.type_of(immediate) if code == 0x10 else immediate
-        return height + len(types.results(called)) - len(types.params(called)) - (code != 0x10)
-    if code in (0x05, 0x0B):
-        return (words[at + 1] & HEIGHT_MASK) + (flags & COUNT_MASK)
-    if code in (0x04, 0x0D, 0xD6):
+    word = read_i64_le(stream, at << 3)
+    code = word & 0xFFFF
+    if code == 0x20:
+        return height + 1
+    if code == 0x21:
         return height - 1
-    if code in CALLING:
-        return height + CALLING[code]
-    if code in (0x02, 0x03, 0x0C, 0x0E, 0x0F, TARGET, 0xD5) or code in TAIL_CALLS:
+    if code == 0x10 or code == 0x11 or code == 0x14:
+        called = types.type_of(int(word >> 32)) if code == 0x10 else int(word >> 32)
+        return height + len(types.results(called)) - len(types.params(called)) - (0 if code == 0x10 else 1)
+    if code == 0x05 or code == 0x0B:
+        return (read_i64_le(stream, (at << 3) + 8) & HEIGHT_MASK) + ((word >> 16) & COUNT_MASK)
+    if code == 0x04 or code == 0x0D or code == 0xD6:
+        return height - 1
+    if int(code) in CALLING:
+        return height + CALLING[int(code)]
+    if code == 0x22 or code == 0x02 or code == 0x03 or code == 0x0F or is_branch(code) or code == 0x0E or int(code) in TAIL_CALLS:
         return height
-    raise UnknownRecord(code)
+    raise UnknownRecord(int(code))

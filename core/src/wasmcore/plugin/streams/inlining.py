@@ -14,18 +14,17 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasmcore._native import BytesWriter, append, i64, read_i64_le, vec, write_i64_le
 from wasmcore.plugin.streams import CALLEE_SIZE
 from wasmcore.plugin.streams.bodies import (
-    BRANCHES,
-    CALLING,
-    LOCAL_ACCESSES,
-    PLAIN,
-    TAIL_CALLS,
-    TWO_WORDS,
+    UNKNOWN,
     Body,
     UnknownRecord,
+    effect_of,
     has_tail_calls,
     height_after,
+    is_branch,
+    words_of,
 )
 from wasmcore.plugin.streams.fixed_calls import GENERIC, Choice, choice
 from wasmcore.stream import (
@@ -45,6 +44,7 @@ from wasmcore.stream import (
     HEADER_LABELS,
     HEADER_LOCALS,
     HEADER_RECORDS_END,
+    HEADER_WORDS,
     LOCALS,
     LOOP_HAS_CALLS,
     REACHED,
@@ -141,26 +141,24 @@ class Inliner:
 
     def may_change(self, stream: bytes) -> bool:
         """Whether a function has calls that could be inlined."""
-        codes = memoryview(stream).cast("H")[::4].tolist()
-        if _CALL not in codes and _CALL_INDIRECT not in codes:
-            return False
-        words = memoryview(stream).cast("q")
-        for code in (_CALL, _CALL_INDIRECT):
-            at = -1
-            for _ in range(codes.count(code)):
-                at = codes.index(code, at + 1)
-                word = words[at]
-                immediate, table = word >> 32, word >> 16 & 0x7FFF
-                if code == _CALL and self.body(immediate) is not None:
+        at: i64 = HEADER_WORDS
+        end = read_i64_le(stream, 8 * HEADER_RECORDS_END) >> 3
+        while at < end:
+            word = read_i64_le(stream, at << 3)
+            code = word & 0xFFFF
+            if code == _CALL:
+                if self.body(int(word >> 32)) is not None:
                     return True
-                if code == _CALL_INDIRECT and self.is_fixed(table) and self.choice(table, immediate) is not None:
+            elif code == _CALL_INDIRECT:
+                table = int((word >> 16) & 0x7FFF)
+                if self.is_fixed(table) and self.choice(table, int(word >> 32)) is not None:
                     return True
+            at += words_of(word)
         return False
 
     def is_fixed(self, table: int) -> bool:
-        """Whether a table is there, and never changes; a constant may look like a call."""
-        tables = self.types.environment.tables
-        return table < len(tables) and tables[table].functions is not None
+        """Whether a table never changes."""
+        return self.types.environment.tables[table].functions is not None
 
     def body(self, function: int) -> Body | None:
         """A function of the unit, or one of its callees, that is so small that it may be inlined."""
@@ -196,7 +194,9 @@ class _Writer:
         self.inliner: Final = inliner
         self.types: Final = inliner.types
         self.body: Final = body
-        self.out: list[int] = []
+        self.out: vec[i64] = vec[i64]()
+        self.written: i64 = 0
+        """How many words of `out` are."""
         self.origins: Final = Origins(body.function)
         self.classes: Final = bytearray(body.classes)
         self.weights: Final = list(body.weights)
@@ -233,93 +233,113 @@ class _Writer:
         head[HEADER_HEIGHT] = self.peak
         head[HEADER_LABELS] = self.labels
         head[HEADER_FLAGS] = self.flags & ~HAS_CALLS | (HAS_CALLS if self.calls else 0)
-        head[HEADER_RECORDS_END] = 8 * (len(head) + len(self.out))
-        return array("q", [*head, *self.out, *self.weights]).tobytes()
+        head[HEADER_RECORDS_END] = 8 * (len(head) + int(self.written))
+        writer = BytesWriter()
+        at_word: i64 = 0
+        while at_word < self.written:
+            write_i64_le(writer, self.out[at_word])
+            at_word += 1
+        return array("q", head).tobytes() + writer.getvalue() + array("q", self.weights).tobytes()
+
+    def put(self, word: i64) -> None:
+        """One word."""
+        if self.written == i64(len(self.out)):
+            self.out = append(self.out, word)
+        else:
+            self.out[self.written] = word
+        self.written += 1
+
+    def put_all(self, words: Sequence[int]) -> None:
+        """Some words."""
+        for word in words:
+            self.put(i64(word))
 
     def source(self, frame: _Frame, word: int, step: int) -> None:
         """What follows comes from a word of a body, or from there on."""
-        self.origins.add(self.body.start + len(self.out), frame.number, word, step)
+        self.origins.add(self.body.start + int(self.written), frame.number, word, step)
 
     # Records
 
     def walk(self, frame: _Frame) -> None:
         """The records of a body."""
-        out, words, height, at = self.out, frame.body.words, frame.height, frame.body.start
-        shift = frame.locals << 32
-        while at < frame.body.end:
-            word = words[at]
+        stream = frame.body.stream
+        at = i64(frame.body.start)
+        end = i64(frame.body.end)
+        below = i64(frame.height)
+        height = below
+        shift = i64(frame.locals) << 32
+        while at < end:
+            word = read_i64_le(stream, at << 3)
             code = word & 0xFFFF
-            effect = PLAIN.get(code)
-            if effect is not None:
-                out.append(word)
-                at += 1
-                if word & EXTENDED:
-                    size = 2 if code in TWO_WORDS else 1
-                    out.extend(words[at : at + size])
-                    at += size
+            effect = effect_of(code)
+            if effect != UNKNOWN:
+                following = at + words_of(word)
+                while at < following:
+                    self.put(read_i64_le(stream, at << 3))
+                    at += 1
                 height += effect
-            elif code in LOCAL_ACCESSES:
-                out.append(word + shift)
-                height += LOCAL_ACCESSES[code]
+            elif code == 0x20 or code == 0x21 or code == 0x22:
+                self.put(word + shift)
+                height += 1 if code == 0x20 else -1 if code == 0x21 else 0
                 at += 1
-            elif code == 0x10:
-                self.call(frame, at, word >> 32, height)
-                height = height_after(self.types, words, at, height)
+            elif code == _CALL:
+                self.call(frame, int(at), int(word >> 32), int(height))
+                height = height_after(self.types, stream, at, height)
                 at += 1
-            elif code == 0x11:
-                self.call_indirect(frame, at, height)
-                height = height_after(self.types, words, at, height)
+            elif code == _CALL_INDIRECT:
+                self.call_indirect(frame, int(at), int(height))
+                height = height_after(self.types, stream, at, height)
                 at += 1
             else:
                 self.control(frame, at, code, word)
-                height = height_after(self.types, words, at, height - frame.height) + frame.height
-                at += 2 if word & EXTENDED else 1
+                height = height_after(self.types, stream, at, height - below) + below
+                at += words_of(word)
 
-    def control(self, frame: _Frame, at: int, code: int, word: int) -> None:
+    def control(self, frame: _Frame, at: i64, code: i64, word: i64) -> None:
         """Blocks, branches, and all that calls something else than a function by its number."""
         immediate = word >> 32
-        if code in CALLING or code in TAIL_CALLS or code == 0x14:
-            self.calls += 1
-            self.out.append(word)
-        elif code in (0x02, 0x03, 0x04):
-            frame.labels[immediate] = self.labels
+        if code == 0x02 or code == 0x03 or code == 0x04:
+            frame.labels[int(immediate)] = self.labels
             if code == 0x03:
-                self.loops.append((len(self.out), self.calls))
+                self.loops.append((int(self.written), self.calls))
                 word &= ~(LOOP_HAS_CALLS << 16)
-            self.open(word)
+            self.open(int(word))
             return
-        elif code == 0x0F or (code in BRANCHES and immediate == RETURN_LABEL):
-            self.leave(frame, at, code, word)
+        if code == 0x0F or (immediate == RETURN_LABEL and is_branch(code)):
+            self.leave(frame, int(at), int(code), int(word))
             return
-        elif code == 0x0E:
-            self.out.append(word)
-        else:
-            self.out.append(word & _WORD_MASK | frame.labels[immediate] << 32)
-            if code == 0x0B and word >> 16 >> END_KIND_SHIFT & 3 == END_LOOP:
+        if code == 0x0E:
+            self.put(word)
+        elif is_branch(code) or code == 0x0B or code == 0x05:
+            self.put((word & _WORD_MASK) | (i64(frame.labels[int(immediate)]) << 32))
+            if code == 0x0B and ((word >> 16) >> END_KIND_SHIFT) & 3 == END_LOOP:
                 record, calls = self.loops.pop()
                 if calls != self.calls:
-                    self.out[record] |= LOOP_HAS_CALLS << 16
+                    self.out[i64(record)] |= LOOP_HAS_CALLS << 16
+        else:
+            self.calls += 1
+            self.put(word)
         if word & EXTENDED:
-            self.out.append(frame.body.words[at + 1] + frame.height)
+            self.put(read_i64_le(frame.body.stream, (at << 3) + 8) + i64(frame.height))
 
     def open(self, word: int) -> int:
         """The record of a block; its label."""
-        self.out.append(word & _WORD_MASK | self.labels << 32)
+        self.put(i64(word & _WORD_MASK | self.labels << 32))
         self.labels += 1
         return self.labels - 1
 
     def close(self, label: int, flags: int, height: int, run: int) -> None:
         """The end of a block."""
-        self.out += (0x0B | (flags | END_BLOCK << END_KIND_SHIFT) << 16 | EXTENDED | label << 32, height | run << 32)
+        self.put_all((0x0B | (flags | END_BLOCK << END_KIND_SHIFT) << 16 | EXTENDED | label << 32, height | run << 32))
 
     def leave(self, frame: _Frame, at: int, code: int, word: int) -> None:
         """A return, or a branch that returns."""
         extended = word & EXTENDED
         if frame.leave == RETURN_LABEL:
             if frame.number == 0:
-                self.out.append(word)
+                self.put(i64(word))
                 if extended:
-                    self.out.append(frame.body.words[at + 1])
+                    self.put(i64(frame.body.words[at + 1]))
             return
         last = at + (2 if extended else 1) == frame.body.end
         if last and frame.body.falls:
@@ -331,9 +351,9 @@ class _Writer:
     def branch(self, code: int, label: int, count: int, height: int, run: int) -> None:
         """A branch to the end of a block."""
         if count:
-            self.out += (code | count << 16 | EXTENDED | label << 32, height | run << 32)
+            self.put_all((code | count << 16 | EXTENDED | label << 32, height | run << 32))
         else:
-            self.out.append(code | label << 32)
+            self.put(i64(code | label << 32))
 
     def results_run(self, type_index: int) -> int:
         """Where the results of a type stand in the pool."""
@@ -352,7 +372,7 @@ class _Writer:
         """A call at a word, with the arguments on the stack: the body in its place, or the call."""
         body = self.suitable(function, frame, self.left)
         if body is None:
-            self.out.append(0x10 | function << 32)
+            self.put(i64(0x10 | function << 32))
             self.calls += 1
             return
         self.changed = True
@@ -381,12 +401,12 @@ class _Writer:
         params = len(body.params)
         for local in reversed(range(params)):
             machine_class = body.classes[local]
-            self.out.append(0x21 | machine_class << 16 | first + local << 32 if body.weights[local] else 0x1A | machine_class << 16)
+            self.put(i64(0x21 | machine_class << 16 | first + local << 32 if body.weights[local] else 0x1A | machine_class << 16))
         for local in range(params, len(body.classes)):
             if body.weights[local]:
                 machine_class = body.classes[local]
-                self.out += _ZEROS.get(machine_class, _NULL)
-                self.out.append(0x21 | machine_class << 16 | first + local << 32)
+                self.put_all(_ZEROS.get(machine_class, _NULL))
+                self.put(i64(0x21 | machine_class << 16 | first + local << 32))
         return first
 
     def new_locals(self, classes: Sequence[int], weights: Sequence[int]) -> int:
@@ -404,7 +424,7 @@ class _Writer:
         table, type_index = word >> 16 & 0x7FFF, word >> 32
         choice = self.inliner.choice(table, type_index)
         if choice is None or not self.worth(choice, frame):
-            self.out.append(word)
+            self.put(i64(word))
             self.calls += 1
             return
         self.changed = True
@@ -415,9 +435,9 @@ class _Writer:
         self.peak = max(self.peak, height + params + 2)
         self.source(frame, at, 0)
         index = self.new_locals((CLASS_I32, *classes), (1,) * (params + 1))
-        self.out.append(0x21 | CLASS_I32 << 16 | index << 32)
+        self.put(i64(0x21 | CLASS_I32 << 16 | index << 32))
         for number in reversed(range(params)):
-            self.out.append(0x21 | classes[number] << 16 | index + 1 + number << 32)
+            self.put(i64(0x21 | classes[number] << 16 | index + 1 + number << 32))
         end = self.open(0x02)
         default = self.open(0x02)
         blocks = {target: self.open(0x02) for target in reversed(choice.targets)}
@@ -446,22 +466,22 @@ class _Writer:
 
     def select(self, choice: Choice, index: int, labels: list[int]) -> None:
         """The branch table."""
-        self.out.append(0x20 | CLASS_I32 << 16 | index << 32)
+        self.put(i64(0x20 | CLASS_I32 << 16 | index << 32))
         if choice.first:
-            self.out += (0x41 | choice.first << 32, 0x6B)
-        self.out.append(0x0E | len(labels) << 32)
-        self.out += [TARGET | label << 32 for label in labels]
+            self.put_all((0x41 | choice.first << 32, 0x6B))
+        self.put(i64(0x0E | len(labels) << 32))
+        self.put_all([TARGET | label << 32 for label in labels])
 
     def called(self, frame: _Frame, at: int, target: int, index: int, height: int) -> bool:
         """What happens for some elements; whether it comes back."""
         if target < 0 and target != GENERIC:
-            self.out.append(~target << 16)
+            self.put(i64(~target << 16))
             return False
         word = frame.body.words[at]
         params = self.types.params(word >> 32)
-        self.out += [0x20 | each << 16 | index + 1 + number << 32 for number, each in enumerate(params)]
+        self.put_all([0x20 | each << 16 | index + 1 + number << 32 for number, each in enumerate(params)])
         if target == GENERIC:
-            self.out += (0x20 | CLASS_I32 << 16 | index << 32, word)
+            self.put_all((0x20 | CLASS_I32 << 16 | index << 32, word))
             self.calls += 1
         else:
             self.call(frame, at, target, height + len(params))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from wasmcore.plugin.streams.bodies import TWO_WORDS
+from wasmcore.plugin.streams.bodies import SHUFFLE, VECTOR_CONSTANT
 from wasmcore.stream import END_KIND_SHIFT, END_LOOP, EXTENDED
 
 FEW: Final = 4
@@ -44,5 +44,5 @@ def loop_facts(words: memoryview[int], start: int, end: int) -> dict[int, LoopFa
         few = code == 0x41 and 0 <= word >> 32 < FEW or few and (code == 0x71 or code == 0x22)  # i32.const, i32.and, local.tee
         at += 1
         if word & EXTENDED:
-            at += 2 if code in TWO_WORDS else 1
+            at += 2 if code in (VECTOR_CONSTANT, SHUFFLE) else 1
     return found
