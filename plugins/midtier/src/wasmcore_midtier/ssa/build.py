@@ -241,15 +241,19 @@ class Builder(Values):
         merged: i64 = 0
         local: i64 = 0
         copies = self.copies
+        locals_ = self.locals
+        way_copies = self.way_copies
+        way_before = self.way_before
+        first = way_copies[last] + count
         while local < self.local_count:
-            value = copies[self.way_copies[last] + count + local]
-            way = self.way_before[last]
-            while way >= 0 and copies[self.way_copies[way] + count + local] == value:
-                way = self.way_before[way]
+            value = copies[first + local]
+            way = way_before[last]
+            while way >= 0 and copies[way_copies[way] + count + local] == value:
+                way = way_before[way]
             if way >= 0:
                 self.merged[merged] = local
                 merged += 1
-            self.locals[local] = value
+            locals_[local] = value
             local += 1
         return merged
 

@@ -33,9 +33,10 @@ class Numbering:
 
     def reset(self) -> None:
         """Nothing is known."""
+        bucket = self.bucket
         at: i64 = 0
         while at < _BUCKETS:
-            self.bucket[at] = NONE
+            bucket[at] = NONE
             at += 1
         self.count = 0
         self.hoisted_count = 0
