@@ -99,11 +99,14 @@ class Allocator(Moves):
         while i64(len(self.entry)) < graph.blocks:
             self.entry = append(self.entry, 0)
         self.reset_values()
+        edge_state = self.edge_state
+        fix_start = self.fix_start
+        fix_end = self.fix_end
         edge: i64 = 0
         while edge < graph.edges:
-            self.edge_state[edge] = NONE
-            self.fix_start[edge] = 0
-            self.fix_end[edge] = 0
+            edge_state[edge] = NONE
+            fix_start[edge] = 0
+            fix_end[edge] = 0
             edge += 1
         block: i64 = 0
         while block < graph.blocks:
@@ -128,27 +131,38 @@ class Allocator(Moves):
 
     def reset_values(self) -> None:
         """Nothing is anywhere."""
+        place = self.place
+        slot = self.slot
+        used = self.used
+        hint = self.hint
+        joins = self.joins
+        where_edge = self.where_edge
         value: i64 = 0
         while value < self.graph.values:
-            self.place[value] = NONE
-            self.slot[value] = NONE
-            self.used[value] = 0
-            self.hint[value] = NONE
-            self.joins[value] = NONE
-            self.where_edge[value] = NONE
+            place[value] = NONE
+            slot[value] = NONE
+            used[value] = 0
+            hint[value] = NONE
+            joins[value] = NONE
+            where_edge[value] = NONE
             value += 1
 
     def join_arguments(self) -> None:
         """Which parameter each argument becomes."""
         graph = self.graph
+        joins = self.joins
+        pool = graph.pool
         edge: i64 = 0
         while edge < graph.edges:
             target = graph.target[edge]
+            count = graph.param_count[target]
+            first = graph.arguments[edge]
+            params = graph.params[target]
             number: i64 = 0
-            while number < graph.param_count[target]:
-                argument = graph.pool[graph.arguments[edge] + number]
-                if self.joins[argument] < 0:
-                    self.joins[argument] = graph.pool[graph.params[target] + number]
+            while number < count:
+                argument = pool[first + number]
+                if joins[argument] < 0:
+                    joins[argument] = pool[params + number]
                 number += 1
             edge += 1
 
@@ -428,11 +442,15 @@ class Allocator(Moves):
 
     def lose_file(self, file: bytes) -> None:
         """Nothing is in any of these registers any more."""
+        holder = self.holder
+        place = self.place
         at: i64 = 0
         while at < len(file):
-            value = self.holder[i64(file[at])]
+            register = i64(file[at])
+            value = holder[register]
             if value >= 0:
-                self.forget(value)
+                holder[register] = NONE
+                place[value] = NONE
             at += 1
 
     def lose_all(self) -> None:

@@ -29,12 +29,14 @@ class Blocks(Allocator):
         """The way from the current block to another one, as things are now."""
         state = self.new_state()
         states = self.states
+        holder = self.holder
+        registers = self.registers
         at: i64 = 0
-        while at < len(self.registers):
-            register = i64(self.registers[at])
-            states[state + register] = self.holder[register]
+        while at < len(registers):
+            register = i64(registers[at])
+            states[state + register] = holder[register]
             at += 1
-        self.states[state + BASED] = 1 if self.based else 0
+        states[state + BASED] = 1 if self.based else 0
         self.edge_state[edge] = state
         if self.entry[self.graph.target[edge]] >= 0:
             self.fix(edge)
@@ -47,9 +49,11 @@ class Blocks(Allocator):
         self.lose_file(self.integers)
         self.lose_file(self.floats)
         entry = self.new_state()
+        states = self.states
+        registers = self.registers
         at: i64 = 0
-        while at < len(self.registers):
-            self.states[entry + i64(self.registers[at])] = NONE
+        while at < len(registers):
+            states[entry + i64(registers[at])] = NONE
             at += 1
         if self.loop >= 0 and graph.head[self.loop] == block:
             self.expect_in_loop(block, entry)
@@ -58,12 +62,13 @@ class Blocks(Allocator):
         self.entry[block] = entry
         self.based = self.states[entry + BASED] != 0
         at = 0
-        while at < len(self.registers):
-            register = i64(self.registers[at])
-            if self.states[entry + register] >= 0:
-                self.assign(self.states[entry + register], register)
+        while at < len(registers):
+            register = i64(registers[at])
+            value = states[entry + register]
+            if value >= 0:
+                self.assign(value, register)
                 if self.checked:
-                    self.mark(EXPECTED, self.states[entry + register], register)
+                    self.mark(EXPECTED, value, register)
             at += 1
         self.enter_params(block)
         edge = graph.incoming[block]
@@ -124,9 +129,10 @@ class Blocks(Allocator):
     def find_in(self, state: i64, value: i64) -> i64:
         """The register of a value in a state."""
         file = self.file_of(value)
+        states = self.states
         at: i64 = 0
         while at < len(file):
-            if self.states[state + i64(file[at])] == value:
+            if states[state + i64(file[at])] == value:
                 return i64(file[at])
             at += 1
         return NONE
@@ -135,13 +141,16 @@ class Blocks(Allocator):
         """Let `where` say where values are on an edge."""
         state = self.edge_state[edge]
         states = self.states
+        registers = self.registers
+        where = self.where
+        where_edge = self.where_edge
         at: i64 = 0
-        while at < len(self.registers):
-            register = i64(self.registers[at])
+        while at < len(registers):
+            register = i64(registers[at])
             value = states[state + register]
             if value >= 0:
-                self.where[value] = register
-                self.where_edge[value] = edge
+                where[value] = register
+                where_edge[value] = edge
             at += 1
 
     def expect_in_loop(self, block: i64, entry: i64) -> None:
@@ -246,10 +255,13 @@ class Blocks(Allocator):
     def place_params(self, block: i64, entry: i64) -> None:
         """Registers for the parameters, where an argument is, if that is free; slots for those there is no room for."""
         graph = self.graph
+        states = self.states
+        registers = self.registers
+        taken = self.taken
         at: i64 = 0
-        while at < len(self.registers):
-            register = i64(self.registers[at])
-            self.taken[register] = 1 if self.states[entry + register] >= 0 else 0
+        while at < len(registers):
+            register = i64(registers[at])
+            taken[register] = 1 if states[entry + register] >= 0 else 0
             at += 1
         number: i64 = 0
         while number < graph.param_count[block]:
@@ -308,11 +320,14 @@ class Blocks(Allocator):
         entry = self.entry[block]
         state = self.edge_state[edge]
         self.note_places(edge)
+        states = self.states
+        registers = self.registers
+        engaged = self.engaged
         at: i64 = 0
-        while at < len(self.registers):
-            register = i64(self.registers[at])
-            value = self.states[entry + register]
-            self.engaged[register] = 1 if value >= 0 or self.states[state + register] >= 0 else 0
+        while at < len(registers):
+            register = i64(registers[at])
+            value = states[entry + register]
+            engaged[register] = 1 if value >= 0 or states[state + register] >= 0 else 0
             if value >= 0:
                 self.want(self.source_on(edge, value), register, value)
             at += 1

@@ -63,14 +63,16 @@ class Positions:
         self.number()
         self.counting = True
         self.visit()
+        first_use = self.first_use
+        times = self.times
         value: i64 = 0
         total: i64 = 0
         while value < self.graph.values:
-            self.first_use[value] = total
-            total += self.times[value]
-            self.times[value] = 0
+            first_use[value] = total
+            total += times[value]
+            times[value] = 0
             value += 1
-        self.first_use[value] = total
+        first_use[value] = total
         while i64(len(self.uses)) < total:
             self.uses = append(self.uses, 0)
         self.counting = False
@@ -93,13 +95,16 @@ class Positions:
             self.first_call = append(self.first_call, 0)
             self.made = append(self.made, 0)
             self.last_coming = append(self.last_coming, 0)
+        live_until = self.live_until
+        fused = self.fused
+        times = self.times
+        recorded = self.recorded
         value: i64 = 0
         while value < graph.values:
-            self.position[value] = 0
-            self.live_until[value] = NONE
-            self.fused[value] = 0
-            self.times[value] = 0
-            self.recorded[value] = NONE
+            live_until[value] = NONE
+            fused[value] = 0
+            times[value] = 0
+            recorded[value] = NONE
             value += 1
         loop: i64 = 0
         while loop < graph.loops:
@@ -142,9 +147,10 @@ class Positions:
             if graph.end[block] == BRANCH:
                 self.fuse_if(graph.end_value[block], block)
             block += 1
+        times = self.times
         value = 0
         while value < graph.values:
-            self.times[value] = 0
+            times[value] = 0
             value += 1
 
     def count(self, value: i64) -> None:
@@ -154,9 +160,11 @@ class Positions:
 
     def count_run(self, start: i64, count: i64) -> None:
         """One use more of values in the pool."""
+        times = self.times
+        pool = self.graph.pool
         at = start
         while at < start + count:
-            self.times[self.graph.pool[at]] += 1
+            times[pool[at]] += 1
             at += 1
 
     def count_operands(self, value: i64) -> None:

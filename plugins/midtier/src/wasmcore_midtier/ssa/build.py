@@ -158,15 +158,17 @@ class Builder(Values):
         while i64(len(self.copies)) < self.copied:
             self.copies = append(self.copies, 0)
         copies = self.copies
+        stack = self.stack
         to = start
         at = self.top - count
         while at < self.top:
-            copies[to] = self.stack[at]
+            copies[to] = stack[at]
             to += 1
             at += 1
         locals_ = self.locals
+        local_count = self.local_count
         at = 0
-        while at < self.local_count:
+        while at < local_count:
             copies[to] = locals_[at]
             to += 1
             at += 1

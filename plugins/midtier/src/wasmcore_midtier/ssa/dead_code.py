@@ -29,9 +29,10 @@ class DeadCode:
         while i64(len(self.used)) < graph.values:
             self.used = append(self.used, 0)
             self.waiting = append(self.waiting, 0)
+        used = self.used
         value: i64 = 0
         while value < graph.values:
-            self.used[value] = 0
+            used[value] = 0
             value += 1
         self.count = 0
         self.mark_effects()
