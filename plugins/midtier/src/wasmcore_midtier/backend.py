@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wasmcore.plugin.unit import CompileUnit
-    from wasmcore_midtier.module_compiler import ModuleCompiler
+    from wasmcore_midtier.module_compiler import ModuleCompiler, Workspace
 
 
 class Midtier:
@@ -36,10 +36,16 @@ class Midtier:
     def __init__(self) -> None:
         self._entries = entries(ENTRY_POINT_GROUP)
         self.targets = frozenset(entry.name for entry in self._entries)
+        self._idle: dict[str, list[Workspace]] = {name: [] for name in self.targets}
+        """By target: at most one for each thread that has compiled at the same time as others."""
 
     def compile(self, unit: CompileUnit) -> CompiledCode:
         """Compile all functions of a unit, or the one that is wanted."""
-        return self._compiler(unit).compile(self.version)
+        compiler = self._compiler(unit)
+        code = compiler.compile(self.version)
+        if not compiler.workspace.is_large():
+            self._idle[unit.target].append(compiler.workspace)
+        return code
 
     def listing(self, unit: CompileUnit, stage: str) -> list[tuple[int, str]]:
         """The wanted function of a unit: its graph as it was built, without dead code, or its macro records."""
@@ -53,5 +59,9 @@ class Midtier:
         for entry in self._entries:
             if entry.name == unit.target:
                 lowering: Any = entry.load()
-                return ModuleCompiler(unit, lowering)
+                try:
+                    workspace = self._idle[entry.name].pop()
+                except IndexError:
+                    workspace = None
+                return ModuleCompiler(unit, lowering, workspace)
         raise PluginError(f"nothing installed lets midtier compile for {unit.target}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.streams.bodies import FunctionTypes
@@ -25,19 +25,41 @@ if TYPE_CHECKING:
     from wasmcore_singlepass.protocol import Lowering as Target
 
 
+class Workspace:
+    """The arrays that functions are compiled in, one after the other."""
+
+    def __init__(self, types: FunctionTypes, target: Target) -> None:
+        self.builder = Builder(types)
+        self.dead_code = DeadCode(self.builder.graph)
+        self.lowering = Lowering(self.builder.graph, types, target, False)
+
+    def is_large(self) -> bool:
+        """Whether it has become too large to be kept for what is compiled next."""
+        return len(self.builder.graph.operation) > MOST_VALUES or len(self.builder.copies) + len(self.lowering.states) > MOST_NUMBERS
+
+
+MOST_VALUES: Final = 1 << 14
+"""Of a graph that is kept; each takes some 400 bytes."""
+MOST_NUMBERS: Final = 1 << 18
+"""Of the arrays that grow with blocks and locals, or with edges and registers."""
+
+
 class ModuleCompiler:
     """Compiles one unit. What this compiler does not know, singlepass compiles, to records of the same kind."""
 
-    def __init__(self, unit: CompileUnit, target: Target) -> None:
+    def __init__(self, unit: CompileUnit, target: Target, workspace: Workspace | None = None) -> None:
         self.unit = unit
         self.target = target
         self.types = FunctionTypes(unit.environment)
         self.inliner = Inliner(self.types, (*unit.streams, *unit.callees))
         self.singlepass = Singlepass(unit, target)
-        self.builder = Builder(self.types)
-        self.dead_code = DeadCode(self.builder.graph)
+        self.workspace = workspace or Workspace(self.types, target)
+        self.builder = self.workspace.builder
+        self.dead_code = self.workspace.dead_code
+        self.lowering = self.workspace.lowering
+        self.builder.begin_unit(self.types)
+        self.lowering.begin_unit(self.types, unit.address_map)
         self.vectorizer = Vectorizer(self.builder.graph, unit.environment)
-        self.lowering = Lowering(self.builder.graph, self.types, target, unit.address_map)
         self.is_verified = os.environ.get("WASMCORE_VERIFY", "0") != "0"
 
     def graph(self, stream: bytes) -> Graph:

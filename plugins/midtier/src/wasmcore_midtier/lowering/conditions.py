@@ -38,8 +38,8 @@ class Conditions(Blocks):
             bytes([FLOAT + register for register in (*target.FLOAT_TEMPORARIES, *target.FLOAT_PINNED)]),
         )
         convention = target.CONVENTION
-        self.types: Final = types
-        self.environment: Final = types.environment
+        self.types = types
+        self.environment = types.environment
         self.argument_integers: Final = bytes(convention.integers)
         self.argument_floats: Final = bytes(convention.floats)
         self.result_integers: Final = bytes(convention.integer_results)
@@ -78,6 +78,12 @@ class Conditions(Blocks):
         self.next_integer: i64 = 0
         self.next_float: i64 = 0
         self.next_overflow: i64 = 0
+
+    def begin_unit(self, types: FunctionTypes, noted: bool) -> None:
+        """The functions that follow are of a module with these types."""
+        self.types = types
+        self.environment = types.environment
+        self.noted = noted
 
     def load_base(self) -> None:
         """The base register."""

@@ -40,13 +40,18 @@ class Values(Simplifier):
 
     def __init__(self, types: FunctionTypes) -> None:
         super().__init__()
-        self.types: Final = types
-        self.environment: Final = types.environment
+        self.types = types
+        self.environment = types.environment
         self.stream = b""
         self.at: i64 = 0
         """Where in the stream the next record begins."""
         self.stack: vec[i64] = vec[i64]()
         self.top: i64 = 0
+
+    def begin_unit(self, types: FunctionTypes) -> None:
+        """The functions that follow are of a module with these types."""
+        self.types = types
+        self.environment = types.environment
 
     def push(self, value: i64) -> None:
         """A value on the operand stack."""
