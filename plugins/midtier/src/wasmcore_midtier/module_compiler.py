@@ -38,9 +38,9 @@ class Workspace:
         return len(self.builder.graph.operation) > MOST_VALUES or len(self.builder.copies) + len(self.lowering.states) > MOST_NUMBERS
 
 
-MOST_VALUES: Final = 1 << 14
+MOST_VALUES: Final = 1 << 15
 """Of a graph that is kept; each takes some 400 bytes."""
-MOST_NUMBERS: Final = 1 << 18
+MOST_NUMBERS: Final = 1 << 20
 """Of the arrays that grow with blocks and locals, or with edges and registers."""
 
 
