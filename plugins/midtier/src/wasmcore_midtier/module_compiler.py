@@ -35,7 +35,7 @@ class Workspace:
 
     def is_large(self) -> bool:
         """Whether it has become too large to be kept for what is compiled next."""
-        return len(self.builder.graph.operation) > MOST_VALUES or len(self.builder.copies) + len(self.lowering.states) > MOST_NUMBERS
+        return len(self.builder.graph.operation) > MOST_VALUES or len(self.builder.locals.kept) + len(self.lowering.states) > MOST_NUMBERS
 
 
 MOST_VALUES: Final = 1 << 15

@@ -23,6 +23,7 @@ from wasmcore_midtier.ssa.graph import (
     UNREACHABLE,
     Graph,
 )
+from wasmcore_midtier.ssa.local_values import LocalValues
 from wasmcore_midtier.ssa.loop_writes import LoopWrites
 from wasmcore_midtier.ssa.operations import LOAD_FIRST, OPERANDS, OPERATIONS_END, STORE_LAST, VECTOR_FIRST
 from wasmcore_midtier.ssa.values import NotBuilt, Values
@@ -47,8 +48,8 @@ _LEAVES: Final = -2
 # Functions that are larger are left to another compiler.
 MOST_WORDS: Final = 1 << 18
 MOST_BLOCKS: Final = 1 << 15
-MOST_COPIES: Final = 1 << 22
-"""Values of locals that are kept for branches, of all together."""
+MOST_KEPT: Final = 1 << 22
+"""Numbers that are kept for branches, of all together."""
 
 
 class Builder(Values):
@@ -57,8 +58,7 @@ class Builder(Values):
     def __init__(self, types: FunctionTypes) -> None:
         super().__init__(types)
         self.writes: Final = LoopWrites()
-        self.locals: vec[i64] = vec[i64]()
-        self.local_count: i64 = 0
+        self.locals: Final = LocalValues()
         self.classes = b""
         self.loop: i64 = NONE
         # By label. Of a loop: its head.
@@ -66,20 +66,17 @@ class Builder(Values):
         # Of a block: the last way to its end; how many values were known where the first way began.
         self.last_way: vec[i64] = vec[i64]()
         self.numbered: vec[i64] = vec[i64]()
-        # Of an `if`: the edge of its other branch, and where what is there stands among the copies.
+        # Of an `if`: the edge of its other branch, and where what is there is kept.
         self.other: vec[i64] = vec[i64]()
-        self.other_copies: vec[i64] = vec[i64]()
-        # Ways: the edge, where its values and locals stand among the copies, the way before to the same label.
+        self.other_start: vec[i64] = vec[i64]()
+        # Ways: the edge, where its values and locals are kept, the way before to the same label.
         self.way_edge: vec[i64] = vec[i64]()
-        self.way_copies: vec[i64] = vec[i64]()
+        self.way_start: vec[i64] = vec[i64]()
         self.way_before: vec[i64] = vec[i64]()
         self.ways: i64 = 0
-        self.copies: vec[i64] = vec[i64]()
-        self.copied: i64 = 0
         # Of the function and each open block and loop: the least number of values that were known since it was opened.
         self.lows: vec[i64] = vec[i64]([0])
         self.opened: i64 = 0
-        self.merged: vec[i64] = vec[i64]()
         self.if_params: i64 = 0
 
     def build(self, stream: bytes) -> Graph:
@@ -110,35 +107,32 @@ class Builder(Values):
         self.top = 0
         self.loop = NONE
         self.ways = 0
-        self.copied = 0
         self.opened = 0
         self.lows[0] = 0
         self.word = self.at >> 3
         self.current = self.graph.add_block(NONE, self.word)
-        self.local_count = i64(len(self.classes))
+        local_count = i64(len(self.classes))
+        self.locals.begin(local_count)
         height = i64(body.height) + 8
         while i64(len(self.stack)) < height:
             self.stack = append(self.stack, 0)
-        while i64(len(self.locals)) < self.local_count:
-            self.locals = append(self.locals, 0)
-            self.merged = append(self.merged, 0)
         labels = read_i64_le(stream, 32)
         while i64(len(self.head)) < labels:
             self.head = append(self.head, NONE)
             self.last_way = append(self.last_way, NONE)
             self.numbered = append(self.numbered, NONE)
             self.other = append(self.other, NONE)
-            self.other_copies = append(self.other_copies, 0)
+            self.other_start = append(self.other_start, 0)
         params = i64(len(body.params))
         local: i64 = 0
-        while local < self.local_count:
+        while local < local_count:
             if local < params:
-                self.locals[local] = self.put(ARGUMENT, i64(self.classes[local]), NONE, NONE, NONE, local)
+                self.locals.set(local, self.put(ARGUMENT, i64(self.classes[local]), NONE, NONE, NONE, local))
             else:
-                self.locals[local] = self.zero(i64(self.classes[local]))
+                self.locals.set(local, self.zero(i64(self.classes[local])))
             local += 1
         if body.flags & _HAS_LOOPS:
-            self.writes.find(stream, self.at, i64(body.end) << 3, labels, self.local_count)
+            self.writes.find(stream, self.at, i64(body.end) << 3, labels, local_count)
 
     # Blocks
 
@@ -149,30 +143,11 @@ class Builder(Values):
         self.current = self.graph.add_block(self.loop, self.word)
         return self.current
 
-    def copy_state(self, count: i64) -> i64:
+    def keep(self, count: i64) -> i64:
         """Keep the top values and all locals; where they are."""
-        start = self.copied
-        if start > MOST_COPIES:
+        if self.locals.total > MOST_KEPT:
             raise NotBuilt("many branches and locals")
-        self.copied = start + count + self.local_count
-        while i64(len(self.copies)) < self.copied:
-            self.copies = append(self.copies, 0)
-        copies = self.copies
-        stack = self.stack
-        to = start
-        at = self.top - count
-        while at < self.top:
-            copies[to] = stack[at]
-            to += 1
-            at += 1
-        locals_ = self.locals
-        local_count = self.local_count
-        at = 0
-        while at < local_count:
-            copies[to] = locals_[at]
-            to += 1
-            at += 1
-        return start
+        return self.locals.keep(self.stack, self.top - count, count)
 
     def way_to(self, label: i64, count: i64) -> None:
         """An edge from the current block to a label, with the top values."""
@@ -192,14 +167,14 @@ class Builder(Values):
         self.ways = way + 1
         if way == i64(len(self.way_edge)):
             self.way_edge = append(self.way_edge, 0)
-            self.way_copies = append(self.way_copies, 0)
+            self.way_start = append(self.way_start, 0)
             self.way_before = append(self.way_before, 0)
         self.way_edge[way] = edge
         before = self.last_way[label]
         if before >= 0 and graph.source[self.way_edge[before]] == self.current:
-            self.way_copies[way] = self.way_copies[before]
+            self.way_start[way] = self.way_start[before]
         else:
-            self.way_copies[way] = self.copy_state(count)
+            self.way_start[way] = self.keep(count)
         self.way_before[way] = before
         self.last_way[label] = way
 
@@ -208,7 +183,7 @@ class Builder(Values):
         writes = self.writes
         at = writes.start[label]
         while at < writes.start[label] + writes.count[label]:
-            self.graph.push(self.locals[writes.locals[at]])
+            self.graph.push(self.locals.values[writes.locals[at]])
             at += 1
 
     def meet(self, label: i64, low: i64, run: i64, count: i64) -> None:
@@ -218,7 +193,7 @@ class Builder(Values):
         self.forget_to(known if known < low else low)
         block = self.begin_block()
         last = self.last_way[label]
-        merged = self.merge_locals(last, count)
+        merged = self.locals.merge(self.way_start, self.way_before, last, count)
         graph.params[block] = graph.pooled
         graph.param_count[block] = count + merged
         pool = self.environment.type_pool
@@ -229,49 +204,29 @@ class Builder(Values):
             self.top += 1
             at += 1
         while at < count + merged:
-            local = self.merged[at - count]
-            self.locals[local] = self.parameter(block, at, i64(self.classes[local]))
-            graph.push(self.locals[local])
+            local = self.locals.merged[at - count]
+            value = self.parameter(block, at, i64(self.classes[local]))
+            self.locals.set(local, value)
+            graph.push(value)
             at += 1
         way = last
         while way >= 0:
             self.give_arguments(way, block, count, merged)
             way = self.way_before[way]
 
-    def merge_locals(self, last: i64, count: i64) -> i64:
-        """The locals as they are on all ways; those that differ stand in `merged` then: how many there are."""
-        merged: i64 = 0
-        local: i64 = 0
-        copies = self.copies
-        locals_ = self.locals
-        way_copies = self.way_copies
-        way_before = self.way_before
-        first = way_copies[last] + count
-        while local < self.local_count:
-            value = copies[first + local]
-            way = way_before[last]
-            while way >= 0 and copies[way_copies[way] + count + local] == value:
-                way = way_before[way]
-            if way >= 0:
-                self.merged[merged] = local
-                merged += 1
-            locals_[local] = value
-            local += 1
-        return merged
-
     def give_arguments(self, way: i64, block: i64, count: i64, merged: i64) -> None:
         """The arguments of the edge of a way."""
         graph = self.graph
         edge = self.way_edge[way]
-        start = self.way_copies[way]
+        start = self.way_start[way]
         graph.arguments[edge] = graph.pooled
         at: i64 = 0
         while at < count:
-            graph.push(self.copies[start + at])
+            graph.push(self.locals.kept[start + at])
             at += 1
         at = 0
         while at < merged:
-            graph.push(self.copies[start + count + self.merged[at]])
+            graph.push(self.locals.get_kept(start + count, self.locals.merged[at]))
             at += 1
         graph.connect(edge, block)
 
@@ -307,11 +262,11 @@ class Builder(Values):
     def record(self, code: i64, flags: i64, immediate: i64, value: i64) -> None:
         """One record."""
         if code == 0x20:
-            self.push(self.locals[immediate])
+            self.push(self.locals.values[immediate])
         elif code == 0x21:
-            self.locals[immediate] = self.pop()
+            self.locals.set(immediate, self.pop())
         elif code == 0x22:
-            self.locals[immediate] = self.stack[self.top - 1]
+            self.locals.set(immediate, self.stack[self.top - 1])
         elif code < 0x20:
             self.control(code, flags, immediate, value)
         elif 0x41 <= code <= 0x44:
@@ -395,8 +350,9 @@ class Builder(Values):
                 graph.push(self.stack[at])
             else:
                 local = writes.locals[writes.start[label] + number - count]
-                self.locals[local] = self.parameter(block, number, i64(self.classes[local]))
-                graph.push(self.locals[local])
+                value = self.parameter(block, number, i64(self.classes[local]))
+                self.locals.set(local, value)
+                graph.push(value)
             number += 1
         self.head[label] = block
         self.open()
@@ -409,13 +365,13 @@ class Builder(Values):
         self.open_label(label)
         then = graph.add_edge(self.current)
         self.other[label] = graph.add_edge(self.current)
-        self.other_copies[label] = self.copy_state(count)
+        self.other_start[label] = self.keep(count)
         self.numbered[label] = self.numbering.count
         graph.connect(then, self.begin_block())
 
     def begin_other(self, label: i64, height: i64) -> None:
         """The block where an `if` goes otherwise, with its parameters above a height."""
-        start = self.other_copies[label]
+        start = self.other_start[label]
         edge = self.other[label]
         self.other[label] = NONE
         self.forget_to(self.numbered[label])
@@ -423,12 +379,9 @@ class Builder(Values):
         self.top = height
         at: i64 = 0
         while at < count:
-            self.push(self.copies[start + at])
+            self.push(self.locals.kept[start + at])
             at += 1
-        local: i64 = 0
-        while local < self.local_count:
-            self.locals[local] = self.copies[start + count + local]
-            local += 1
+        self.locals.restore(start + count)
         self.graph.connect(edge, self.begin_block())
 
     def begin_else(self, label: i64, flags: i64, height: i64) -> None:
