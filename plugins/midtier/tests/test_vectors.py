@@ -14,6 +14,7 @@ import wasmcore
 from wasmcore_midtier.loops.vectorize import Vectorizer
 from wasmcore_midtier.ssa.build import Builder
 from wasmcore_midtier.ssa.dead_code import DeadCode
+from wasmcore_midtier.ssa.renumbering import Renumbering
 from wasmcore_midtier.ssa.verify import verify
 
 SIZE = 65536
@@ -30,7 +31,7 @@ def is_in_vectors(data: bytes) -> bool:
     graph = builder.build(stream)
     DeadCode(graph).remove()
     before = graph.blocks
-    Vectorizer(graph, types.environment).run()
+    Vectorizer(graph, types.environment, Renumbering(graph)).run()
     verify(graph)
     return bool(graph.blocks > before)
 

@@ -15,7 +15,7 @@ from wasmcore_midtier.loops.vectorize import Vectorizer
 from wasmcore_midtier.lowering.lowering import Lowering
 from wasmcore_midtier.ssa.build import Builder
 from wasmcore_midtier.ssa.dead_code import DeadCode
-from wasmcore_midtier.ssa.renumbering import remove_empty_blocks
+from wasmcore_midtier.ssa.renumbering import Renumbering
 from wasmcore_midtier.ssa.values import NotBuilt
 from wasmcore_singlepass.module_compiler import ModuleCompiler as Singlepass
 
@@ -31,6 +31,7 @@ class Workspace:
     def __init__(self, types: FunctionTypes, target: Target) -> None:
         self.builder = Builder(types)
         self.dead_code = DeadCode(self.builder.graph)
+        self.renumbering = Renumbering(self.builder.graph)
         self.lowering = Lowering(self.builder.graph, types, target, False)
 
     def is_large(self) -> bool:
@@ -59,7 +60,7 @@ class ModuleCompiler:
         self.lowering = self.workspace.lowering
         self.builder.begin_unit(self.types)
         self.lowering.begin_unit(self.types, unit.address_map)
-        self.vectorizer = Vectorizer(self.builder.graph, unit.environment)
+        self.vectorizer = Vectorizer(self.builder.graph, unit.environment, self.workspace.renumbering)
         self.is_verified = os.environ.get("WASMCORE_VERIFY", "0") != "0"
 
     def graph(self, stream: bytes) -> Graph:
@@ -67,7 +68,7 @@ class ModuleCompiler:
         graph = self.builder.build(stream)
         self.dead_code.remove()
         self.vectorizer.run()
-        remove_empty_blocks(graph)
+        self.workspace.renumbering.remove_empty_blocks()
         return graph
 
     def records(self, stream: bytes) -> tuple[bytes, Origins | None]:

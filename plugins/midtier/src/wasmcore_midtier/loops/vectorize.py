@@ -22,7 +22,7 @@ from wasmcore_midtier.loops.packs import Kind, Node, Packs
 from wasmcore_midtier.loops.writer import ADD, AND, EXTEND_U, LESS_EQUAL_U, MUL, OR, SHL, SHR_U, SUB, Writer
 from wasmcore_midtier.ssa.graph import CALL, CALL_INDIRECT, Graph, is_constant
 from wasmcore_midtier.ssa.operations import STORE_FIRST, STORE_LAST
-from wasmcore_midtier.ssa.renumbering import insert_blocks
+from wasmcore_midtier.ssa.renumbering import Renumbering
 from wasmcore_midtier.ssa.rules import CODES
 
 BLOCKS: Final = 3
@@ -66,9 +66,10 @@ class Plan:
 class Vectorizer:
     """Changes one graph after the other, from which dead code has been removed."""
 
-    def __init__(self, graph: Graph, environment: Environment) -> None:
+    def __init__(self, graph: Graph, environment: Environment, renumbering: Renumbering) -> None:
         self.graph: Final = graph
         self.environment: Final = environment
+        self.renumbering: Final = renumbering
 
     def run(self) -> None:
         """Give vectors to all loops that they are for."""
@@ -83,7 +84,7 @@ class Vectorizer:
             alone = graph.param_count[behind] == 0 and len(graph.incoming_of(int(behind))) == 1
             exact = plan.test.comparison == NOT_EQUAL or abs(plan.test.number.stride) == 1
             plan.leaves = alone and exact and plan.loop.block not in used
-        insert_blocks(graph, [plan.loop.block for plan in plans], BLOCKS)
+        self.renumbering.insert_blocks([plan.loop.block for plan in plans], BLOCKS)
         for number, plan in enumerate(plans):
             plan.loop.block += BLOCKS * (number + 1)
             LoopWriter(graph, self.environment, plan).write()

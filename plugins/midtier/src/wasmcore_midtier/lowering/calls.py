@@ -66,21 +66,19 @@ class Calls(Vectors):
     def call(self, value: i64, operation: i64) -> None:
         """A direct call, or one through a table."""
         graph = self.graph
-        environment = self.environment
         immediate = graph.immediate[value]
         start = graph.b[value]
         count = graph.c[value]
         if operation == CALL_INDIRECT:
             self.place_values(start, count - 1, self.argument_integers, self.argument_floats, graph.pool[start + count - 1])
-            table = environment.tables[int(immediate >> 32)].offset
+            table = self.environment.tables[int(immediate >> 32)].offset
             self.emit_long(m.CALL_INDIRECT, 0, 0, self.call_index, 0, table, immediate & 0xFFFFFFFF)
         else:
             self.place_values(start, count, self.argument_integers, self.argument_floats, NONE)
-            imported = i64(environment.imported_functions)
-            if immediate < imported:
-                self.emit(m.CALL_IMPORT, 0, 0, 0, 0, environment.imports_offset + 8 * immediate)
+            if immediate < self.imported:
+                self.emit(m.CALL_IMPORT, 0, 0, 0, 0, self.imports_offset + 8 * immediate)
             else:
-                self.emit(m.CALL, 0, 0, 0, 0, environment.functions_offset + FUNCREF_SIZE * (immediate - imported))
+                self.emit(m.CALL, 0, 0, 0, 0, self.functions_offset + FUNCREF_SIZE * (immediate - self.imported))
         self.lose_all()
         if graph.machine_class[value]:
             self.arrive_results(value, operation, immediate)

@@ -38,8 +38,7 @@ class Conditions(Blocks):
             bytes([FLOAT + register for register in (*target.FLOAT_TEMPORARIES, *target.FLOAT_PINNED)]),
         )
         convention = target.CONVENTION
-        self.types = types
-        self.environment = types.environment
+        self.begin_unit(types, noted)
         self.argument_integers: Final = bytes(convention.integers)
         self.argument_floats: Final = bytes(convention.floats)
         self.result_integers: Final = bytes(convention.integer_results)
@@ -53,8 +52,6 @@ class Conditions(Blocks):
             (*target.NATIVE_DESTROYED, *(FLOAT + register for register in target.NATIVE_DESTROYED_FLOATS))
         )
         self.vector_temporaries: Final = target.VECTOR_TEMPORARIES
-        self.noted = noted
-        """Whether records say which words they were made from."""
         self.base_offset: i64 = 0
         self.param_classes = b""
         """Of the function."""
@@ -80,9 +77,13 @@ class Conditions(Blocks):
         self.next_overflow: i64 = 0
 
     def begin_unit(self, types: FunctionTypes, noted: bool) -> None:
-        """The functions that follow are of a module with these types."""
+        """The functions that follow are of a module with these types; whether records say which words they were made from."""
         self.types = types
-        self.environment = types.environment
+        environment = types.environment
+        self.environment = environment
+        self.imported: i64 = environment.imported_functions
+        self.imports_offset: i64 = environment.imports_offset
+        self.functions_offset: i64 = environment.functions_offset
         self.noted = noted
 
     def load_base(self) -> None:

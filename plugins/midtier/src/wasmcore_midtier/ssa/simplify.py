@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasmcore_midtier._native import i64
+from wasmcore_midtier._native import append, i64, vec
 from wasmcore_midtier.ssa.arithmetic import OPERATIONS, UNARY, evaluated
 from wasmcore_midtier.ssa.graph import NONE, Graph, is_constant
 from wasmcore_midtier.ssa.numbering import Numbering
@@ -11,6 +11,7 @@ from wasmcore_midtier.ssa.rules import ASSOCIATIVE, BY_CODE, COMMUTATIVE, EQUALS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
 
 INTEGERS: Final = bytes(code in OPERATIONS for code in range(0x110))
@@ -20,6 +21,24 @@ EXCHANGED: Final = bytes(code if code in COMMUTATIVE else SWAPPED.get(code, 0) f
 """By opcode: what it is with its operands exchanged, 0 if nothing."""
 OPPOSITE: Final = bytes(INVERSE.get(code, 0) for code in range(0x110))
 """By comparison: what is true where it is false."""
+IS_ZERO_TEST: Final = bytes(code in EQUALS_ZERO for code in range(0x110))
+IS_ASSOCIATIVE: Final = bytes(code in ASSOCIATIVE for code in range(0x110))
+ANYTHING: Final = 1 << 62
+"""In rules: not a constant, but what stands on the left."""
+
+
+def _numbers(items: Iterable[int | None]) -> vec[i64]:
+    found: vec[i64] = vec[i64]()
+    for item in items:
+        found = append(found, ANYTHING if item is None else i64(item))
+    return found
+
+
+_RULES: Final = [rule for code in range(0x110) for rule in BY_CODE.get(code, ())]
+_FIRST_RULE: Final = _numbers(sum(len(BY_CODE.get(code, ())) for code in range(end)) for end in range(0x111))
+"""By opcode; the rules of the next one begin behind."""
+_RIGHT: Final = _numbers(rule.right for rule in _RULES)
+_RESULT: Final = _numbers(rule.result for rule in _RULES)
 _EXTENSIONS: Final = (0xAC, 0xAD)
 _WRAP: Final = 0xA7
 
@@ -121,7 +140,7 @@ class Simplifier:
             result = evaluated(int(code), int(graph.immediate[a]))
             assert result is not None
             return self.constant(1 if OPERATIONS[int(code)][1] == 32 else 2, i64(result))
-        if int(code) in EQUALS_ZERO and operation < 0x110 and OPPOSITE[operation]:
+        if IS_ZERO_TEST[code] and operation < 0x110 and OPPOSITE[operation]:
             return self.pure(i64(OPPOSITE[operation]), 1, graph.a[a], graph.b[a], NONE, 0)
         if code == _WRAP and (operation == _EXTENSIONS[0] or operation == _EXTENSIONS[1]):
             return graph.a[a]
@@ -135,10 +154,12 @@ class Simplifier:
         if right and is_constant(graph.operation[a]):
             result = evaluated(int(code), int(graph.immediate[a]), int(bits))
             return NONE if result is None else self.constant(machine_class, i64(result))
-        for rule in BY_CODE.get(int(code), ()):
-            if a == b if rule.right is None else right and bits == i64(rule.right):
-                return a if rule.result is None else self.constant(machine_class, i64(rule.result))
-        if right and graph.operation[a] == code and int(code) in ASSOCIATIVE and is_constant(graph.operation[graph.b[a]]):
+        at = _FIRST_RULE[code]
+        while at < _FIRST_RULE[code + 1]:
+            if a == b if _RIGHT[at] == ANYTHING else right and bits == _RIGHT[at]:
+                return a if _RESULT[at] == ANYTHING else self.constant(machine_class, _RESULT[at])
+            at += 1
+        if right and graph.operation[a] == code and IS_ASSOCIATIVE[code] and is_constant(graph.operation[graph.b[a]]):
             together = evaluated(int(code), int(graph.immediate[graph.b[a]]), int(bits))
             assert together is not None
             return self.pure(code, machine_class, graph.a[a], self.constant(machine_class, i64(together)), NONE, 0)

@@ -40,8 +40,7 @@ class Values(Simplifier):
 
     def __init__(self, types: FunctionTypes) -> None:
         super().__init__()
-        self.types = types
-        self.environment = types.environment
+        self.begin_unit(types)
         self.stream = b""
         self.at: i64 = 0
         """Where in the stream the next record begins."""
@@ -52,6 +51,8 @@ class Values(Simplifier):
         """The functions that follow are of a module with these types."""
         self.types = types
         self.environment = types.environment
+        memories = types.environment.memories
+        self.knows_memory = len(memories) > 0 and memories[0].guarded and not memories[0].index64
 
     def push(self, value: i64) -> None:
         """A value on the operand stack."""
@@ -120,8 +121,7 @@ class Values(Simplifier):
 
     def check_memory(self, memory: i64) -> None:
         """Only memory 0, with a guard, is known here."""
-        plan = self.environment.memories[0]
-        if memory or plan.index64 or not plan.guarded:
+        if memory or not self.knows_memory:
             raise NotBuilt("another memory")
 
     def global_or_memory(self, code: i64, flags: i64, immediate: i64) -> None:
