@@ -23,6 +23,7 @@ from wasmcore_midtier.ssa.graph import (
     UNREACHABLE,
     Graph,
 )
+from wasmcore_midtier.ssa.liveness import Liveness
 from wasmcore_midtier.ssa.local_values import LocalValues
 from wasmcore_midtier.ssa.loop_writes import LoopWrites
 from wasmcore_midtier.ssa.operations import LOAD_FIRST, OPERANDS, OPERATIONS_END, STORE_LAST, VECTOR_FIRST
@@ -58,6 +59,7 @@ class Builder(Values):
     def __init__(self, types: FunctionTypes) -> None:
         super().__init__(types)
         self.writes: Final = LoopWrites()
+        self.liveness: Final = Liveness()
         self.locals: Final = LocalValues()
         self.classes = b""
         self.loop: i64 = NONE
@@ -133,6 +135,7 @@ class Builder(Values):
             local += 1
         if body.flags & _HAS_LOOPS:
             self.writes.find(stream, self.at, i64(body.end) << 3, labels, local_count)
+        self.liveness.find(stream, self.at, i64(body.end) << 3, labels, local_count)
 
     # Blocks
 
@@ -193,7 +196,7 @@ class Builder(Values):
         self.forget_to(known if known < low else low)
         block = self.begin_block()
         last = self.last_way[label]
-        merged = self.locals.merge(self.way_start, self.way_before, last, count)
+        merged = self.locals.merge(self.way_start, self.way_before, last, count, self.liveness, label)
         graph.params[block] = graph.pooled
         graph.param_count[block] = count + merged
         pool = self.environment.type_pool
@@ -333,6 +336,7 @@ class Builder(Values):
         while at < self.top:
             graph.push(self.stack[at])
             at += 1
+        self.writes.keep_live(label, self.liveness)
         self.push_written(label)
         graph.end[self.current] = JUMP
         self.loop = graph.add_loop(self.loop, graph.blocks)

@@ -7,6 +7,7 @@ chunks: a copy of the locals is a list of where each chunk stands, and a chunk t
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, vec
+from wasmcore_midtier.ssa.liveness import Liveness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,9 +117,9 @@ class LocalValues:
             at += 1
         self.stands[chunk] = stood
 
-    def merge(self, starts: vec[i64], before: vec[i64], last: i64, skipped: i64) -> i64:
-        """The locals as they are on all ways that meet; those that differ stand in `merged` then: how many there are. By way: where it is
-        kept, with so many values before the list of chunks, and the way before."""
+    def merge(self, starts: vec[i64], before: vec[i64], last: i64, skipped: i64, liveness: Liveness, label: i64) -> i64:
+        """The locals as they are on all ways that meet at a label; those that differ and are live stand in `merged` then: how many there
+        are. By way: where it is kept, with so many values before the list of chunks, and the way before."""
         self.restore(starts[last] + skipped)
         merged: i64 = 0
         chunk: i64 = 0
@@ -128,12 +129,14 @@ class LocalValues:
             while way >= 0 and self.kept[starts[way] + skipped + chunk] == stood:
                 way = before[way]
             if way >= 0:
-                merged = self.merge_chunk(chunk, starts, before, last, skipped, merged)
+                live = liveness.chunk(label, chunk << _SHIFT)
+                if live:
+                    merged = self.merge_chunk(chunk, starts, before, last, skipped, merged, live)
             chunk += 1
         return merged
 
-    def merge_chunk(self, chunk: i64, starts: vec[i64], before: vec[i64], last: i64, skipped: i64, merged: i64) -> i64:
-        """The same of a chunk that is not the same on all ways."""
+    def merge_chunk(self, chunk: i64, starts: vec[i64], before: vec[i64], last: i64, skipped: i64, merged: i64, live: i64) -> i64:
+        """The same of a chunk that is not the same on all ways, with the bits of those that are live."""
         kept = self.kept
         values = self.values
         local = chunk << _SHIFT
@@ -142,7 +145,8 @@ class LocalValues:
             end = self.count
         while local < end:
             value = values[local]
-            way = before[last]
+            way = before[last] if live & 1 else NOWHERE
+            live >>= 1
             while way >= 0 and kept[kept[starts[way] + skipped + chunk] + (local & (_CHUNK - 1))] == value:
                 way = before[way]
             if way >= 0:

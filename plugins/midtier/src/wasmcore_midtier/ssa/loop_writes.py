@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, read_i64_le, vec
+from wasmcore_midtier.ssa.liveness import Liveness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,3 +109,16 @@ class LoopWrites:
         while at < self.total:
             self.write(outer, self.locals[at])
             at += 1
+
+    def keep_live(self, label: i64, liveness: Liveness) -> None:
+        """Leave out what nobody reads at the head of a loop or behind it."""
+        first = self.start[label]
+        kept: i64 = 0
+        at = first
+        while at < first + self.count[label]:
+            local = self.locals[at]
+            if liveness.is_live(label, local):
+                self.locals[first + kept] = local
+                kept += 1
+            at += 1
+        self.count[label] = kept
