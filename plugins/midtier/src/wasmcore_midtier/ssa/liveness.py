@@ -1,8 +1,7 @@
 """Which locals are still read: where ways meet, and at the heads of loops. All others need no parameters there.
 
-A walk over the stream from its end, with the set of locals that are read before they are written, as bits. A branch to the end of a block
-takes the set that is there; one to the head of a loop, which the walk has not reached, takes whatever the loop reads and whatever is read
-behind it or behind what is around it.
+Walks over the stream from its end, with the set of locals that are read before they are written, as bits. A branch to the end of a block
+takes the set that is there; one to the head of a loop takes what the walk before has found there, until no walk finds more.
 """
 
 from __future__ import annotations
@@ -22,8 +21,9 @@ _VECTOR_CONSTANT: Final = 0x20C
 _SHUFFLE: Final = 0x20D
 _BITS: Final = 48
 """Of a word: a multiple of 16, and none the sign."""
-MOST_WORK: Final = 1 << 22
-"""Words of sets that are looked at for one function; beyond, all locals are said to be read."""
+MOST_WORK: Final = 1 << 21
+"""Words of sets that one walk looks at; beyond, all locals are said to be read."""
+_MOST_WALKS: Final = 6
 
 
 class Liveness:
@@ -37,15 +37,14 @@ class Liveness:
         """By label: the set at the end of a block, or at the head of a loop."""
         self.others: vec[i64] = vec[i64]()
         """By label of an `if`: the set at the beginning of its other branch."""
-        self.around: vec[i64] = vec[i64]()
-        """By depth: all sets that what is open there may branch to."""
+        self.has_other: vec[i64] = vec[i64]()
+        """By label of an `if`: whether it has one."""
         self.live: vec[i64] = vec[i64]()
         self.offsets: vec[i64] = vec[i64]()
         """Where records begin."""
         self.count: i64 = 0
-        self.opened: vec[i64] = vec[i64]()
-        """Labels of open loops, in the walk forwards."""
-        self.has_else: vec[i64] = vec[i64]()
+        self.changed = False
+        """Whether the last walk has found more at the head of a loop."""
 
     def is_live(self, label: i64, local: i64) -> bool:
         """Whether a local is read behind a label."""
@@ -68,56 +67,46 @@ class Liveness:
         while i64(len(self.rows)) < labels * self.width:
             self.rows = append(self.rows, 0)
             self.others = append(self.others, 0)
-        while i64(len(self.around)) < (labels + 1) * self.width:
-            self.around = append(self.around, 0)
-        while i64(len(self.has_else)) < labels:
-            self.has_else = append(self.has_else, 0)
-            self.opened = append(self.opened, 0)
+        while i64(len(self.has_other)) < labels:
+            self.has_other = append(self.has_other, 0)
         while i64(len(self.live)) < self.width:
             self.live = append(self.live, 0)
-        self.read_forwards(stream, at, end)
-        self.read_backwards(stream)
+        self.note_records(stream, at, end)
+        walks: i64 = 0
+        self.changed = True
+        while self.changed and walks < _MOST_WALKS:
+            self.changed = False
+            self.read_backwards(stream)
+            walks += 1
+        self.is_known = not self.changed
 
-    # Forwards: what each loop reads
-
-    def read_forwards(self, stream: bytes, at: i64, end: i64) -> None:
-        """Find where records begin, and what loops read."""
-        depth: i64 = 0
-        self.count = 0
+    def note_records(self, stream: bytes, at: i64, end: i64) -> None:
+        """Find where records begin; nothing is known of loops."""
+        while i64(len(self.offsets)) << 3 < end - at:
+            self.offsets = append(self.offsets, 0)
+        offsets = self.offsets
+        count: i64 = 0
         while at < end:
             word = read_i64_le(stream, at)
-            code = word & 0xFFFF
-            if self.count == i64(len(self.offsets)):
-                self.offsets = append(self.offsets, at)
-            else:
-                self.offsets[self.count] = at
-            self.count += 1
-            at += 16 if word & _EXTENDED else 8
-            if code == 0x20:
-                if depth:
-                    self.add(self.opened[depth - 1], word >> 32)
-            elif code == _VECTOR_CONSTANT or code == _SHUFFLE:
+            offsets[count] = at
+            count += 1
+            at += 8
+            if word & _EXTENDED:
                 at += 8
-            elif code == 0x03:
-                label = word >> 32
-                self.clear_row(label)
-                self.opened[depth] = label
-                depth += 1
-            elif code == 0x0B and ((word >> 16) >> _END_KIND_SHIFT) & 3 == _END_LOOP:
-                depth -= 1
-                if depth:
-                    self.join(self.rows, self.opened[depth - 1] * self.width, self.rows, self.opened[depth] * self.width)
+                code = word & 0xFFFF
+                if code == _VECTOR_CONSTANT or code == _SHUFFLE:
+                    at += 8
+            elif word & 0xFFFF == 0x03:
+                self.clear(self.rows, (word >> 32) * self.width)
+        self.count = count
 
-    def add(self, label: i64, local: i64) -> None:
-        """A loop reads a local."""
-        bit: i64 = 1
-        self.rows[label * self.width + local // _BITS] |= bit << (local % _BITS)
+    # Sets
 
-    def clear_row(self, label: i64) -> None:
-        """Nothing is read."""
+    def clear(self, to: vec[i64], start: i64) -> None:
+        """A set becomes empty."""
         at: i64 = 0
         while at < self.width:
-            self.rows[label * self.width + at] = 0
+            to[start + at] = 0
             at += 1
 
     def join(self, to: vec[i64], start: i64, source: vec[i64], first: i64) -> None:
@@ -134,97 +123,70 @@ class Liveness:
             to[start + at] = source[first + at]
             at += 1
 
-    # Backwards
+    # Walks
 
     def read_backwards(self, stream: bytes) -> None:
-        """Find the sets."""
+        """One walk."""
         live = self.live
-        self.read_nothing()
-        at: i64 = 0
-        while at < self.width:
-            self.around[at] = 0
-            at += 1
-        depth: i64 = 0
+        offsets = self.offsets
+        self.clear(live, 0)
         in_table = False
+        bit: i64 = 1
         number = self.count - 1
         while number >= 0:
-            word = read_i64_le(stream, self.offsets[number])
+            word = read_i64_le(stream, offsets[number])
             number -= 1
             code = word & 0xFFFF
-            if code == 0x20 or code == 0x21 or code == 0x22:
-                self.access(live, code, word >> 32)
+            if code == 0x20:
+                bit = 1
+                live[(word >> 32) // _BITS] |= bit << ((word >> 32) % _BITS)
+            elif code == 0x21 or code == 0x22:
+                bit = 1
+                live[(word >> 32) // _BITS] &= ~(bit << ((word >> 32) % _BITS))
+            elif code < 0x20:
+                in_table = False
+                self.control(code, word >> 32, ((word >> 16) >> _END_KIND_SHIFT) & 3)
             elif code == _TARGET:
                 if not in_table:
-                    self.read_nothing()
+                    self.clear(live, 0)
                 in_table = True
                 self.branch(word >> 32)
-            elif code == 0x0E:
-                in_table = False
-            elif code == 0x0F or code == 0x00 or code == 0x12 or code == 0x13 or code == 0x15:
-                self.read_nothing()
-            elif code == 0x0C:
-                self.read_nothing()
+            elif code == 0xD5 or code == 0xD6:
                 self.branch(word >> 32)
-            elif code == 0x0D or code == 0xD5 or code == 0xD6:
-                self.branch(word >> 32)
-            elif code == 0x0B:
-                depth += 1
-                self.end(word >> 32, ((word >> 16) >> _END_KIND_SHIFT) & 3, depth)
-            elif code == 0x05:
-                self.begin_other(word >> 32)
-            elif code == 0x02 or code == 0x03 or code == 0x04:
-                depth -= 1
-                self.begin(code, word >> 32)
 
-    def read_nothing(self) -> None:
-        """Nothing that follows reads any local."""
-        live = self.live
-        at: i64 = 0
-        while at < self.width:
-            live[at] = 0
-            at += 1
-
-    def access(self, live: vec[i64], code: i64, local: i64) -> None:
-        """A local is read or written."""
-        bit: i64 = 1
-        bit <<= local % _BITS
-        at = local // _BITS
-        if code == 0x20:
-            live[at] |= bit
-        else:
-            live[at] &= ~bit
+    def control(self, code: i64, label: i64, kind: i64) -> None:
+        """Blocks and branches."""
+        row = label * self.width
+        if code == 0x0D:
+            self.branch(label)
+        elif code == 0x0B:
+            if kind != _END_LOOP:
+                self.copy(self.rows, row, self.live, 0)
+            self.has_other[label] = 0
+        elif code == 0x03:
+            self.begin_loop(row)
+        elif code == 0x04:
+            self.join(self.live, 0, self.others if self.has_other[label] else self.rows, row)
+        elif code == 0x05:
+            self.has_other[label] = 1
+            self.copy(self.others, row, self.live, 0)
+            self.copy(self.live, 0, self.rows, row)
+        elif code == 0x0C:
+            self.clear(self.live, 0)
+            self.branch(label)
+        elif code == 0x0F or code == 0x00 or code == 0x12 or code == 0x13 or code == 0x15:
+            self.clear(self.live, 0)
 
     def branch(self, label: i64) -> None:
         """A branch to a label, or out of the function."""
         if label >= 0:
             self.join(self.live, 0, self.rows, label * self.width)
 
-    def end(self, label: i64, kind: i64, depth: i64) -> None:
-        """The end of a block, with its depth."""
-        row = label * self.width
-        around = depth * self.width
-        if kind == _END_LOOP:
-            self.join(self.rows, row, self.live, 0)
-            self.join(self.rows, row, self.around, around - self.width)
-        else:
-            self.copy(self.rows, row, self.live, 0)
-        self.copy(self.around, around, self.around, around - self.width)
-        self.join(self.around, around, self.rows, row)
-        self.has_else[label] = 0
-
-    def begin_other(self, label: i64) -> None:
-        """`else`: what stands before it goes on at the end."""
-        self.has_else[label] = 1
-        self.copy(self.others, label * self.width, self.live, 0)
-        self.copy(self.live, 0, self.rows, label * self.width)
-
-    def begin(self, code: i64, label: i64) -> None:
-        """The beginning of a block."""
-        row = label * self.width
-        if code == 0x03:
-            self.copy(self.rows, row, self.live, 0)
-        elif code == 0x04:
-            if self.has_else[label]:
-                self.join(self.live, 0, self.others, row)
-            else:
-                self.join(self.live, 0, self.rows, row)
+    def begin_loop(self, row: i64) -> None:
+        """The head of a loop: what is read there is read where it is branched to."""
+        at: i64 = 0
+        while at < self.width:
+            if self.rows[row + at] != self.live[at]:
+                self.rows[row + at] = self.live[at]
+                self.changed = True
+            at += 1
