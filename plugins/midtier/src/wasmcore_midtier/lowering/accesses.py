@@ -89,7 +89,7 @@ class Accesses(Arithmetic):
         a = self.graph.a[value]
         self.want(self.source(a), i64(self.argument_integers[1]), a)
         self.reads(a, i64(self.argument_integers[1]))
-        self.write_moves_here()
+        self.write_moves()
         if self.checked:
             self.mark_reads()
         self.emit(m.CONSTANT, 0, i64(self.argument_integers[0]), 0, 0, 0)
@@ -112,7 +112,7 @@ class Accesses(Arithmetic):
         self.pass_native(graph.a[value], 0)
         self.pass_native(graph.b[value], 1)
         self.pass_native(graph.c[value], 2)
-        self.write_moves_here()
+        self.write_moves()
         if operation == MEMORY_COPY:
             self.emit_long(m.MEMORY_COPY, 0, 0, 0, 0, self.base_offset, self.base_offset)
         else:

@@ -61,7 +61,7 @@ class Calls(Vectors):
         if index >= 0:
             self.want(self.source(index), self.call_index, index)
             self.reads(index, self.call_index)
-        self.write_moves_here()
+        self.write_moves()
 
     def call(self, value: i64, operation: i64) -> None:
         """A direct call, or one through a table."""

@@ -56,8 +56,8 @@ class Allocator(Moves):
         self.where: vec[i64] = vec[i64]()
         """By value: its register on the edge that is looked at, if `where_edge` is that one."""
         self.where_edge: vec[i64] = vec[i64]()
-        self.engaged: Final = vec[i64]([0] * SLOT)
-        """By register: whether somebody has it before or behind the moves that are written."""
+        self.fixed: i64 = NONE
+        """The edge whose moves are written."""
         self.at: i64 = 0
         self.based = False
         self.loop: i64 = NONE
@@ -459,29 +459,35 @@ class Allocator(Moves):
         self.lose_file(self.floats)
         self.based = False
 
-    def write_moves_here(self) -> None:
-        """Write what `want` was told, from what is where at the current position."""
-        at: i64 = 0
-        while at < len(self.registers):
-            register = i64(self.registers[at])
-            self.engaged[register] = 1 if self.holder[register] >= 0 else 0
-            at += 1
-        at = 0
-        while at < self.move_count:
-            if self.to_of[at] < SLOT:
-                self.engaged[self.to_of[at]] = 1
-            at += 1
-        self.write_moves()
-
     def idle_register(self, value: i64) -> i64:
-        """A register of the file of a value that is not engaged."""
+        """A register of the file of a value that nobody has, neither before the moves nor behind them."""
         file = self.file_of(value)
         at: i64 = 0
         while at < len(file):
-            if not self.engaged[i64(file[at])]:
-                return i64(file[at])
+            register = i64(file[at])
+            if not self.is_destination(register) and not self.is_engaged(register):
+                return register
             at += 1
         return NONE
+
+    def is_engaged(self, register: i64) -> bool:
+        """Whether a value is in a register: on the edge that is written, or behind it; at the current position if that is none."""
+        if self.fixed < 0:
+            return self.holder[register] >= 0
+        state = self.edge_state[self.fixed]
+        entry = self.entry[self.graph.target[self.fixed]]
+        return self.states[state + register] >= 0 or self.states[entry + register] >= 0 or self.is_param_place(register)
+
+    def is_param_place(self, register: i64) -> bool:
+        """Whether a parameter of the target of the edge that is written is expected in a register."""
+        graph = self.graph
+        block = graph.target[self.fixed]
+        param = graph.params[block]
+        while param < graph.params[block] + graph.param_count[block]:
+            if self.param_place[graph.pool[param]] == register:
+                return True
+            param += 1
+        return False
 
     def source(self, value: i64) -> i64:
         """The place of a value now."""

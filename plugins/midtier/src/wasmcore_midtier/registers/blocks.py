@@ -104,12 +104,16 @@ class Blocks(Allocator):
             self.note_places(edge)
             based &= self.states[self.edge_state[edge] + BASED]
             edge = graph.another[edge]
+        states = self.states
+        registers = self.registers
+        live_until = self.positions.live_until
+        other = graph.another[first]
         at: i64 = 0
-        while at < len(self.registers):
-            register = i64(self.registers[at])
-            value = self.states[state + register]
-            if value >= 0 and self.positions.live_until[value] >= self.at and self.is_on_all(value, graph.another[first]):
-                self.states[entry + register] = value
+        while at < len(registers):
+            register = i64(registers[at])
+            value = states[state + register]
+            if value >= 0 and live_until[value] >= self.at and (other < 0 or self.is_on_all(value, other)):
+                states[entry + register] = value
             at += 1
         self.states[entry + BASED] = based
         self.place_params(block, entry)
@@ -318,16 +322,13 @@ class Blocks(Allocator):
         graph = self.graph
         block = graph.target[edge]
         entry = self.entry[block]
-        state = self.edge_state[edge]
         self.note_places(edge)
         states = self.states
         registers = self.registers
-        engaged = self.engaged
         at: i64 = 0
         while at < len(registers):
             register = i64(registers[at])
             value = states[entry + register]
-            engaged[register] = 1 if value >= 0 or states[state + register] >= 0 else 0
             if value >= 0:
                 self.want(self.source_on(edge, value), register, value)
             at += 1
@@ -335,8 +336,6 @@ class Blocks(Allocator):
         while number < graph.param_count[block]:
             argument = graph.pool[graph.arguments[edge] + number]
             place = self.param_place[graph.pool[graph.params[block] + number]]
-            if place < SLOT:
-                self.engaged[place] = 1
             self.want(self.source_on(edge, argument), place, argument)
             number += 1
         needs_base = self.states[entry + BASED] != 0 and self.states[self.edge_state[edge] + BASED] == 0
@@ -345,7 +344,9 @@ class Blocks(Allocator):
         out = self.out
         self.out = self.fixes
         self.fix_start[edge] = i64(len(self.fixes))
+        self.fixed = edge
         self.write_moves()
+        self.fixed = NONE
         if needs_base:
             self.load_base()
         self.fix_end[edge] = i64(len(self.fixes))

@@ -192,6 +192,15 @@ class Moves(Records):
         self.follow(source)
         self.load_slot(to, slot, machine_class)
 
+    def is_destination(self, register: i64) -> bool:
+        """Whether something moves into a register."""
+        at: i64 = 0
+        while at < self.move_count:
+            if self.to_of[at] == register:
+                return True
+            at += 1
+        return False
+
     def idle_register(self, value: i64) -> i64:
-        """A register for a value that nobody has before the moves, nor behind them, if that is known."""
+        """A register of the file of a value that nobody has, neither before the moves nor behind them."""
         raise NotImplementedError
