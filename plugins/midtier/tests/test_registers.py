@@ -28,7 +28,7 @@ def check(data: bytes) -> int:
     for types, stream in streams(data):
         if builder is None or builder.types is not types:
             builder = Builder(types)
-            dead_code, lowering = DeadCode(builder.graph), Lowering(builder.graph, types, TARGET, False)
+            dead_code, lowering = DeadCode(builder.graph), Lowering(builder.graph, types, TARGET, frozenset(), False)
             lowering.checked = True
         try:
             builder.build(stream)
@@ -49,7 +49,7 @@ def test_marks_change_nothing() -> None:
     """Without its marks, what is checked is what is compiled."""
     (types, stream), _ = streams(bytes(wasmcore.wat2wasm(SUM)))
     builder = Builder(types)
-    dead_code, lowering = DeadCode(builder.graph), Lowering(builder.graph, types, TARGET, False)
+    dead_code, lowering = DeadCode(builder.graph), Lowering(builder.graph, types, TARGET, frozenset(), False)
     found = []
     for checked in (False, True):
         builder.build(stream)
@@ -77,7 +77,7 @@ def test_the_verifier_finds_what_is_wrong() -> None:
     builder = Builder(types)
     builder.build(stream)
     DeadCode(builder.graph).remove()
-    lowering = Lowering(builder.graph, types, TARGET, False)
+    lowering = Lowering(builder.graph, types, TARGET, frozenset(), False)
     lowering.checked = True
     data = lowering.write(memoryview(stream).cast("q")[HEADER_TYPE])
     needed = []

@@ -213,6 +213,9 @@ def test_rotations_without_flags() -> None:
     for reg in range(16):
         assert text(lambda a: a.rotate_right(1, reg, 9, 63)) == f"rorx {R64[reg]}, r9, 0x3f"
         assert text(lambda a: a.rotate_right(0, 3, reg, 1)) == f"rorx ebx, {R32[reg]}, 1"
+        for digit, name in ((x.DIGIT_SHL, "shlx"), (x.DIGIT_SHR, "shrx"), (x.DIGIT_SAR, "sarx")):
+            assert text(lambda a: a.shift_flagless(digit, 1, reg, 9, 2)) == f"{name} {R64[reg]}, r9, rdx"
+            assert text(lambda a: a.shift_flagless(digit, 0, 3, reg, 12)) == f"{name} ebx, {R32[reg]}, r12d"
 
 
 def test_no_operands() -> None:

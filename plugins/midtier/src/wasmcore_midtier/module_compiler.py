@@ -32,7 +32,7 @@ class Workspace:
         self.builder = Builder(types)
         self.dead_code = DeadCode(self.builder.graph)
         self.renumbering = Renumbering(self.builder.graph)
-        self.lowering = Lowering(self.builder.graph, types, target, False)
+        self.lowering = Lowering(self.builder.graph, types, target, frozenset(), False)
 
     def is_large(self) -> bool:
         """Whether it has become too large to be kept for what is compiled next."""
@@ -59,7 +59,7 @@ class ModuleCompiler:
         self.dead_code = self.workspace.dead_code
         self.lowering = self.workspace.lowering
         self.builder.begin_unit(self.types)
-        self.lowering.begin_unit(self.types, unit.address_map)
+        self.lowering.begin_unit(self.types, unit.features, unit.address_map)
         self.vectorizer = Vectorizer(self.builder.graph, unit.environment, self.workspace.renumbering)
         self.is_verified = os.environ.get("WASMCORE_VERIFY", "0") != "0"
 

@@ -109,6 +109,7 @@ XOR: Final = 4
 MUL: Final = 5
 ADD_SHIFTED: Final = 5
 SHR_U: Final = 2
+ROTL: Final = 3
 REM_S: Final = 2
 DIVISOR_SAFE: Final = 4
 EXTEND8: Final = 3

@@ -91,5 +91,8 @@ class Lowering(Protocol):
     def NATIVE_DESTROYED_FLOATS(self) -> tuple[int, ...]:
         """Float registers that a C function does not keep."""
 
+    def shifts_by_any(self, features: frozenset[str]) -> bool:
+        """Whether, with these CPU features, the count of a shift, not of a rotation, may be in any register, whatever `SHIFT_COUNT` is."""
+
     def encoder(self, features: frozenset[str], signals: bool) -> TargetEncoder:
         """An encoder that may use these CPU features; without `signals`, its code has no instruction that faults (`CompileUnit`)."""

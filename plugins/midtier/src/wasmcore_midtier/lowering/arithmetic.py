@@ -120,7 +120,9 @@ class Arithmetic(Conditions):
             self.emit(m.SHIFT_CONSTANT, size, d, register, 0, self.graph.immediate[b] & (63 if wide else 31))
             self.defined(value)
             return
-        count = self.shift_count
+        count: i64 = self.shift_count
+        if self.shifts_by_any and variant < m.ROTL:
+            count = NONE
         if count >= 0:
             self.load_to(b, count)
             register = self.load(a)

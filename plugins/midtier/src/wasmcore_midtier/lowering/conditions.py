@@ -31,14 +31,15 @@ _FLOAT_CONDITIONS: Final = bytes(
 class Conditions(Blocks):
     """What all values need to be written: the target, the module, comparisons."""
 
-    def __init__(self, graph: Graph, types: FunctionTypes, target: Target, noted: bool) -> None:
+    def __init__(self, graph: Graph, types: FunctionTypes, target: Target, features: frozenset[str], noted: bool) -> None:
         super().__init__(
             graph,
             bytes((*target.TEMPORARIES, *target.PINNED)),
             bytes([FLOAT + register for register in (*target.FLOAT_TEMPORARIES, *target.FLOAT_PINNED)]),
         )
         convention = target.CONVENTION
-        self.begin_unit(types, noted)
+        self.target: Final = target
+        self.begin_unit(types, features, noted)
         self.argument_integers: Final = bytes(convention.integers)
         self.argument_floats: Final = bytes(convention.floats)
         self.result_integers: Final = bytes(convention.integer_results)
@@ -76,8 +77,10 @@ class Conditions(Blocks):
         self.next_float: i64 = 0
         self.next_overflow: i64 = 0
 
-    def begin_unit(self, types: FunctionTypes, noted: bool) -> None:
-        """The functions that follow are of a module with these types; whether records say which words they were made from."""
+    def begin_unit(self, types: FunctionTypes, features: frozenset[str], noted: bool) -> None:
+        """The functions that follow are of a module with these types, for processors with these features; `noted`: records say which words
+        they were made from."""
+        self.shifts_by_any = self.target.shifts_by_any(features)
         self.types = types
         environment = types.environment
         self.environment = environment

@@ -127,6 +127,9 @@ XCHG8: Final = 0x1000086
 XCHG16: Final = 0x660087
 LEA: Final = 0x8D
 RORX: Final = 0xF203F0
+SHLX: Final = 0x6602F7
+SHRX: Final = 0xF202F7
+SARX: Final = 0xF302F7
 UNARY: Final = 0xF7
 SHIFT_CL: Final = 0xD3
 SHIFT_IMMEDIATE: Final = 0xC1
@@ -629,6 +632,11 @@ class Assembler:
         """Shift or rotate by a constant."""
         self.reg_reg(SHIFT_IMMEDIATE, wide, digit, reg)
         self.buffer.append(u8(count))
+
+    def shift_flagless(self, digit: i64, wide: i64, reg: i64, source: i64, count: i64) -> None:
+        """reg = source shifted by a register (BMI2: shlx, shrx, sarx); leaves the flags alone."""
+        instruction = SHLX if digit == DIGIT_SHL else SHRX if digit == DIGIT_SHR else SARX
+        self.reg_reg(instruction | VEX | (count << 28), wide, reg, source)
 
     def rotate_right(self, wide: i64, reg: i64, source: i64, count: i64) -> None:
         """reg = source rotated right by a constant (BMI2); leaves the flags alone."""

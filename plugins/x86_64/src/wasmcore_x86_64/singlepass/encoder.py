@@ -238,7 +238,7 @@ class Encoder(AtomicEncoder):
             elif operation == SHIFT_CONSTANT:
                 self.shift_constant(wide, size >> 1, d, a, immediate)
             elif operation == SHIFT:
-                self.shift_by(wide, size >> 1, d, a)
+                self.shift_by(wide, size >> 1, d, a, b)
             elif operation == UNARY:
                 self.integer_unary(wide, size >> 1, d, a)
             else:

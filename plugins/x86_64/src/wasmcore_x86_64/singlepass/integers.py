@@ -36,18 +36,18 @@ class IntegerEncoder(FloatEncoder):
         self.has_popcnt = False
         self.has_lzcnt = False
         self.has_tzcnt = False
-        self.has_rorx = False
+        self.has_bmi2 = False
         # The flags say whether this register is zero, if no code was written since.
         self.flags_register: i64 = -1
         self.flags_wide: i64 = 0
         self.flags_position: i64 = -1
 
-    def set_features(self, popcnt: bool, lzcnt: bool, tzcnt: bool, rorx: bool) -> None:
+    def set_features(self, popcnt: bool, lzcnt: bool, tzcnt: bool, bmi2: bool) -> None:
         """Instructions beyond the base line that may be used."""
         self.has_popcnt = popcnt
         self.has_lzcnt = lzcnt
         self.has_tzcnt = tzcnt
-        self.has_rorx = rorx
+        self.has_bmi2 = bmi2
 
     def note_flags(self, wide: i64, register: i64) -> None:
         """The flags of the instruction just written tell whether its result is zero."""
@@ -111,14 +111,17 @@ class IntegerEncoder(FloatEncoder):
         if variant != _MUL:
             self.note_flags(wide, d)
 
-    def shift_by(self, wide: i64, variant: i64, d: i64, a: i64) -> None:
-        """d = a shifted by cl."""
+    def shift_by(self, wide: i64, variant: i64, d: i64, a: i64, b: i64) -> None:
+        """d = a shifted by b, which is cl if it has to be."""
+        if self.has_bmi2 and variant < _ROTL:
+            self.shift_flagless(i64(_SHIFT_DIGIT[variant]), wide, d, a, b)
+            return
         self.copy(wide, d, a)
         self.shift_cl(i64(_SHIFT_DIGIT[variant]), wide, d)
 
     def shift_constant(self, wide: i64, variant: i64, d: i64, a: i64, count: i64) -> None:
         """d = a shifted by a constant."""
-        if variant >= _ROTL and count and d != a and self.has_rorx:
+        if variant >= _ROTL and count and d != a and self.has_bmi2:
             self.rotate_right(wide, d, a, count if variant != _ROTL else (64 if wide else 32) - count)
             return
         self.copy(wide, d, a)

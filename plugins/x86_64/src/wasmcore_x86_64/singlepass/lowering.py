@@ -32,6 +32,11 @@ NATIVE_DESTROYED: Final = (RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11)
 NATIVE_DESTROYED_FLOATS: Final = tuple(range(16))
 
 
+def shifts_by_any(features: frozenset[str]) -> bool:
+    """Whether there are shlx, sarx and shrx."""
+    return "bmi2" in features
+
+
 def encoder(features: frozenset[str], signals: bool) -> Encoder:
     """An encoder for processors with these features, of code whose faults become traps or that has none."""
     result = Encoder()
