@@ -18,6 +18,8 @@ else:
 PROTOCOL: Final = (4, 0)
 """Version of this protocol and of the records; a target works when the first number is equal and its second not greater."""
 ENTRY_POINT_GROUP: Final = "wasmcore_singlepass.targets"
+FUNCTIONS: Final = ("shifts_by_any", "encoder")
+"""The attributes of `Lowering` that are called."""
 
 
 class TargetEncoder(Protocol):

@@ -22,7 +22,7 @@ _CONDITIONS: Final = (
 
 # What each operation shows: d, a, b integer registers, D, A, B, C float registers, i the immediate, s a slot, l a label, c the constant,
 # v the two words of a vector, n a shift count, T the temporary if there is one.
-_OPERANDS: Final = {
+OPERANDS: Final = {
     m.MOVE: "da", m.CONSTANT: "dc", m.LOAD_SLOT: "ds", m.STORE_SLOT: "sa", m.STORE_SLOT_CONSTANT: "sc", m.COPY_SLOT: "sS",
     m.ALU: "dab", m.ALU_CONSTANT: "dai", m.ALU_SLOT: "das", m.SHIFT: "dab", m.SHIFT_CONSTANT: "dai", m.DIVIDE: "dab", m.UNARY: "da",
     m.COMPARE: "ab", m.COMPARE_CONSTANT: "ai", m.COMPARE_SLOT: "as", m.TEST: "ab", m.FLOAT_COMPARE: "AB",
@@ -74,7 +74,7 @@ class Record(NamedTuple):
     """By how much a is shifted first."""
 
     def __str__(self) -> str:
-        operands = map(self._operand, _OPERANDS.get(self.operation, ""))
+        operands = map(self._operand, OPERANDS.get(self.operation, ""))
         return f"{self._head()} {', '.join(filter(None, operands))}".rstrip()
 
     def _head(self) -> str:
@@ -126,7 +126,7 @@ class Record(NamedTuple):
 
 def destination(record: Record) -> tuple[bool, int] | None:
     """The register that a record writes: whether it is one of the float file, and its number; None if it writes none."""
-    letters = _OPERANDS.get(record.operation, "")
+    letters = OPERANDS.get(record.operation, "")
     return (True, record.d) if "D" in letters else (False, record.d) if "d" in letters else None
 
 

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/contract.md from the code they describe: `python tools/contract_tables.py`."""
+"""Writes the tables of docs/contract.md and docs/lowering.md from the code they describe: `python tools/page_tables.py`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Final
 from wasmcore import stream
 from wasmcore.errors import TrapKind
 from wasmcore.plugin import builtins, layout
+from wasmcore_singlepass import protocol, records
+from wasmcore_singlepass.text import OPERANDS
 
-PAGE: Final = Path(__file__).parents[1] / "docs/contract.md"
+PAGES: Final = [Path(__file__).parents[1] / "docs" / name for name in ("contract.md", "lowering.md")]
 _CLASSES: Final = {
     stream.CLASS_I32: "i32",
     stream.CLASS_I64: "i64",
@@ -76,6 +78,41 @@ def _builtins() -> str:
     return _table(("number", "name", "parameters", "results", "convention", "meaning"), rows)
 
 
+def _sentence(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def _lowering() -> str:
+    members = [(name, each) for name, each in vars(protocol.Lowering).items() if name.isupper() or name in protocol.FUNCTIONS]
+    rows = [(f"`{name}`", _sentence(each.fget.__doc__ if isinstance(each, property) else each.__doc__)) for name, each in members]
+    return _table(("name", "what it is"), rows)
+
+
+def _operations() -> str:
+    rows = [(number, f"`{name}`", f"`{OPERANDS.get(number, '')}`" if number in OPERANDS else "none", meaning)
+            for number, (name, meaning) in sorted(records.OPERATIONS.items())]  # fmt: skip
+    return _table(("number", "record", "operands", "meaning"), rows)
+
+
+def _constants(names: Sequence[str]) -> Callable[[], str]:
+    def rows() -> str:
+        return _table(("number", "name"), [(getattr(records, name), f"`{name}`") for name in names])
+
+    return rows
+
+
+def _shapes() -> str:
+    names = {name: getattr(records, name) for name in vars(records) if name.startswith("SHAPE_")}
+    rows = [(f"`{chr(letter)}`", f"`{name.removeprefix('SHAPE_')}`", records.VECTOR_SHAPES.count(letter)) for name, letter in names.items()]
+    return _table(("letter", "shape", "instructions"), rows)
+
+
+_CONDITIONS: Final = (
+    *("EQUAL", "NOT_EQUAL", "LESS_S", "GREATER_EQUAL_S", "LESS_U", "GREATER_EQUAL_U"),
+    *("GREATER_S", "LESS_EQUAL_S", "GREATER_U", "LESS_EQUAL_U"),
+    *("FLOAT_EQUAL", "FLOAT_NOT_EQUAL", "FLOAT_GREATER", "FLOAT_NOT_GREATER", "FLOAT_GREATER_EQUAL", "FLOAT_NOT_GREATER_EQUAL"),
+)
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "stream header": _header,
     "stream records": _records,
@@ -89,6 +126,17 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "thread": _fields(layout.THREAD_FIELDS),
     "activation": _fields(layout.ACTIVATION_FIELDS),
     "process": _fields(layout.PROCESS_FIELDS),
+    "target": _lowering,
+    "operations": _operations,
+    "ALU": _constants(("ADD", "SUB", "AND", "OR", "XOR", "MUL")),
+    "SHIFT": _constants(("SHL", "SHR_S", "SHR_U", "ROTL", "ROTR")),
+    "DIVIDE": _constants(("DIV_S", "DIV_U", "REM_S", "REM_U", "DIVISOR_SAFE")),
+    "UNARY": _constants(("CLZ", "CTZ", "POPCNT", "EXTEND8", "EXTEND16", "EXTEND32")),
+    "FLOAT_ALU": _constants(tuple(f"FLOAT_{name}" for name in ("ADD", "SUB", "MUL", "DIV", "MIN", "MAX", "COPYSIGN"))),
+    "FLOAT_UNARY": _constants(tuple(f"FLOAT_{name}" for name in ("ABS", "NEG", "CEIL", "FLOOR", "TRUNC", "NEAREST", "SQRT"))),
+    "ATOMIC_UPDATE": _constants(tuple(f"ATOMIC_{name}" for name in ("ADD", "SUB", "AND", "OR", "XOR", "EXCHANGE"))),
+    "conditions": _constants(_CONDITIONS),
+    "shapes": _shapes,
 }
 """Text of each table, by the name that its place in the page has."""
 
@@ -106,4 +154,5 @@ def filled(page: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")
+    for page in PAGES:
+        page.write_text(filled(page.read_text("utf-8")), "utf-8")
