@@ -90,3 +90,28 @@ def check(seed: int) -> bool:
 def difference(one: bytes, other: bytes) -> int:
     """The first byte that differs."""
     return next(at for at in range(SIZE) if one[at] != other[at])
+
+
+POLLS = """(module (memory 1 65536)
+  (func (param i32) (local i32) (loop $l {0} (br_if $l (i32.ne (local.tee 1 (i32.add (local.get 1) (i32.const {1}))) (i32.const {2}))))))"""
+STORE = "(i32.store offset=8 (i32.mul (local.get 1) (i32.const 7)) (local.get 0))"
+
+
+@pytest.mark.parametrize(
+    ("body", "step", "bound", "is_short"),
+    [
+        (STORE, 1, 1000, True),
+        (STORE, 1, 1 << 20, False),
+        (STORE, 2, 1001, False),
+        (STORE + "(memory.fill (i32.const 0) (i32.const 0) (i32.const 65536))", 1, 1000, False),
+        (STORE + "(drop (memory.grow (i32.const 0)))", 1, 1000, False),
+    ],
+)
+def test_short_loops_alone_do_not_poll(body: str, step: int, bound: int, is_short: bool) -> None:
+    """Those that surely end soon, and do nothing that takes long."""
+    types, stream = next(streams(bytes(wasmcore.wat2wasm(POLLS.format(body, step, bound)))))
+    builder = Builder(types)
+    graph = builder.build(stream)
+    DeadCode(graph).remove()
+    Vectorizer(graph, types.environment, Renumbering(graph)).run()
+    assert bool(graph.is_short[0]) == is_short

@@ -125,7 +125,9 @@ class Packs:
         self.unroll = 0
         self._nodes: Final[dict[tuple[tuple[int, ...], str], Node | None]] = {}
         self._packed: Final[set[int]] = set()
-        if self._refer():
+        self.is_plain: Final = self._refer()
+        """Whether it does nothing but compute, load and store."""
+        if self.is_plain:
             self._pack()
 
     def of(self, what: str) -> list[Node]:

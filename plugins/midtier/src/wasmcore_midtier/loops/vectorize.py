@@ -33,7 +33,7 @@ LEAST_BYTES: Final = 2 * VECTOR
 MOST_VALUES: Final = 192
 """Of a loop that is looked at."""
 FEW_TURNS: Final = 1 << 16
-"""Turns of a loop without calls that take less time than anybody notices."""
+"""Turns of a loop of plain operations that take less time than anybody notices."""
 MOST_OFFSET: Final = 1 << 30
 _MEMORY_SIZE: Final = 0x3F
 _LOAD: Final = 0x200
@@ -113,10 +113,10 @@ class Vectorizer:
         test = found.test() if found is not None else None
         if found is None or test is None:
             return None
-        count = known_turns(found, test)
-        if count is not None and count <= FEW_TURNS:
-            self.graph.is_short[i64(loop)] = 1
         packs = Packs(found)
+        count = known_turns(found, test)
+        if packs.is_plain and count is not None and count <= FEW_TURNS:
+            self.graph.is_short[i64(loop)] = 1
         carried = {each.value for each in packs.of("behind")}
         if not packs.stores or any(param not in found.steps and param not in carried for param in found.params):
             return None
