@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from librt.strings import write_i32_le as write_i32_le
     from librt.strings import write_i64_le as write_i64_le
     from librt.vecs import append as append
+    from librt.vecs import extend as extend
     from librt.vecs import vec as vec
     from mypy_extensions import i16 as i16
     from mypy_extensions import i32 as i32
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 else:
     _COMPILED = "wasmcore_midtier__mypyc" in sys.modules
     if _COMPILED:
-        append = vec = i16 = i32 = i64 = u8 = int  # imported by compiled modules, never used; the real ones import `typing`
+        append = extend = vec = i16 = i32 = i64 = u8 = int  # imported by compiled modules, never used; the real ones import `typing`
     else:
         from mypy_extensions import i16 as i16
         from mypy_extensions import i32 as i32
@@ -30,7 +31,7 @@ else:
     try:
         from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i16_le, write_i32_le, write_i64_le
         if not _COMPILED:
-            from librt.vecs import append, vec
+            from librt.vecs import append, extend, vec
     except (ImportError, AttributeError, ValueError):
 
         class BytesWriter(bytearray):
@@ -67,4 +68,8 @@ else:
 
         def append(items, item):
             items.append(item)
+            return items
+
+        def extend(items, more):
+            items += list(more)
             return items

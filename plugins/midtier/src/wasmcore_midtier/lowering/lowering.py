@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from wasmcore_midtier import records as m
-from wasmcore_midtier._native import append, i64, read_i64_le, write_i64_le
+from wasmcore_midtier._native import i64, read_i64_le, write_i64_le
+from wasmcore_midtier.growth import grown
 from wasmcore_midtier.lowering.calls import Calls
 from wasmcore_midtier.registers.records import DEFINED, EDGE, FIRST_MARK, JUMP_IF_EDGE, TARGET_EDGE
 from wasmcore_midtier.ssa.graph import (
@@ -52,9 +53,8 @@ class Lowering(Calls):
     def look_through(self) -> None:
         """Find out what loops access memory, which are innermost ones, and whether anything is called."""
         graph = self.graph
-        while i64(len(self.reaches)) < graph.loops:
-            self.reaches = append(self.reaches, 0)
-            self.is_innermost = append(self.is_innermost, 0)
+        self.reaches = grown(self.reaches, graph.loops)
+        self.is_innermost = grown(self.is_innermost, graph.loops)
         loop: i64 = 0
         while loop < graph.loops:
             self.reaches[loop] = 0

@@ -8,6 +8,7 @@ Calls destroy all registers: they forget everything, and pay nothing for what is
 from __future__ import annotations
 
 from wasmcore_midtier._native import BytesWriter, append, i64, vec
+from wasmcore_midtier.growth import grown
 from wasmcore_midtier.registers.moves import Moves
 from wasmcore_midtier.registers.positions import NEVER, Positions
 from wasmcore_midtier.registers.records import CONSTANT, DEFINED, SLOT
@@ -83,21 +84,18 @@ class Allocator(Moves):
         """Forget the function before."""
         graph = self.graph
         self.positions.find()
-        while i64(len(self.place)) < graph.values:
-            self.place = append(self.place, 0)
-            self.slot = append(self.slot, 0)
-            self.used = append(self.used, 0)
-            self.hint = append(self.hint, 0)
-            self.joins = append(self.joins, 0)
-            self.param_place = append(self.param_place, 0)
-            self.where = append(self.where, 0)
-            self.where_edge = append(self.where_edge, 0)
-        while i64(len(self.edge_state)) < graph.edges:
-            self.edge_state = append(self.edge_state, 0)
-            self.fix_start = append(self.fix_start, 0)
-            self.fix_end = append(self.fix_end, 0)
-        while i64(len(self.entry)) < graph.blocks:
-            self.entry = append(self.entry, 0)
+        self.place = grown(self.place, graph.values)
+        self.slot = grown(self.slot, graph.values)
+        self.used = grown(self.used, graph.values)
+        self.hint = grown(self.hint, graph.values)
+        self.joins = grown(self.joins, graph.values)
+        self.param_place = grown(self.param_place, graph.values)
+        self.where = grown(self.where, graph.values)
+        self.where_edge = grown(self.where_edge, graph.values)
+        self.edge_state = grown(self.edge_state, graph.edges)
+        self.fix_start = grown(self.fix_start, graph.edges)
+        self.fix_end = grown(self.fix_end, graph.edges)
+        self.entry = grown(self.entry, graph.blocks)
         self.reset_values()
         edge_state = self.edge_state
         fix_start = self.fix_start

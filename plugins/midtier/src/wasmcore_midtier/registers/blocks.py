@@ -8,6 +8,7 @@ begins, and written there.
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64
+from wasmcore_midtier.growth import grown
 from wasmcore_midtier.registers.allocator import BASED, STATE, Allocator
 from wasmcore_midtier.registers.positions import NEVER
 from wasmcore_midtier.registers.records import CONSTANT, DEFINED, EXPECTED, PARAMETER_PLACE, SLOT
@@ -21,8 +22,8 @@ class Blocks(Allocator):
         """Room for a state."""
         start = self.state_total
         self.state_total += STATE
-        while i64(len(self.states)) < self.state_total:
-            self.states = append(self.states, NONE)
+        if i64(len(self.states)) < self.state_total:
+            self.states = grown(self.states, self.state_total)
         return start
 
     def leave_by(self, edge: i64) -> None:

@@ -8,6 +8,7 @@ into from outside and is used in, that is the end of the loop. A comparison that
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, vec
+from wasmcore_midtier.growth import grown
 from wasmcore_midtier.ssa.graph import BRANCH, CALL, CALL_INDIRECT, MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, NONE, Graph, is_constant
 from wasmcore_midtier.ssa.operations import SELECT, is_access
 from wasmcore_midtier.ssa.ranges import ANY
@@ -73,28 +74,24 @@ class Positions:
             times[value] = 0
             value += 1
         first_use[value] = total
-        while i64(len(self.uses)) < total:
-            self.uses = append(self.uses, 0)
+        self.uses = grown(self.uses, total)
         self.counting = False
         self.visit()
 
     def make_room(self) -> None:
         """Arrays for the graph, and what they begin with."""
         graph = self.graph
-        while i64(len(self.position)) <= graph.values:
-            self.position = append(self.position, 0)
-            self.live_until = append(self.live_until, 0)
-            self.fused = append(self.fused, 0)
-            self.times = append(self.times, 0)
-            self.first_use = append(self.first_use, 0)
-            self.recorded = append(self.recorded, 0)
-        while i64(len(self.start_of)) < graph.blocks:
-            self.start_of = append(self.start_of, 0)
-            self.end_of = append(self.end_of, 0)
-        while i64(len(self.first_call)) < graph.loops:
-            self.first_call = append(self.first_call, 0)
-            self.made = append(self.made, 0)
-            self.last_coming = append(self.last_coming, 0)
+        self.position = grown(self.position, graph.values + 1)
+        self.live_until = grown(self.live_until, graph.values + 1)
+        self.fused = grown(self.fused, graph.values + 1)
+        self.times = grown(self.times, graph.values + 1)
+        self.first_use = grown(self.first_use, graph.values + 1)
+        self.recorded = grown(self.recorded, graph.values + 1)
+        self.start_of = grown(self.start_of, graph.blocks)
+        self.end_of = grown(self.end_of, graph.blocks)
+        self.first_call = grown(self.first_call, graph.loops)
+        self.made = grown(self.made, graph.loops)
+        self.last_coming = grown(self.last_coming, graph.loops)
         live_until = self.live_until
         fused = self.fused
         times = self.times

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from wasmcore.plugin.streams.bodies import Body, FunctionTypes
 from wasmcore_midtier._native import append, i64, read_i64_le, vec
+from wasmcore_midtier.growth import grown
 from wasmcore_midtier.ssa.graph import (
     ARGUMENT,
     BRANCH,
@@ -116,15 +117,13 @@ class Builder(Values):
         local_count = i64(len(self.classes))
         self.locals.begin(local_count)
         height = i64(body.height) + 8
-        while i64(len(self.stack)) < height:
-            self.stack = append(self.stack, 0)
+        self.stack = grown(self.stack, height)
         labels = read_i64_le(stream, 32)
-        while i64(len(self.head)) < labels:
-            self.head = append(self.head, NONE)
-            self.last_way = append(self.last_way, NONE)
-            self.numbered = append(self.numbered, NONE)
-            self.other = append(self.other, NONE)
-            self.other_start = append(self.other_start, 0)
+        self.head = grown(self.head, labels)
+        self.last_way = grown(self.last_way, labels)
+        self.numbered = grown(self.numbered, labels)
+        self.other = grown(self.other, labels)
+        self.other_start = grown(self.other_start, labels)
         params = i64(len(body.params))
         local: i64 = 0
         while local < local_count:

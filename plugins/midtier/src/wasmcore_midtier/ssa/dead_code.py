@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wasmcore_midtier._native import append, i64, vec
+from wasmcore_midtier._native import i64, vec
+from wasmcore_midtier.growth import grown
 from wasmcore_midtier.ssa.graph import ARGUMENT, CALL, CALL_INDIRECT, NONE, PARAMETER, RESULT, Graph
 from wasmcore_midtier.ssa.operations import OPERATIONS_END, PURE, SELECT
 
@@ -26,9 +27,8 @@ class DeadCode:
     def remove(self) -> None:
         """Remove what is dead."""
         graph = self.graph
-        while i64(len(self.used)) < graph.values:
-            self.used = append(self.used, 0)
-            self.waiting = append(self.waiting, 0)
+        self.used = grown(self.used, graph.values)
+        self.waiting = grown(self.waiting, graph.values)
         used = self.used
         value: i64 = 0
         while value < graph.values:

@@ -7,6 +7,7 @@ takes the set that is there; one to the head of a loop takes what the walk befor
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, read_i64_le, vec
+from wasmcore_midtier.growth import grown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,13 +65,10 @@ class Liveness:
         self.is_known = (labels + ((end - at) >> 6)) * self.width <= MOST_WORK
         if not self.is_known or labels == 0:
             return
-        while i64(len(self.rows)) < labels * self.width:
-            self.rows = append(self.rows, 0)
-            self.others = append(self.others, 0)
-        while i64(len(self.has_other)) < labels:
-            self.has_other = append(self.has_other, 0)
-        while i64(len(self.live)) < self.width:
-            self.live = append(self.live, 0)
+        self.rows = grown(self.rows, labels * self.width)
+        self.others = grown(self.others, labels * self.width)
+        self.has_other = grown(self.has_other, labels)
+        self.live = grown(self.live, self.width)
         self.note_records(stream, at, end)
         walks: i64 = 0
         self.changed = True

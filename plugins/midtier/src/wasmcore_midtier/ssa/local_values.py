@@ -6,7 +6,8 @@ chunks: a copy of the locals is a list of where each chunk stands, and a chunk t
 
 from __future__ import annotations
 
-from wasmcore_midtier._native import append, i64, vec
+from wasmcore_midtier._native import i64, vec
+from wasmcore_midtier.growth import grown
 from wasmcore_midtier.ssa.liveness import Liveness
 
 TYPE_CHECKING = False
@@ -38,11 +39,9 @@ class LocalValues:
         self.count = count
         self.chunks = (count + _CHUNK - 1) >> _SHIFT
         self.total = 0
-        while i64(len(self.values)) < self.chunks << _SHIFT:
-            self.values = append(self.values, 0)
-            self.merged = append(self.merged, 0)
-        while i64(len(self.stands)) < self.chunks:
-            self.stands = append(self.stands, NOWHERE)
+        self.values = grown(self.values, self.chunks << _SHIFT)
+        self.merged = grown(self.merged, self.chunks << _SHIFT)
+        self.stands = grown(self.stands, self.chunks)
         chunk: i64 = 0
         while chunk < self.chunks:
             self.stands[chunk] = NOWHERE
@@ -57,8 +56,8 @@ class LocalValues:
         """Where so many numbers can be kept."""
         start = self.total
         self.total = start + count
-        while i64(len(self.kept)) < self.total:
-            self.kept = append(self.kept, 0)
+        if i64(len(self.kept)) < self.total:
+            self.kept = grown(self.kept, self.total)
         return start
 
     def keep(self, stack: vec[i64], first: i64, count: i64) -> i64:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, read_i64_le, vec
+from wasmcore_midtier.growth import grown
 from wasmcore_midtier.ssa.liveness import Liveness
 
 TYPE_CHECKING = False
@@ -43,13 +44,11 @@ class LoopWrites:
 
     def find(self, stream: bytes, at: i64, end: i64, labels: i64, local_count: i64) -> None:
         """Walk over the records of a stream."""
-        while i64(len(self.start)) < labels:
-            self.start = append(self.start, 0)
-            self.count = append(self.count, 0)
-            self.latest = append(self.latest, -1)
-            self.opened = append(self.opened, 0)
-        while i64(len(self.mark)) < local_count:
-            self.mark = append(self.mark, 0)
+        self.start = grown(self.start, labels)
+        self.count = grown(self.count, labels)
+        self.latest = grown(self.latest, labels)
+        self.opened = grown(self.opened, labels)
+        self.mark = grown(self.mark, local_count)
         local: i64 = 0
         while local < local_count:
             self.mark[local] = 0

@@ -7,6 +7,7 @@ forgotten in the opposite order. Values before a loop, that were put there from 
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, vec
+from wasmcore_midtier.growth import grown
 from wasmcore_midtier.ssa.graph import NONE, Graph
 
 TYPE_CHECKING = False
@@ -66,8 +67,7 @@ class Numbering:
         """A value is known from here on, to the end."""
         graph = self.graph
         slot = self.slot(graph.operation[value], graph.a[value], graph.b[value], graph.c[value], graph.immediate[value])
-        while i64(len(self.chain)) <= value:
-            self.chain = append(self.chain, 0)
+        self.chain = grown(self.chain, value + 1)
         self.chain[value] = self.bucket[slot]
         self.bucket[slot] = value
 
@@ -95,8 +95,7 @@ class Numbering:
 
     def move_up(self, at: i64) -> None:
         """A pair makes room for another one."""
-        while i64(len(self.hoisted)) <= at + 1:
-            self.hoisted = append(self.hoisted, 0)
+        self.hoisted = grown(self.hoisted, at + 1 + 1)
         self.hoisted[at] = self.hoisted[at - 2]
         self.hoisted[at + 1] = self.hoisted[at - 1]
 

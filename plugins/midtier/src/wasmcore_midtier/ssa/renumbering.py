@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wasmcore_midtier._native import append, i64, vec
+from wasmcore_midtier._native import i64, vec
+from wasmcore_midtier.growth import grown
 from wasmcore_midtier.ssa.graph import JUMP, NONE, Graph
 
 TYPE_CHECKING = False
@@ -23,8 +24,7 @@ class Renumbering:
 
     def make_room(self) -> None:
         """Room for the blocks that are there."""
-        while i64(len(self.moved)) < self.graph.blocks:
-            self.moved = append(self.moved, 0)
+        self.moved = grown(self.moved, self.graph.blocks)
 
     def insert_blocks(self, before: list[int], count: int) -> None:
         """So many empty blocks before each of some blocks, which come in order."""
