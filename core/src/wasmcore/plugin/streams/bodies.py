@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wasmcore._native import i64, read_i64_le
+from wasmcore._native import i64, read_i32_le, read_i64_le
 from wasmcore.opcodes import OPCODES
 from wasmcore.stream import (
     COUNT_MASK,
@@ -73,7 +73,8 @@ class FunctionTypes:
         self.environment: Final = environment
         self._params: Final[dict[int, bytes]] = {}
         self._results: Final[dict[int, bytes]] = {}
-        self._function_types: Final = memoryview(environment.function_types).cast("I")
+        self._function_types: Final = environment.function_types
+        self._signatures: Final = environment.signatures
 
     def params(self, type_index: int) -> bytes:
         """Machine classes of the parameters of a type."""
@@ -91,7 +92,14 @@ class FunctionTypes:
 
     def type_of(self, function: int) -> int:
         """The type index of a function."""
-        return self._function_types[function]
+        return int(read_i32_le(self._function_types, i64(function) << 2))
+
+    def effect_of_call(self, code: i64, immediate: i64) -> i64:
+        """By how much a call makes the operand stack higher; all but a direct one (0x10) take one value more."""
+        taken: i64 = 0 if code == 0x10 else 1
+        type_index = i64(read_i32_le(self._function_types, immediate << 2)) if code == 0x10 else immediate
+        signature = type_index << 4
+        return i64(read_i32_le(self._signatures, signature + 12)) - i64(read_i32_le(self._signatures, signature + 4)) - taken
 
 
 class Body:
@@ -184,8 +192,7 @@ def height_after(types: FunctionTypes, stream: bytes, at: i64, height: i64) -> i
     if code == 0x21:
         return height - 1
     if code == 0x10 or code == 0x11 or code == 0x14:
-        called = types.type_of(int(word >> 32)) if code == 0x10 else int(word >> 32)
-        return height + len(types.results(called)) - len(types.params(called)) - (0 if code == 0x10 else 1)
+        return height + types.effect_of_call(code, word >> 32)
     if code == 0x05 or code == 0x0B:
         return (read_i64_le(stream, (at << 3) + 8) & HEIGHT_MASK) + ((word >> 16) & COUNT_MASK)
     if code == 0x04 or code == 0x0D or code == 0xD6:

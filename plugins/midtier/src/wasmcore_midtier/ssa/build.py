@@ -8,7 +8,7 @@ already is not made again (`numbering`); and a pure one whose operands do not ch
 from __future__ import annotations
 
 from wasmcore.plugin.streams.bodies import Body, FunctionTypes
-from wasmcore_midtier._native import append, i64, read_i64_le, vec
+from wasmcore_midtier._native import append, i64, read_i32_le, read_i64_le, vec
 from wasmcore_midtier.growth import grown
 from wasmcore_midtier.ssa.graph import (
     ARGUMENT,
@@ -198,7 +198,7 @@ class Builder(Values):
         merged = self.locals.merge(self.way_start, self.way_before, last, count, self.liveness, label)
         graph.params[block] = graph.pooled
         graph.param_count[block] = count + merged
-        pool = self.environment.type_pool
+        pool = self.type_pool
         at: i64 = 0
         while at < count:
             self.stack[self.top] = self.parameter(block, at, i64(pool[run + at]))
@@ -296,7 +296,7 @@ class Builder(Values):
         elif code == 0x0C:
             self.jump(immediate, count)
         elif code == 0x10:
-            self.call(CALL, immediate, i64(self.types.type_of(int(immediate))), 0)
+            self.call(CALL, immediate, i64(read_i32_le(self.function_types, immediate << 2)), 0)
         elif code == 0x04:
             self.begin_if(immediate, count)
         elif code == 0x03:
@@ -509,19 +509,21 @@ class Builder(Values):
     def call(self, code: i64, immediate: i64, type_index: i64, more: i64) -> None:
         """A call, with so many operands above its arguments."""
         graph = self.graph
-        params = self.types.params(int(type_index))
-        results = self.types.results(int(type_index))
-        count = i64(len(params)) + more
+        signature = type_index << 4
+        first_result = i64(read_i32_le(self.signatures, signature + 8))
+        results = i64(read_i32_le(self.signatures, signature + 12))
+        count = i64(read_i32_le(self.signatures, signature + 4)) + more
         start = graph.pooled
         at = self.top - count
         while at < self.top:
             graph.push(self.stack[at])
             at += 1
         self.top -= count
-        call = self.put(code, i64(results[0]) if results else 0, NONE, start, count, immediate)
+        pool = self.type_pool
+        call = self.put(code, i64(pool[first_result]) if results else 0, NONE, start, count, immediate)
         if results:
             self.push(call)
         number: i64 = 1
-        while number < len(results):
-            self.push(self.put(RESULT, i64(results[number]), call, NONE, NONE, number))
+        while number < results:
+            self.push(self.put(RESULT, i64(pool[first_result + number]), call, NONE, NONE, number))
             number += 1

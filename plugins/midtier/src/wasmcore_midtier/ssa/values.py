@@ -51,6 +51,9 @@ class Values(Simplifier):
         """The functions that follow are of a module with these types."""
         self.types = types
         self.environment = types.environment
+        self.type_pool = types.environment.type_pool
+        self.signatures = types.environment.signatures
+        self.function_types = types.environment.function_types
         memories = types.environment.memories
         self.knows_memory = len(memories) > 0 and memories[0].guarded and not memories[0].index64
 
