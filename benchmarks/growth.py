@@ -83,10 +83,12 @@ def draw(results: dict[str, Any], path: Path) -> None:
             axes.plot(*zip(*points), marker="o", markersize=3, linewidth=1.2, color=COLOURS.get(name), label=name)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.set_ylim(0.03, 300)
         axes.set_title(shape, fontsize=10, loc="left")
         axes.grid(color="#dddddd", linewidth=0.7)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].legend(frameon=False, fontsize=8)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, fontsize=9, ncols=3, loc="outside upper left")
     figure.supylabel("microseconds for each", fontsize=9)
     figure.supxlabel(results["machine"], fontsize=8, color="#666666", x=0.99, ha="right")
     with rc_context({"svg.hashsalt": "wasmcore"}):

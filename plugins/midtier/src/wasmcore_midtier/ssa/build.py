@@ -50,6 +50,7 @@ _LEAVES: Final = -2
 # Functions that are larger are left to another compiler.
 MOST_WORDS: Final = 1 << 18
 MOST_BLOCKS: Final = 1 << 15
+MOST_DEPTH: Final = 1 << 10
 MOST_KEPT: Final = 1 << 22
 """Numbers that are kept for branches, of all together."""
 
@@ -339,6 +340,8 @@ class Builder(Values):
         self.push_written(label)
         graph.end[self.current] = JUMP
         self.loop = graph.add_loop(self.loop, graph.blocks)
+        if graph.depth[self.loop] > MOST_DEPTH:
+            raise NotBuilt("loops in many loops")
         block = self.begin_block()
         graph.connect(edge, block)
         graph.params[block] = graph.pooled
