@@ -120,12 +120,16 @@ def draw(request: RunRequest, found: dict[str, Measured], file: str) -> None:
 
     figure = Figure(figsize=(8, 5.5), layout="constrained")
     axes = figure.add_subplot()
-    for name, each in found.items():
-        if not each.problem:
-            axes.scatter(each.compile, each.run, s=45)
-            axes.annotate(name, (each.compile, each.run), xytext=(7, 4), textcoords="offset points")
+    measured = sorted((each.compile, each.run, name) for name, each in found.items() if not each.problem)
+    for number, (compile_time, run_time, name) in enumerate(measured):
+        axes.scatter(compile_time, run_time, s=45)
+        place = (0, 9) if number % 2 else (0, -17)  # in turn above and below: neighbours are often near each other
+        axes.annotate(name, (compile_time, run_time), xytext=place, textcoords="offset points", ha="center")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.margins(0.2)
     axes.set_xlabel("milliseconds to compile")
     axes.set_ylabel("milliseconds to run")

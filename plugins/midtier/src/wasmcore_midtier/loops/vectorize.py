@@ -39,8 +39,8 @@ _MEMORY_SIZE: Final = 0x3F
 _LOAD: Final = 0x200
 _STORE: Final = 0x20B
 _SHUFFLE: Final = 0x20D
-_EQUAL = CODES["eq"][0]
-_GREATER_EQUAL_U = CODES["ge_u"][0]
+_EQUAL: Final = CODES["eq"][0]
+_GREATER_EQUAL_U: Final = CODES["ge_u"][0]
 _WRAP: Final = 0xA7
 
 
