@@ -33,7 +33,13 @@ TEXT = """(module (memory 1) (global $g (mut i32) (i32.const 0)) (table $t 2 2 f
   (func $dot (param $x v128) (param $y v128) (result i32)
     (i32x4.extract_lane 0 (i32x4.add
       (i32x4.dot_i16x8_s (local.get $x) (v128.xor (local.get $y) (v128.const i32x4 1 2 3 4)))
-      (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $x) (local.get $y))))))"""
+      (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $x) (local.get $y)))))
+  (func $scaled (param $to i32) (param $from i32) (param $n i32) (param $factor f32)
+    (loop $l
+      (f32.store (local.get $to) (f32.mul (f32.load (local.get $from)) (local.get $factor)))
+      (local.set $to (i32.add (local.get $to) (i32.const 4)))
+      (local.set $from (i32.add (local.get $from) (i32.const 4)))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"""
 STAGES = ("ssa", "opt", "records")
 
 

@@ -67,7 +67,8 @@ class ModuleCompiler:
         """The graph of a function, optimised, until the next one; raises `NotBuilt`."""
         graph = self.builder.build(stream)
         self.dead_code.remove()
-        self.vectorizer.run()
+        if self.vectorizer.run():
+            self.dead_code.remove()
         self.workspace.renumbering.remove_empty_blocks()
         return graph
 

@@ -71,13 +71,13 @@ class Vectorizer:
         self.environment: Final = environment
         self.renumbering: Final = renumbering
 
-    def run(self) -> None:
-        """Give vectors to all loops that they are for."""
+    def run(self) -> bool:
+        """Give vectors to all loops that they are for; whether there are any."""
         graph = self.graph
         loops = sorted((loop for loop in range(int(graph.loops)) if self._may_be(loop)), key=lambda loop: int(graph.head[i64(loop)]))
         plans = [plan for loop in loops if (plan := self._plan(loop)) is not None]
         if not plans:
-            return
+            return False
         used = used_elsewhere(graph, {plan.loop.block for plan in plans})
         for plan in plans:
             behind = graph.target[i64(plan.loop.leaving)]
@@ -88,6 +88,7 @@ class Vectorizer:
         for number, plan in enumerate(plans):
             plan.loop.block += BLOCKS * (number + 1)
             LoopWriter(graph, self.environment, plan).write()
+        return True
 
     def _may_be(self, loop: int) -> bool:
         """A quick look: one block that stores, calls nothing, and is not large."""

@@ -26,6 +26,9 @@ class Writer:
         self.graph: Final = graph
         self.word: Final = i64(word)
         self.block: int = 0
+        self._constants: Final[dict[tuple[int, int], int]] = {}
+        self._known: Final[dict[tuple[int, int, int, int, int], int]] = {}
+        """By block, operation, operands and immediate: the value that is there already."""
 
     def put(self, code: int, machine_class: int, a: int = -1, b: int = -1, immediate: int = 0) -> int:
         """A value at the end of the current block."""
@@ -36,6 +39,12 @@ class Writer:
 
     def constant(self, machine_class: int, bits: int) -> int:
         """A constant."""
+        key = machine_class, bits
+        if key not in self._constants:
+            self._constants[key] = self._new_constant(machine_class, bits)
+        return self._constants[key]
+
+    def _new_constant(self, machine_class: int, bits: int) -> int:
         return int(self.graph.add(i64(0), i64(0x40 + machine_class), i64(machine_class), NONE, NONE, NONE, i64(bits), i64(0)))
 
     def number(self, value: int) -> int | None:
@@ -52,7 +61,14 @@ class Writer:
             return self.constant(machine_class, result)
         if y == 0 and b >= 0 and code in _NEUTRAL:
             return a
-        return self.put(code, machine_class, a, b, immediate)
+        if y is not None and code in ADD and self.graph.operation[i64(a)] == code:
+            before = self.number(int(self.graph.b[i64(a)]))
+            if before is not None:
+                return self.with_constant(ADD, int(self.graph.a[i64(a)]), before + y)
+        key = self.block, code, a, b, immediate
+        if key not in self._known:
+            self._known[key] = self.put(code, machine_class, a, b, immediate)
+        return self._known[key]
 
     def with_constant(self, codes: tuple[int, int], a: int, bits: int) -> int:
         """An operation whose second operand is a constant; opcodes for 32 and 64 bits."""
