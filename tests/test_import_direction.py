@@ -32,8 +32,8 @@ LAYERS = [
     {"cli", "__main__"},
 ]
 """Parts of core, lowest first; the empty name is `wasmcore` itself. A part may import its own layer and those below."""
-ADMITTED = {("plugin", part) for part in ("_named_tuple", "_typing", "errors", "types", "stream", "opcodes")}
-"""The contract is read by strangers: beside itself it imports only these."""
+ADMITTED = {("plugin", part) for part in ("_named_tuple", "_native", "_typing", "errors", "types", "stream", "opcodes")}
+"""The contract is read by strangers: beside itself it imports only these (`_native` is what its hot modules are compiled to)."""
 CONTRACT = ("wasmcore.plugin", "wasmcore.errors", "wasmcore.types", "wasmcore.stream", "wasmcore.opcodes")
 """What a plugin may import of core."""
 LOWERING = {
