@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engines import HERE
-from throughput import COLOURS, commands, measure
+from throughput import COLOURS, commands, measure, save
 from timing import machine_kind, print_table, write_json
 
 sys.path.insert(0, str(HERE.parent))
@@ -72,7 +72,6 @@ def module(code: Code, count: int) -> bytes:
 
 def draw(results: dict[str, Any], path: Path) -> None:
     """Microseconds for each thing over how many there are, a picture for each kind, as path.svg and path.png."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 6), layout="constrained")
@@ -90,10 +89,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, fontsize=9, ncols=3, loc="outside upper left")
     figure.supylabel("microseconds for each", fontsize=9)
-    figure.supxlabel(results["machine"], fontsize=8, color="#666666", x=0.99, ha="right")
-    with rc_context({"svg.hashsalt": "wasmcore"}):
-        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-    figure.savefig(path.with_suffix(".png"), dpi=120)
+    save(figure, results["machine"], path)
 
 
 def main() -> int:

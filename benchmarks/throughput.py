@@ -70,7 +70,6 @@ def modules(published: bool) -> dict[str, Path]:
 
 def draw(results: dict[str, Any], path: Path) -> None:
     """Seconds over size, as path.svg and path.png."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 6.5), layout="constrained")
@@ -89,7 +88,14 @@ def draw(results: dict[str, Any], path: Path) -> None:
     order = sorted(range(len(labels)), key=lambda at: -sum(each for each in results["seconds"][labels[at]].values() if each == each))
     axes.legend([handles[at] for at in order], [labels[at] for at in order], frameon=False, fontsize=9)
     figure.suptitle("Compiling a module on one thread", fontsize=14, x=0.01, ha="left")
-    figure.supxlabel(results["machine"], fontsize=8, color="#666666", x=0.99, ha="right")
+    save(figure, results["machine"], path)
+
+
+def save(figure: Any, machine: str, path: Path) -> None:
+    """A figure as path.svg, always the same for the same figures, and path.png; below it stands where it was measured."""
+    from matplotlib import rc_context
+
+    figure.supxlabel(machine, fontsize=8, color="#666666", x=0.99, ha="right")
     with rc_context({"svg.hashsalt": "wasmcore"}):
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     figure.savefig(path.with_suffix(".png"), dpi=120)

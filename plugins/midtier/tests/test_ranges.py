@@ -8,9 +8,9 @@ import pytest
 
 import wasmcore
 from wasmcore_midtier._native import i64
-from wasmcore_midtier.ssa.arithmetic import OPERATIONS, UNARY, evaluated, signed, unsigned
+from wasmcore_midtier.ssa.algebra.arithmetic import OPERATIONS, UNARY, evaluated, signed, unsigned
+from wasmcore_midtier.ssa.algebra.ranges import ANY, greatest
 from wasmcore_midtier.ssa.graph import NONE, Graph
-from wasmcore_midtier.ssa.ranges import ANY, greatest
 
 CODES = [code for code, (_, bits, _) in OPERATIONS.items() if bits == 32]
 LIMITS = (0, 1, 2, 7, 255, 256, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, ANY)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wasmcore_midtier.ssa.arithmetic import OPERATIONS, UNARY, evaluated, signed
-from wasmcore_midtier.ssa.rules import ASSOCIATIVE, BY_CODE, COMMUTATIVE, INVERSE, SWAPPED
+from wasmcore_midtier.ssa.algebra.arithmetic import OPERATIONS, UNARY, evaluated, signed
+from wasmcore_midtier.ssa.algebra.rules import ASSOCIATIVE, BY_CODE, COMMUTATIVE, INVERSE, SWAPPED
 
 NUMBERS = st.one_of(st.integers(-(1 << 63), (1 << 63) - 1), st.integers(-3, 70), st.sampled_from([1 << 31, -(1 << 31), (1 << 31) - 1]))
 BINARY = sorted(OPERATIONS.keys() - UNARY)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from wasmcore_midtier._native import i64
-from wasmcore_midtier.ssa.arithmetic import signed, unsigned
+from wasmcore_midtier.ssa.algebra.arithmetic import signed, unsigned
+from wasmcore_midtier.ssa.algebra.rules import CODES, INVERSE, SWAPPED
 from wasmcore_midtier.ssa.graph import BRANCH, JUMP, Graph, is_constant
-from wasmcore_midtier.ssa.rules import CODES, INVERSE, SWAPPED
 
 ADDITIONS: Final = CODES["add"]
 SUBTRACTIONS: Final = CODES["sub"]

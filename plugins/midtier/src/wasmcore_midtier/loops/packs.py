@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from wasmcore.opcodes import OPCODES
 from wasmcore_midtier._native import i64
 from wasmcore_midtier.loops.counted import Affine, CountedLoop
-from wasmcore_midtier.ssa.arithmetic import signed
+from wasmcore_midtier.ssa.algebra.arithmetic import signed
 from wasmcore_midtier.ssa.operations import LOAD_FIRST, PURE, SELECT, STORE_FIRST, STORE_LAST
 
 _BY_NAME: Final = {row.name: code for code, row in OPCODES.items()}

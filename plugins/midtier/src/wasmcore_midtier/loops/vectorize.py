@@ -20,10 +20,10 @@ from wasmcore_midtier.loops.counted import LESS, NOT_EQUAL, Affine, CountedLoop,
 from wasmcore_midtier.loops.dependences import Dependences, Extent, Terms
 from wasmcore_midtier.loops.packs import Kind, Node, Packs
 from wasmcore_midtier.loops.writer import ADD, AND, EXTEND_U, LESS_EQUAL_U, MUL, OR, SHL, SHR_U, SUB, Writer
-from wasmcore_midtier.ssa.graph import CALL, CALL_INDIRECT, Graph, is_constant
+from wasmcore_midtier.ssa.algebra.rules import CODES
+from wasmcore_midtier.ssa.graph import CALL, CALL_INDIRECT, SHUFFLE, Graph, is_constant
 from wasmcore_midtier.ssa.operations import STORE_FIRST, STORE_LAST
 from wasmcore_midtier.ssa.renumbering import Renumbering
-from wasmcore_midtier.ssa.rules import CODES
 
 BLOCKS: Final = 3
 """New blocks for each loop."""
@@ -38,7 +38,6 @@ MOST_OFFSET: Final = 1 << 30
 _MEMORY_SIZE: Final = 0x3F
 _LOAD: Final = 0x200
 _STORE: Final = 0x20B
-_SHUFFLE: Final = 0x20D
 _EQUAL: Final = CODES["eq"][0]
 _GREATER_EQUAL_U: Final = CODES["ge_u"][0]
 _WRAP: Final = 0xA7
@@ -125,14 +124,15 @@ class Vectorizer:
         if dependences.checks is None or dependences.reach() > MOST_OFFSET:
             return None
         plan = Plan(found, test, packs, dependences)
-        return plan if self._is_long_enough(plan) else None
+        return plan if is_long_enough(plan, count) else None
 
-    def _is_long_enough(self, plan: Plan) -> bool:
-        """Whether it is not known that the loop has few turns, and before it can be known how many it has."""
-        count, step = known_turns(plan.loop, plan.test), abs(plan.test.number.stride)
-        if count is not None:
-            return count > 2 * plan.together
-        return step & (step - 1) == 0 and not is_known(plan.loop, plan.test)
+
+def is_long_enough(plan: Plan, count: int | None) -> bool:
+    """Whether it is not known that the loop has few turns, and it can be computed before it how many it has."""
+    if is_known(plan.loop, plan.test):
+        return count is not None and count > 2 * plan.together
+    step = abs(plan.test.number.stride)
+    return step & (step - 1) == 0
 
 
 def is_known(loop: CountedLoop, test: Test) -> bool:
@@ -386,9 +386,8 @@ class LoopWriter(Writer):
         """A vector whose lanes are those of another one, each one lane later; the first is the last one of the vector before."""
         before = self._vector(node.operands[0], number - 1) if number else self.states[node]
         first = VECTOR - node.kind.bytes
-        pattern = int.from_bytes(bytes(range(first, first + VECTOR)), "little")
-        number_of = self.graph.pattern(*(i64(int.from_bytes(half, "little", signed=True)) for half in halves(pattern)))
-        return self.pure(_SHUFFLE, before, self._vector(node.operands[0], number), int(number_of))
+        chosen = self.pattern(list(range(first, first + VECTOR)), 1)
+        return self.pure(SHUFFLE, before, self._vector(node.operands[0], number), chosen)
 
     def _next(self, node: Node) -> int:
         """What is carried to the next turn."""
@@ -411,8 +410,3 @@ class LoopWriter(Writer):
         last = self._next(node)
         return self.pure(node.kind.code("extract_lane"), last, -1, VECTOR // node.kind.bytes - 1)
 
-
-def halves(pattern: int) -> tuple[bytes, bytes]:
-    """The bytes of the low and the high 64 bits."""
-    data = pattern.to_bytes(VECTOR, "little")
-    return data[:8], data[8:]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from wasmcore_midtier._native import i64
-from wasmcore_midtier.ssa.arithmetic import evaluated, signed
+from wasmcore_midtier.ssa.algebra.arithmetic import evaluated, signed
+from wasmcore_midtier.ssa.algebra.rules import CODES
 from wasmcore_midtier.ssa.graph import BRANCH, JUMP, NONE, PARAMETER, VECTOR_CONSTANT, Graph, is_constant
 from wasmcore_midtier.ssa.operations import CLASSES, V128
-from wasmcore_midtier.ssa.rules import CODES
 
 ADD, SUB, MUL = (CODES[name] for name in ("add", "sub", "mul"))
 AND, SHR_U, LESS_EQUAL_U = (CODES[name] for name in ("and", "shr_u", "le_u"))
@@ -75,15 +75,15 @@ class Writer:
         wide = self.graph.machine_class[i64(a)] != 1
         return self.pure(codes[1] if wide else codes[0], a, self.constant(2 if wide else 1, signed(bits, 64 if wide else 32)))
 
-    def vector(self, low: int, high: int) -> int:
-        """A constant of 128 bits."""
-        pattern = self.graph.pattern(i64(signed(low, 64)), i64(signed(high, 64)))
-        return int(self.graph.add(i64(0), VECTOR_CONSTANT, V128, NONE, NONE, NONE, pattern, i64(0)))
+    def pattern(self, numbers: list[int], size: int) -> int:
+        """The pattern of lanes of so many bytes."""
+        bits = sum((number & (1 << 8 * size) - 1) << 8 * size * at for at, number in enumerate(numbers))
+        return int(self.graph.pattern(i64(signed(bits & _64_BITS, 64)), i64(signed(bits >> 64, 64))))
 
     def lanes(self, numbers: list[int], size: int) -> int:
-        """A constant of lanes of so many bytes."""
-        bits = sum((number & (1 << 8 * size) - 1) << 8 * size * at for at, number in enumerate(numbers))
-        return self.vector(bits & _64_BITS, bits >> 64)
+        """A constant of such lanes."""
+        pattern = i64(self.pattern(numbers, size))
+        return int(self.graph.add(i64(0), VECTOR_CONSTANT, V128, NONE, NONE, NONE, pattern, i64(0)))
 
     # Ends of blocks
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, vec
 from wasmcore_midtier.growth import grown
+from wasmcore_midtier.ssa.algebra.ranges import ANY
 from wasmcore_midtier.ssa.graph import BRANCH, CALL, CALL_INDIRECT, MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, NONE, Graph, is_constant
 from wasmcore_midtier.ssa.operations import SELECT, is_access
-from wasmcore_midtier.ssa.ranges import ANY
 from wasmcore_midtier.ssa.values import MOST_OFFSET
 
 TYPE_CHECKING = False

@@ -24,9 +24,9 @@ from wasmcore_midtier.ssa.graph import (
     UNREACHABLE,
     Graph,
 )
-from wasmcore_midtier.ssa.liveness import Liveness
-from wasmcore_midtier.ssa.local_values import LocalValues
-from wasmcore_midtier.ssa.loop_writes import LoopWrites
+from wasmcore_midtier.ssa.locals.liveness import Liveness
+from wasmcore_midtier.ssa.locals.local_values import LocalValues
+from wasmcore_midtier.ssa.locals.loop_writes import LoopWrites
 from wasmcore_midtier.ssa.operations import LOAD_FIRST, OPERANDS, OPERATIONS_END, STORE_LAST, VECTOR_FIRST
 from wasmcore_midtier.ssa.values import NotBuilt, Values
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from wasmcore.plugin.streams.bodies import FunctionTypes
 from wasmcore_midtier import records as m
 from wasmcore_midtier._native import i64, read_i64_le, vec
+from wasmcore_midtier.ssa.algebra.ranges import ADD, ANY
+from wasmcore_midtier.ssa.algebra.simplify import Simplifier
 from wasmcore_midtier.ssa.graph import MEMORY_COPY, MEMORY_FILL, MEMORY_GROW, NONE, VECTOR_CONSTANT, is_constant
 from wasmcore_midtier.ssa.operations import (
     CLASSES,
@@ -15,8 +17,6 @@ from wasmcore_midtier.ssa.operations import (
     V128,
     VECTOR_SHAPES,
 )
-from wasmcore_midtier.ssa.ranges import ADD, ANY
-from wasmcore_midtier.ssa.simplify import Simplifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

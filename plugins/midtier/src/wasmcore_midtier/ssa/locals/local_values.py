@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from wasmcore_midtier._native import i64, vec
 from wasmcore_midtier.growth import grown
-from wasmcore_midtier.ssa.liveness import Liveness
+from wasmcore_midtier.ssa.locals.liveness import Liveness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,13 +83,7 @@ class LocalValues:
     def keep_chunk(self, chunk: i64) -> None:
         """Keep one that has changed."""
         start = self.room(_CHUNK)
-        kept = self.kept
-        values = self.values
-        first = chunk << _SHIFT
-        at: i64 = 0
-        while at < _CHUNK:
-            kept[start + at] = values[first + at]
-            at += 1
+        copy_chunk(self.kept, start, self.values, chunk << _SHIFT)
         self.stands[chunk] = start
 
     def get_kept(self, start: i64, local: i64) -> i64:
@@ -107,13 +101,7 @@ class LocalValues:
         """One chunk is what is kept."""
         if self.stands[chunk] == stood:
             return
-        kept = self.kept
-        values = self.values
-        first = chunk << _SHIFT
-        at: i64 = 0
-        while at < _CHUNK:
-            values[first + at] = kept[stood + at]
-            at += 1
+        copy_chunk(self.values, chunk << _SHIFT, self.kept, stood)
         self.stands[chunk] = stood
 
     def merge(self, starts: vec[i64], before: vec[i64], last: i64, skipped: i64, liveness: Liveness, label: i64) -> i64:
@@ -153,3 +141,11 @@ class LocalValues:
                 merged += 1
             local += 1
         return merged
+
+
+def copy_chunk(to: vec[i64], start: i64, source: vec[i64], first: i64) -> None:
+    """The numbers of a chunk to another place."""
+    at: i64 = 0
+    while at < _CHUNK:
+        to[start + at] = source[first + at]
+        at += 1

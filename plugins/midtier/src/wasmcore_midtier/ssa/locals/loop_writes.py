@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, read_i64_le, vec
 from wasmcore_midtier.growth import grown
-from wasmcore_midtier.ssa.liveness import Liveness
+from wasmcore_midtier.ssa.graph import SHUFFLE, VECTOR_CONSTANT
+from wasmcore_midtier.ssa.locals.liveness import Liveness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ _LOOP: Final = 0x03
 _END: Final = 0x0B
 _LOCAL_SET: Final = 0x21
 _LOCAL_TEE: Final = 0x22
-# Records with two extension words.
-_VECTOR_CONSTANT: Final = 0x20C
-_SHUFFLE: Final = 0x20D
 
 
 class LoopWrites:
@@ -63,7 +61,7 @@ class LoopWrites:
             if code == _LOCAL_SET or code == _LOCAL_TEE:
                 if self.depth:
                     self.write(self.opened[self.depth - 1], word >> 32)
-            elif code == _VECTOR_CONSTANT or code == _SHUFFLE:
+            elif code == VECTOR_CONSTANT or code == SHUFFLE:
                 at += 8
             elif code == _LOOP:
                 self.opened[self.depth] = word >> 32

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, vec
-from wasmcore_midtier.ssa.arithmetic import OPERATIONS, UNARY, evaluated
+from wasmcore_midtier.ssa.algebra.arithmetic import OPERATIONS, UNARY, evaluated
+from wasmcore_midtier.ssa.algebra.ranges import ANY, greatest
+from wasmcore_midtier.ssa.algebra.rules import ASSOCIATIVE, BY_CODE, COMMUTATIVE, EQUALS_ZERO, INVERSE, SWAPPED
 from wasmcore_midtier.ssa.graph import NONE, Graph, is_constant
 from wasmcore_midtier.ssa.numbering import Numbering
-from wasmcore_midtier.ssa.ranges import ANY, greatest
-from wasmcore_midtier.ssa.rules import ASSOCIATIVE, BY_CODE, COMMUTATIVE, EQUALS_ZERO, INVERSE, SWAPPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

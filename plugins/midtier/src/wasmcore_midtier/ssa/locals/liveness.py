@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from wasmcore_midtier._native import append, i64, read_i64_le, vec
 from wasmcore_midtier.growth import grown
+from wasmcore_midtier.ssa.graph import SHUFFLE, VECTOR_CONSTANT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ _EXTENDED: Final = 0x80000000
 _END_KIND_SHIFT: Final = 11
 _END_LOOP: Final = 1
 _TARGET: Final = 0x7F1
-_VECTOR_CONSTANT: Final = 0x20C
-_SHUFFLE: Final = 0x20D
 _BITS: Final = 48
 """Of a word: a multiple of 16, and none the sign."""
 MOST_WORK: Final = 1 << 21
@@ -92,7 +91,7 @@ class Liveness:
             if word & _EXTENDED:
                 at += 8
                 code = word & 0xFFFF
-                if code == _VECTOR_CONSTANT or code == _SHUFFLE:
+                if code == VECTOR_CONSTANT or code == SHUFFLE:
                     at += 8
             elif word & 0xFFFF == 0x03:
                 self.clear(self.rows, (word >> 32) * self.width)
