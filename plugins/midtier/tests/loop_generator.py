@@ -43,6 +43,8 @@ class Generator:
         self.moves: Final = self.random.random() < 0.5
         """Whether the addresses themselves are counted up."""
         self.in_place: Final = self.random.random() < 0.3
+        self.bases: Final = {name: self.random.choice((0, 0, 0, 0, 0, 0, 40000, 40000, 0x80000000, 0xFFFFF000)) for name in ("to", "from")}
+        """What instructions add to the addresses at least; that does not wrap around, as addresses do."""
 
     def text(self) -> str:
         """The module."""
@@ -89,7 +91,7 @@ class Generator:
         spelled = self.random.random() < 0.1
         more = number * self.lane.bytes + offset - own
         base = f"(local.get ${name})" if self.moves else f"(i32.add (local.get ${name}) (local.get $i))"
-        return f"offset={own} " + (f"(i32.add {base} (i32.const {more}))" if more or spelled else base)
+        return f"offset={own + self.bases[name]} " + (f"(i32.add {base} (i32.const {more}))" if more or spelled else base)
 
     def load(self, number: int) -> str:
         """One number from memory."""

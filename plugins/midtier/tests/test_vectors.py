@@ -38,7 +38,7 @@ def is_in_vectors(data: bytes) -> bool:
 
 def arguments(random: Random) -> tuple[int, int, int]:
     """Two addresses, which may be near each other and near the ends of the memory, and a number of turns."""
-    to = random.choice((0, 8, 1000, 1001, 30000, SIZE - 400, SIZE - 16, SIZE, 0x7FFFFF00, 0xFFFFFFF0))
+    to = random.choice((0, 8, 1000, 1001, 10000, 30000, SIZE - 400, SIZE - 16, SIZE, 0x80000000, 0xFFFF6400, 0xFFFFFFF0))
     near = random.choice((0, 0, 4, 8, -4, -8, 16, -16, 64, 3, 200, -200, 5000, 20000, -20000))
     return to, (to + near) & 0xFFFFFFFF, random.choice((1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 100, 257))
 
@@ -65,13 +65,13 @@ def test_random_loops(part: int) -> None:
     in_vectors = 0
     for seed in range(part, 400, PARTS):
         in_vectors += check(seed)
-    assert in_vectors > 20
+    assert in_vectors > 10
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_many_random_loops(part: int) -> None:
-    assert sum(check(seed) for seed in range(1000 + part, 11000, 5)) > 800
+    assert sum(check(seed) for seed in range(1000 + part, 11000, 5)) > 500
 
 
 def check(seed: int) -> bool:
