@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from wasmcore_singlepass.protocol import Lowering as Target
 
 
+MOST_CALLING: Final = 8
+"""Stream words of functions that are inlined though they call others: all that is saved is one of two calls."""
+
+
 class Workspace:
     """The arrays that functions are compiled in, one after the other."""
 
@@ -52,7 +56,7 @@ class ModuleCompiler:
         self.unit = unit
         self.target = target
         self.types = FunctionTypes(unit.environment)
-        self.inliner = Inliner(self.types, (*unit.streams, *unit.callees))
+        self.inliner = Inliner(self.types, (*unit.streams, *unit.callees), MOST_CALLING)
         self.singlepass = Singlepass(unit, target)
         self.workspace = workspace or Workspace(self.types, target)
         self.builder = self.workspace.builder
@@ -103,9 +107,7 @@ class ModuleCompiler:
         encoder = self.target.encoder(unit.features, unit.signals)
         code = encoder.encode_unit([each for each, _ in records])
         extents, traps, positions = encoder.tables()
-        functions = [
-            (int.from_bytes(stream[:8], "little"), *extent) for stream, extent in zip(streams, struct.iter_unpack("<II", extents))
-        ]
+        functions = [(int.from_bytes(stream[:8], "little"), *extent) for stream, extent in zip(streams, struct.iter_unpack("<II", extents))]
         places, inlined = self.places(functions, [origins for _, origins in records], positions)
         return CompiledCode(
             code=code,

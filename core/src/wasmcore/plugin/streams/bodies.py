@@ -12,6 +12,7 @@ from wasmcore.stream import (
     HEADER_FLAGS,
     HEADER_FUNCTION,
     HEADER_HEIGHT,
+    HEADER_LABELS,
     HEADER_RECORDS_END,
     HEADER_TYPE,
     HEADER_WORDS,
@@ -56,14 +57,20 @@ CALLING: Final = {
 """The same of those that call something of the runtime."""
 
 
-
 class UnknownRecord(Exception):
     """A record that is not known here; who writes the function says so."""
 
 
 def has_tail_calls(stream: bytes) -> bool:
     """Whether a function may make tail calls."""
-    return not TAIL_CALLS.isdisjoint(memoryview(stream).cast("H")[::4])
+    at: i64 = 0
+    end = i64(len(stream))
+    while at < end:
+        code = read_i64_le(stream, at) & 0xFFFF
+        if code == 0x12 or code == 0x13 or code == 0x15:
+            return True
+        at += 8
+    return False
 
 
 class FunctionTypes:
@@ -113,6 +120,7 @@ class Body:
         self.type: Final = self.words[HEADER_TYPE]
         self.flags: Final = self.words[HEADER_FLAGS]
         self.height: Final = self.words[HEADER_HEIGHT]
+        self.labels: Final = self.words[HEADER_LABELS]
         self.params: Final = types.params(self.type)
         self.results: Final = types.results(self.type)
         self.end: Final = self.words[HEADER_RECORDS_END] >> 3
@@ -120,7 +128,6 @@ class Body:
         """Machine classes of all locals."""
         self.start: Final = self._declarations()
         """The word of the first record that is no declaration."""
-        self.weights: Final = self.words[self.end :].tolist()
         self.size: Final = self.end - self.start
         self.cost: Final = self.size + len(self.classes)
         """What inlining it adds to a function, in words."""
@@ -130,6 +137,10 @@ class Body:
         """Whether the last record is a return, with nothing but the results on the operand stack."""
         self.innermost = 0
         """How many loops without calls it has."""
+
+    def weights(self) -> list[int]:
+        """How much each local is used."""
+        return self.words[self.end :].tolist()
 
     def _declarations(self) -> int:
         at = HEADER_WORDS

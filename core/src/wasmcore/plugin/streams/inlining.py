@@ -11,28 +11,22 @@ What is inlined depends on the streams of the unit and its callees alone.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from wasmcore._native import BytesWriter, append, i64, read_i64_le, vec, write_i64_le
-from wasmcore.plugin.streams import CALLEE_SIZE
+from wasmcore._native import BytesWriter, append, i64, read_i32_le, read_i64_le, u8, vec, write_i64_le
 from wasmcore.plugin.streams.bodies import (
     UNKNOWN,
     Body,
     UnknownRecord,
     effect_of,
-    has_tail_calls,
     height_after,
     is_branch,
     words_of,
 )
+from wasmcore.plugin.streams.callees import SMALL_IN_LOOP, small_callee
 from wasmcore.plugin.streams.fixed_calls import GENERIC, Choice, choice
 from wasmcore.stream import (
-    CLASS_F32,
-    CLASS_F64,
     CLASS_I32,
-    CLASS_I64,
-    CLASS_V128,
     COUNT_MASK,
     END_BLOCK,
     END_KIND_SHIFT,
@@ -57,11 +51,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wasmcore.plugin.streams.bodies import FunctionTypes
+    from wasmcore.plugin.streams.callees import Callee
 
 SMALL: Final = 40
 """Stream words of functions that are inlined wherever they are called."""
-SMALL_IN_LOOP: Final = 60
-"""The same where they are called in a loop."""
 DEEPEST: Final = 4
 """Bodies in bodies."""
 RECURSIONS: Final = 2
@@ -69,10 +62,7 @@ RECURSIONS: Final = 2
 GROWTH: Final = 400
 """Words that may be added to any function; to a larger one as many as it has, up to `MOST_GROWTH`."""
 MOST_GROWTH: Final = 1 << 13
-MOST_LOCALS: Final = 64
 _WORD_MASK: Final = 0xFFFFFFFF
-_ZEROS: Final = {CLASS_I32: [0x41], CLASS_I64: [0x42], CLASS_F32: [0x43], CLASS_F64: [0x44], CLASS_V128: [0x20C | EXTENDED, 0, 0]}
-_NULL: Final = [0xD0]
 _CALL: Final = 0x10
 _CALL_INDIRECT: Final = 0x11
 
@@ -83,49 +73,84 @@ class Origins:
     def __init__(self, function: int) -> None:
         self.bodies: Final = [(function, -1, 0)]
         """For the function itself and each inlined body: function index, the body that has the call, and its word there."""
-        self.starts: Final[list[int]] = [0]
-        self.sources: Final[list[tuple[int, int, int]]] = [(0, 0, 1)]
-        """For the words from each start on: body, word in its own stream, and whether that grows with them."""
+        self.rows: vec[i64] = vec[i64]([0, 0, 0, 1])
+        """In turn, from which word on: that word, a body, the word in its own stream, and by how much that grows with each word."""
+        self.count: i64 = 1
 
-    def add(self, start: int, body: int, word: int, step: int) -> None:
+    def add(self, start: i64, body: i64, word: i64, step: i64) -> None:
         """From a word on, all come from a body."""
-        if self.starts[-1] == start:
-            self.sources[-1] = (body, word, step)
+        at = 4 * self.count
+        if self.rows[at - 4] == start:
+            at -= 4
         else:
-            self.starts.append(start)
-            self.sources.append((body, word, step))
+            self.count += 1
+            if at == i64(len(self.rows)):
+                self.rows = append(append(append(append(self.rows, 0), 0), 0), 0)
+        rows = self.rows
+        rows[at] = start
+        rows[at + 1] = body
+        rows[at + 2] = word
+        rows[at + 3] = step
+
+    def shift(self, words: i64) -> None:
+        """All but the header stands so many words further on."""
+        at: i64 = 4
+        while at < 4 * self.count:
+            self.rows[at] += words
+            at += 4
 
     def origin(self, word: int) -> tuple[int, int]:
         """The body that a word comes from, and its word there."""
-        at = bisect_right(self.starts, word) - 1
-        body, own, step = self.sources[at]
-        return body, own + step * (word - self.starts[at])
+        rows = self.rows
+        low: i64 = 0
+        high = self.count
+        while high - low > 1:
+            middle = (low + high) >> 1
+            if rows[4 * middle] <= word:
+                low = middle
+            else:
+                high = middle
+        return int(rows[4 * low + 1]), int(rows[4 * low + 2] + rows[4 * low + 3] * (word - rows[4 * low]))
 
 
-class _Frame(NamedTuple):
+class _Frame:
     """A body while it is written."""
 
-    body: Body
-    number: int
-    """In `Origins.bodies`."""
-    height: int
-    """Of the operand stack below it."""
-    locals: int
-    """Its first local."""
-    leave: int
-    """Label of the block around it, or `RETURN_LABEL`."""
-    chain: tuple[int, ...]
-    """The functions around it, and its own."""
-    labels: dict[int, int]
+    def __init__(self, outer: _Frame | None, body: Body, number: i64, height: i64, first_local: i64, leave: i64, labels: i64) -> None:
+        self.outer: Final = outer
+        """The body that has the call."""
+        self.body: Final = body
+        self.number: Final = number
+        """In `Origins.bodies`."""
+        self.height: Final = height
+        """Of the operand stack below it."""
+        self.first_local: Final = first_local
+        self.leave: Final = leave
+        """Label of the block around it, or `RETURN_LABEL`."""
+        self.labels: Final = labels
+        """Where in `_Writer.new_labels` its own begin."""
+
+    def count(self, function: i64) -> tuple[i64, i64]:
+        """How many bodies it is in, itself included, and how many of them are of a function."""
+        total: i64 = 0
+        same: i64 = 0
+        frame: _Frame | None = self
+        while frame is not None:
+            total += 1
+            if frame.body.function == function:
+                same += 1
+            frame = frame.outer
+        return total, same
 
 
 class Inliner:
-    """The functions of a unit as callees."""
+    """The functions of a unit as callees; those that call others themselves only up to so many words, but for recursions."""
 
-    def __init__(self, types: FunctionTypes, streams: Sequence[bytes]) -> None:
+    def __init__(self, types: FunctionTypes, streams: Sequence[bytes], calling: int = SMALL_IN_LOOP) -> None:
         self.types: Final = types
+        self.calling: Final = calling
         self._streams: Final = {int.from_bytes(stream[:8], "little"): stream for stream in streams}
-        self._bodies: Final[dict[int, Body | None]] = {}
+        self._callees: Final[dict[int, Callee | None]] = {}
         self._choices: Final[dict[tuple[int, int], Choice | None]] = {}
 
     def expanded(self, stream: bytes) -> tuple[bytes, Origins | None]:
@@ -142,12 +167,14 @@ class Inliner:
     def may_change(self, stream: bytes) -> bool:
         """Whether a function has calls that could be inlined."""
         at: i64 = HEADER_WORDS
+        own = read_i64_le(stream, 0)
         end = read_i64_le(stream, 8 * HEADER_RECORDS_END) >> 3
         while at < end:
             word = read_i64_le(stream, at << 3)
             code = word & 0xFFFF
             if code == _CALL:
-                if self.body(int(word >> 32)) is not None:
+                callee = self.callee(int(word >> 32))
+                if callee is not None and (not callee.calls or callee.body.size <= self.calling or callee.body.function == own):
                     return True
             elif code == _CALL_INDIRECT:
                 table = int((word >> 16) & 0x7FFF)
@@ -160,24 +187,12 @@ class Inliner:
         """Whether a table never changes."""
         return self.types.environment.tables[table].functions is not None
 
-    def body(self, function: int) -> Body | None:
+    def callee(self, function: int) -> Callee | None:
         """A function of the unit, or one of its callees, that is so small that it may be inlined."""
-        if function not in self._bodies:
+        if function not in self._callees:
             stream = self._streams.get(function)
-            self._bodies[function] = None if stream is None else self._small(stream)
-        return self._bodies[function]
-
-    def _small(self, stream: bytes) -> Body | None:
-        if len(stream) > CALLEE_SIZE or has_tail_calls(stream):
-            return None
-        body = Body(self.types, stream)
-        if body.size > SMALL_IN_LOOP or len(body.classes) > MOST_LOCALS:
-            return None
-        try:
-            body.look_through()
-        except UnknownRecord:
-            return None
-        return body if body.returns and not body.innermost else None
+            self._callees[function] = None if stream is None else small_callee(self.types, stream)
+        return self._callees[function]
 
     def choice(self, table: int, type_index: int) -> Choice | None:
         """What a `call_indirect` may call, if that is known and not too much."""
@@ -194,20 +209,22 @@ class _Writer:
         self.inliner: Final = inliner
         self.types: Final = inliner.types
         self.body: Final = body
-        self.out: vec[i64] = vec[i64]()
-        self.written: i64 = 0
-        """How many words of `out` are."""
+        self.out: Final = BytesWriter()
+        """The records."""
         self.origins: Final = Origins(body.function)
         self.classes: Final = bytearray(body.classes)
-        self.weights: Final = list(body.weights)
-        self.labels = 0
-        self.calls = 0
+        self.weights: Final = body.weights()
+        self.labels: i64 = 0
+        self.new_labels: vec[i64] = vec[i64]()
+        """Of each body that is being written, the new number of each of its labels."""
+        self.new_count: i64 = 0
+        self.calls: i64 = 0
         """How many records that call something were written."""
-        self.loops: Final[list[tuple[int, int]]] = []
-        """Open loops: where their record stands, and the calls before."""
-        self.flags = body.flags
-        self.peak = body.height
-        self.left = max(GROWTH, min(body.size, MOST_GROWTH))
+        self.loops: Final[list[tuple[i64, i64, i64]]] = []
+        """Open loops: where their record stands, the record, and the calls before."""
+        self.flags: i64 = body.flags
+        self.peak: i64 = body.height
+        self.left: i64 = max(GROWTH, min(body.size, MOST_GROWTH))
         """Words that may still be added."""
         self.changed = False
 
@@ -215,7 +232,7 @@ class _Writer:
         """All records; raises `UnknownRecord`."""
         body = self.body
         self.origins.add(body.start, 0, body.start, 1)
-        self.walk(_Frame(body, 0, 0, 0, RETURN_LABEL, (body.function,), {}))
+        self.walk_body(_Frame(None, body, 0, 0, 0, RETURN_LABEL, 0))
 
     def stream(self) -> bytes:
         """The whole stream."""
@@ -227,47 +244,47 @@ class _Writer:
             count = len(added) - at - len(added[at:].lstrip(added[at : at + 1]))
             head.append(LOCALS | added[at] << 16 | count << 32)
             at += count
-        shift = len(head) - body.start
-        self.origins.starts[1:] = [start + shift for start in self.origins.starts[1:]]
+        self.origins.shift(len(head) - body.start)
+        records = self.out.getvalue()
         head[HEADER_LOCALS] = len(self.classes)
         head[HEADER_HEIGHT] = self.peak
         head[HEADER_LABELS] = self.labels
         head[HEADER_FLAGS] = self.flags & ~HAS_CALLS | (HAS_CALLS if self.calls else 0)
-        head[HEADER_RECORDS_END] = 8 * (len(head) + int(self.written))
-        writer = BytesWriter()
-        at_word: i64 = 0
-        while at_word < self.written:
-            write_i64_le(writer, self.out[at_word])
-            at_word += 1
-        return array("q", head).tobytes() + writer.getvalue() + array("q", self.weights).tobytes()
+        head[HEADER_RECORDS_END] = 8 * len(head) + len(records)
+        return array("q", head).tobytes() + records + array("q", self.weights).tobytes()
 
     def put(self, word: i64) -> None:
         """One word."""
-        if self.written == i64(len(self.out)):
-            self.out = append(self.out, word)
-        else:
-            self.out[self.written] = word
-        self.written += 1
+        write_i64_le(self.out, word)
 
     def put_all(self, words: Sequence[int]) -> None:
         """Some words."""
         for word in words:
-            self.put(i64(word))
+            write_i64_le(self.out, word)
 
-    def source(self, frame: _Frame, word: int, step: int) -> None:
+    def source(self, frame: _Frame, word: i64, step: i64) -> None:
         """What follows comes from a word of a body, or from there on."""
-        self.origins.add(self.body.start + int(self.written), frame.number, word, step)
+        self.origins.add(self.body.start + (len(self.out) >> 3), frame.number, word, step)
 
     # Records
+
+    def walk_body(self, frame: _Frame) -> None:
+        """The records of a body, whose labels have no new numbers yet."""
+        self.new_count += frame.body.labels
+        while i64(len(self.new_labels)) < self.new_count:
+            self.new_labels = append(self.new_labels, 0)
+        self.walk(frame)
+        self.new_count -= frame.body.labels
 
     def walk(self, frame: _Frame) -> None:
         """The records of a body."""
         stream = frame.body.stream
+        out = self.out
         at = i64(frame.body.start)
         end = i64(frame.body.end)
-        below = i64(frame.height)
+        below = frame.height
         height = below
-        shift = i64(frame.locals) << 32
+        shift = frame.first_local << 32
         while at < end:
             word = read_i64_le(stream, at << 3)
             code = word & 0xFFFF
@@ -275,19 +292,19 @@ class _Writer:
             if effect != UNKNOWN:
                 following = at + words_of(word)
                 while at < following:
-                    self.put(read_i64_le(stream, at << 3))
+                    write_i64_le(out, read_i64_le(stream, at << 3))
                     at += 1
                 height += effect
             elif code == 0x20 or code == 0x21 or code == 0x22:
-                self.put(word + shift)
+                write_i64_le(out, word + shift)
                 height += 1 if code == 0x20 else -1 if code == 0x21 else 0
                 at += 1
             elif code == _CALL:
-                self.call(frame, int(at), int(word >> 32), int(height))
+                self.call(frame, at, word >> 32, height)
                 height = height_after(self.types, stream, at, height)
                 at += 1
             elif code == _CALL_INDIRECT:
-                self.call_indirect(frame, int(at), int(height))
+                self.call_indirect(frame, at, height)
                 height = height_after(self.types, stream, at, height)
                 at += 1
             else:
@@ -299,117 +316,128 @@ class _Writer:
         """Blocks, branches, and all that calls something else than a function by its number."""
         immediate = word >> 32
         if code == 0x02 or code == 0x03 or code == 0x04:
-            frame.labels[int(immediate)] = self.labels
+            self.new_labels[frame.labels + immediate] = self.labels
             if code == 0x03:
-                self.loops.append((int(self.written), self.calls))
                 word &= ~(LOOP_HAS_CALLS << 16)
-            self.open(int(word))
+                self.loops.append((i64(len(self.out)), word, self.calls))
+            self.open(word)
             return
         if code == 0x0F or (immediate == RETURN_LABEL and is_branch(code)):
-            self.leave(frame, int(at), int(code), int(word))
+            self.leave(frame, at, code, word)
             return
         if code == 0x0E:
             self.put(word)
         elif is_branch(code) or code == 0x0B or code == 0x05:
-            self.put((word & _WORD_MASK) | (i64(frame.labels[int(immediate)]) << 32))
+            self.put((word & _WORD_MASK) | (self.new_labels[frame.labels + immediate] << 32))
             if code == 0x0B and ((word >> 16) >> END_KIND_SHIFT) & 3 == END_LOOP:
-                record, calls = self.loops.pop()
-                if calls != self.calls:
-                    self.out[i64(record)] |= LOOP_HAS_CALLS << 16
+                self.end_loop()
         else:
             self.calls += 1
             self.put(word)
         if word & EXTENDED:
-            self.put(read_i64_le(frame.body.stream, (at << 3) + 8) + i64(frame.height))
+            self.put(read_i64_le(frame.body.stream, (at << 3) + 8) + frame.height)
 
-    def open(self, word: int) -> int:
+    def end_loop(self) -> None:
+        """Say of the innermost loop whether it has calls now."""
+        at, word, calls = self.loops.pop()
+        if calls != self.calls:
+            out = self.out
+            out[at + 3] = u8(((word | (LOOP_HAS_CALLS << 16)) >> 24) & 255)
+
+    def open(self, word: i64) -> i64:
         """The record of a block; its label."""
-        self.put(i64(word & _WORD_MASK | self.labels << 32))
-        self.labels += 1
-        return self.labels - 1
+        label = self.labels
+        self.put((word & _WORD_MASK) | (label << 32))
+        self.labels = label + 1
+        return label
 
-    def close(self, label: int, flags: int, height: int, run: int) -> None:
+    def close(self, label: i64, flags: i64, height: i64, run: i64) -> None:
         """The end of a block."""
-        self.put_all((0x0B | (flags | END_BLOCK << END_KIND_SHIFT) << 16 | EXTENDED | label << 32, height | run << 32))
+        self.put(0x0B | ((flags | (END_BLOCK << END_KIND_SHIFT)) << 16) | EXTENDED | (label << 32))
+        self.put(height | (run << 32))
 
-    def leave(self, frame: _Frame, at: int, code: int, word: int) -> None:
+    def leave(self, frame: _Frame, at: i64, code: i64, word: i64) -> None:
         """A return, or a branch that returns."""
-        extended = word & EXTENDED
+        following = at + words_of(word)
         if frame.leave == RETURN_LABEL:
             if frame.number == 0:
-                self.put(i64(word))
-                if extended:
-                    self.put(i64(frame.body.words[at + 1]))
+                self.put(word)
+                if following > at + 1:
+                    self.put(read_i64_le(frame.body.stream, (at << 3) + 8))
             return
-        last = at + (2 if extended else 1) == frame.body.end
-        if last and frame.body.falls:
+        if following == frame.body.end and frame.body.falls:
             return
         self.source(frame, at, 0)
-        self.branch(0x0C if code == 0x0F else code, frame.leave, word >> 16 & COUNT_MASK, frame.height, self.results_run(frame.body.type))
-        self.source(frame, at + (2 if extended else 1), 1)
+        run = self.results_run(frame.body.type)
+        self.branch(0x0C if code == 0x0F else code, frame.leave, (word >> 16) & COUNT_MASK, frame.height, run)
+        self.source(frame, following, 1)
 
-    def branch(self, code: int, label: int, count: int, height: int, run: int) -> None:
+    def branch(self, code: i64, label: i64, count: i64, height: i64, run: i64) -> None:
         """A branch to the end of a block."""
         if count:
-            self.put_all((code | count << 16 | EXTENDED | label << 32, height | run << 32))
+            self.put(code | (count << 16) | EXTENDED | (label << 32))
+            self.put(height | (run << 32))
         else:
-            self.put(i64(code | label << 32))
+            self.put(code | (label << 32))
 
-    def results_run(self, type_index: int) -> int:
+    def results_run(self, type_index: i64) -> i64:
         """Where the results of a type stand in the pool."""
-        return int.from_bytes(self.types.environment.signatures[16 * type_index + 8 : 16 * type_index + 12], "little")
+        return i64(read_i32_le(self.types.environment.signatures, (type_index << 4) + 8))
 
     # Calls
 
-    def suitable(self, function: int, frame: _Frame, room: int) -> Body | None:
+    def suitable(self, function: i64, frame: _Frame, room: i64) -> Callee | None:
         """A function that is to be inlined here, if so many words may be added."""
-        body = self.inliner.body(function)
-        if body is None or body.cost > room or len(frame.chain) > DEEPEST or frame.chain.count(function) > RECURSIONS:
+        callee = self.inliner.callee(int(function))
+        if callee is None or callee.body.cost > room:
             return None
-        return body if body.size <= (SMALL_IN_LOOP if self.loops else SMALL) else None
+        depth, around = frame.count(function)
+        most = SMALL_IN_LOOP if self.loops else SMALL
+        if callee.calls and not around:
+            most = min(most, self.inliner.calling)
+        return callee if callee.body.size <= most and depth <= DEEPEST and around <= RECURSIONS else None
 
-    def call(self, frame: _Frame, at: int, function: int, height: int) -> None:
+    def call(self, frame: _Frame, at: i64, function: i64, height: i64) -> None:
         """A call at a word, with the arguments on the stack: the body in its place, or the call."""
-        body = self.suitable(function, frame, self.left)
-        if body is None:
-            self.put(i64(0x10 | function << 32))
+        callee = self.suitable(function, frame, self.left)
+        if callee is None:
+            self.put(_CALL | (function << 32))
             self.calls += 1
             return
+        body = callee.body
         self.changed = True
         self.left -= body.cost
         self.flags |= body.flags & ~HAS_CALLS
         height -= len(body.params)
-        self.peak = max(self.peak, height + max(body.height, any(body.weights[len(body.params) :])))
+        self.peak = max(self.peak, height + callee.height)
         self.source(frame, at, 0)
-        first = self.arguments(body)
+        first = self.arguments(callee)
         number = len(self.origins.bodies)
-        self.origins.bodies.append((body.function, frame.number, at))
-        whole = body.falls and body.returns == 1
-        label = RETURN_LABEL if whole else self.open(0x02)
-        inner = _Frame(body, number, height, first, label, (*frame.chain, function), {})
+        self.origins.bodies.append((body.function, int(frame.number), int(at)))
+        label = RETURN_LABEL if callee.is_straight else self.open(0x02)
+        inner = _Frame(frame, body, number, height, first, label, self.new_count)
         self.source(inner, body.start, 1)
-        self.walk(inner)
+        self.walk_body(inner)
         self.source(frame, at, 0)
-        if not whole:
+        if not callee.is_straight:
             flags = len(body.results) | TARGETED | (REACHED if body.falls else 0)
             self.close(label, flags, height, self.results_run(body.type))
         self.source(frame, at + 1, 1)
 
-    def arguments(self, body: Body) -> int:
+    def arguments(self, callee: Callee) -> i64:
         """Arguments and zeros into new locals; the first of them."""
-        first = self.new_locals(body.classes, body.weights)
-        params = len(body.params)
-        for local in reversed(range(params)):
-            machine_class = body.classes[local]
-            self.put(i64(0x21 | machine_class << 16 | first + local << 32 if body.weights[local] else 0x1A | machine_class << 16))
-        for local in range(params, len(body.classes)):
-            if body.weights[local]:
-                machine_class = body.classes[local]
-                self.put_all(_ZEROS.get(machine_class, _NULL))
-                self.put(i64(0x21 | machine_class << 16 | first + local << 32))
+        first = self.new_locals(callee.body.classes, callee.weights)
+        out = self.out
+        entry = callee.entry
+        end = i64(len(entry))
+        at: i64 = 0
+        while at < end:
+            word = read_i64_le(entry, at)
+            write_i64_le(out, word + (first << 32) if word & 0xFFFF == 0x21 else word)
+            at += 8
         return first
 
-    def new_locals(self, classes: Sequence[int], weights: Sequence[int]) -> int:
+    def new_locals(self, classes: Sequence[int], weights: Sequence[int]) -> i64:
         """The first of some new locals."""
         first = len(self.classes)
         self.classes.extend(classes)
@@ -418,13 +446,13 @@ class _Writer:
 
     # Calls through tables
 
-    def call_indirect(self, frame: _Frame, at: int, height: int) -> None:
+    def call_indirect(self, frame: _Frame, at: i64, height: i64) -> None:
         """A call through a table: a branch table, or the call."""
-        word = frame.body.words[at]
+        word = frame.body.words[int(at)]
         table, type_index = word >> 16 & 0x7FFF, word >> 32
         choice = self.inliner.choice(table, type_index)
         if choice is None or not self.worth(choice, frame):
-            self.put(i64(word))
+            self.put(word)
             self.calls += 1
             return
         self.changed = True
@@ -434,13 +462,13 @@ class _Writer:
         height -= params + 1
         self.peak = max(self.peak, height + params + 2)
         self.source(frame, at, 0)
-        index = self.new_locals((CLASS_I32, *classes), (1,) * (params + 1))
-        self.put(i64(0x21 | CLASS_I32 << 16 | index << 32))
+        index = int(self.new_locals((CLASS_I32, *classes), (1,) * (params + 1)))
+        self.put(0x21 | CLASS_I32 << 16 | index << 32)
         for number in reversed(range(params)):
-            self.put(i64(0x21 | classes[number] << 16 | index + 1 + number << 32))
-        end = self.open(0x02)
-        default = self.open(0x02)
-        blocks = {target: self.open(0x02) for target in reversed(choice.targets)}
+            self.put(0x21 | classes[number] << 16 | index + 1 + number << 32)
+        end = int(self.open(0x02))
+        default = int(self.open(0x02))
+        blocks = {target: int(self.open(0x02)) for target in reversed(choice.targets)}
         self.select(choice, index, [blocks.get(each, default) for each in (*choice.elements, choice.default)])
         run = self.results_run(type_index)
         for target in choice.targets:
@@ -458,26 +486,26 @@ class _Writer:
         if room < 0:
             return False
         for function in choice.functions:
-            body = self.suitable(function, frame, room)
-            if body is None:
+            callee = self.suitable(function, frame, room)
+            if callee is None:
                 return len(choice.functions) <= 2
-            room -= body.cost
+            room -= callee.body.cost
         return True
 
     def select(self, choice: Choice, index: int, labels: list[int]) -> None:
         """The branch table."""
-        self.put(i64(0x20 | CLASS_I32 << 16 | index << 32))
+        self.put(0x20 | CLASS_I32 << 16 | index << 32)
         if choice.first:
             self.put_all((0x41 | choice.first << 32, 0x6B))
-        self.put(i64(0x0E | len(labels) << 32))
+        self.put(0x0E | len(labels) << 32)
         self.put_all([TARGET | label << 32 for label in labels])
 
-    def called(self, frame: _Frame, at: int, target: int, index: int, height: int) -> bool:
+    def called(self, frame: _Frame, at: i64, target: int, index: int, height: i64) -> bool:
         """What happens for some elements; whether it comes back."""
         if target < 0 and target != GENERIC:
-            self.put(i64(~target << 16))
+            self.put(~target << 16)
             return False
-        word = frame.body.words[at]
+        word = frame.body.words[int(at)]
         params = self.types.params(word >> 32)
         self.put_all([0x20 | each << 16 | index + 1 + number << 32 for number, each in enumerate(params)])
         if target == GENERIC:
