@@ -52,12 +52,12 @@ import build_backend
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("sys.version_info = (3, 14, 0)", "wasmcore is for CPython 3.10 to 3.13 so far, and this is cpython "),
-        ("sys.implementation.name = 'pypy'", "wasmcore is for CPython 3.10 to 3.13 so far, and this is pypy "),
+        ("sys.version_info = (3, 9, 0)", "wasmcore is for CPython 3.10 and newer, and this is cpython "),
+        ("sys.implementation.name = 'pypy'", "wasmcore is for CPython 3.10 and newer, and this is pypy "),
         ("sysconfig.get_config_var = lambda name: 1", "wasmcore can not be used with free-threaded builds of Python yet"),
         ("sysconfig.get_platform = lambda: 'win-amd64'", "this distribution of wasmcore is for linux-x86_64 only, and this is win-amd64"),
     ],
-    ids=["new Python", "other Python", "free-threaded", "other platform"],
+    ids=["old Python", "other Python", "free-threaded", "other platform"],
 )
 def test_what_can_not_be_used_is_refused_in_one_line(change: str, said: str) -> None:
     """Installers ask what a build needs before they build; that is when it ends."""

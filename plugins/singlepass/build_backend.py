@@ -33,8 +33,8 @@ __all__ = [
     "prepare_metadata_for_build_wheel",
 ]
 
-PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
-COMPILER = ["mypy>=2.4.1,<2.5", "librt>=0.16,<0.17"]
+OLDEST = (3, 10)
+COMPILER = ["mypy>=2.4.1,<2.5", "librt>=0.16,<0.18"]
 
 Settings = dict[str, Any] | None
 
@@ -45,8 +45,8 @@ def _mode() -> str:
 
 def unsupported(platform: str | None) -> str | None:
     """Why a distribution for a platform (as `sysconfig.get_platform` names it, None for any) can not be used here; None if it can."""
-    if sys.implementation.name != "cpython" or sys.version_info[:2] not in PYTHONS:
-        return f"wasmcore is for CPython 3.10 to 3.13 so far, and this is {sys.implementation.name} {sys.version.split()[0]}"
+    if sys.implementation.name != "cpython" or sys.version_info[:2] < OLDEST:
+        return f"wasmcore is for CPython 3.10 and newer, and this is {sys.implementation.name} {sys.version.split()[0]}"
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         return "wasmcore can not be used with free-threaded builds of Python yet; use an ordinary one"
     if platform not in (None, sysconfig.get_platform()):

@@ -172,12 +172,16 @@ def test_a_handler_that_returns_changes_nothing(backend: str) -> None:
     script = """
 e = make()
 calls = []
-signal.signal(signal.SIGALRM, lambda *arguments: calls.append(1) if len(calls) < 20 else end())
+def handle(*arguments):
+    if len(calls) == 20:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        end()
+    calls.append(1)
+signal.signal(signal.SIGALRM, handle)
 signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
 try:
     e.spin()
 except Ended:
-    signal.setitimer(signal.ITIMER_REAL, 0)
     say(len(calls))
 """
     assert run(script, backend) == "20"

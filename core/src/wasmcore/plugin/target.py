@@ -11,6 +11,31 @@ INSTALLERS: Final = ("sigaction", "signal", "bsd_signal")
 process is done by stubs."""
 
 
+class ObjectLayout(NamedTuple):
+    """Where this interpreter's objects have what stubs read and write without a call: displacements in bytes, found in this process."""
+
+    type: int
+    """Of any object: the address of its type."""
+    int_size: int
+    """Of an int, 64 bits: the number of its digits and its sign; see `tagged_ints`."""
+    int_digits: int
+    """Of an int: its digits of 30 bits, the lowest one first, 32 bits each."""
+    tagged_ints: bool
+    """Whether `int_size` has digits << 3 | sign (0, 1 for zero, 2 for negative), and a bit of value 4 that means nothing here, instead
+    of the signed number of digits."""
+    float_value: int
+    """Of a float: its value."""
+    size: int
+    """Of a tuple or bytes: how many items or bytes it has."""
+    tuple_items: int
+    bytes_value: int
+    dict_used: int
+    """Of a dict: how many keys it has."""
+    immortal: bool
+    """The count of references stands at 0. False: it has 64 bits. True: it has 32 bits, and objects for which they are negative are
+    not counted."""
+
+
 class HostInterface(NamedTuple):
     """Addresses and numbers of this process that stubs are made with."""
 
@@ -21,8 +46,8 @@ class HostInterface(NamedTuple):
     signal_actions: int
     """Address of the signal actions that these handlers chain to: {handler, flags} by signal number, 64 of them. In the process record
     for the first handlers; handlers that are put on top of those of somebody else later have a table of their own."""
-    python: tuple[int, int]
-    """Version of the interpreter, for the layout of its objects."""
+    objects: ObjectLayout | None
+    """None where nothing is known of objects: then stubs use only functions of the stable C API, with these as with all others."""
     callbacks: dict[str, int]
     """Addresses of the Python callables that stubs call, by name:
 

@@ -11,7 +11,6 @@ from wasmcore.types import ValueType
 from wasmcore_x86_64 import __version__
 from wasmcore_x86_64.assembler.instructions import R8, R9, R12, R13, R14, R15, RAX, RCX, RDI, RDX, RSI
 from wasmcore_x86_64.cpu import processor
-from wasmcore_x86_64.stubs.writer import LAYOUTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,9 +48,6 @@ class X86_64:
             return f"the x86-64 target needs CPython, this is {sys.implementation.name}"
         if "t" in sys.abiflags:
             return "free-threaded builds of Python are not supported yet; use an ordinary one"
-        if sys.version_info[:2] not in LAYOUTS or sys.int_info.bits_per_digit != 30 or hasattr(sys, "getobjects"):
-            known = ", ".join(f"{major}.{minor}" for major, minor in LAYOUTS)
-            return f"the x86-64 target does not know the objects of Python {sys.version.split()[0]}; it knows CPython {known}"
         if _NEEDED not in processor().features:
             return f"the processor has no {_NEEDED.upper()}"
         return None

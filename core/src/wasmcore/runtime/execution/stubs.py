@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import sys
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -23,6 +25,7 @@ from wasmcore.runtime.execution.turns import enter
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.interposition import Interposition
 from wasmcore.runtime.system.locks import Lock
+from wasmcore.runtime.system.objects import object_layout
 from wasmcore.runtime.system.resources import Resource, requested
 from wasmcore.types import FuncType, value_type_name
 
@@ -138,7 +141,11 @@ class Machine:
             "unbox_reference": lambda kind, value, store: self.unbox_reference(kind, value, store),
         }
         callbacks = {name: id(function) for name, function in self._callbacks.items()}
-        self.host = HostInterface(platform.Symbols(), process.address, process.signal_actions, platform.PYTHON, callbacks)
+        objects = object_layout()
+        if objects is None:
+            version = sys.version.split()[0]
+            warnings.warn(f"the objects of Python {version} are not known: calls use the stable C API, which is slower", stacklevel=2)
+        self.host = HostInterface(platform.Symbols(), process.address, process.signal_actions, objects, callbacks)
         self._lock = Lock()
         self._blocks: list[CodeBlock] = []
         self._entries: dict[tuple[FuncType, bool], int] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import sys
 from collections.abc import Iterable
 from itertools import chain, compress, repeat
 
@@ -370,6 +369,3 @@ def in_main_interpreter() -> bool:
     for name in ("PyInterpreterState_Get", "PyInterpreterState_Main"):
         getattr(state, name).restype = _address
     return bool(state.PyInterpreterState_Get() == state.PyInterpreterState_Main())
-
-
-PYTHON: Final = (sys.version_info[0], sys.version_info[1])

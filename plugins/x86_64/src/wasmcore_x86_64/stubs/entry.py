@@ -31,7 +31,6 @@ from wasmcore_x86_64.assembler.instructions import (
 )
 from wasmcore_x86_64.stubs.places import KEPT, SAVED_REGISTERS, load_place, machine_classes, store_place
 from wasmcore_x86_64.stubs.values import VECTOR_SIZE, ValueWriter, is_extern
-from wasmcore_x86_64.stubs.writer import TUPLE_ITEMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -311,7 +310,7 @@ class EntryWriter(ValueWriter):
             a.test(RAX, RAX)
             a.jump_if(EQUAL, self.unwound)
             a.load(RCX, RSP, _TUPLE)
-            a.store(RCX, TUPLE_ITEMS + 8 * number, RAX)
+            self.set_item(RCX, number)
 
     def _end_activation(self) -> None:
         """With the store's address in rsi; uses rdi, r8, r9, r10."""
@@ -414,7 +413,7 @@ class EntryWriter(ValueWriter):
             self.box(value_type, self.slot(number))
             a.test(RAX, RAX)
             a.jump_if(EQUAL, drop)
-            a.store(RBX, TUPLE_ITEMS + 8 * number, RAX)
+            self.set_item(RBX, number)
         if self._has_early_tuple():
             a.mov(RDI, RBX)
             self.call("PyObject_GC_Track")

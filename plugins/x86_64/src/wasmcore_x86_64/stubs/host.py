@@ -8,7 +8,7 @@ from wasmcore.types import I32, NULLABLE_REFERENCE, ValueType
 from wasmcore_x86_64.assembler.instructions import DIGIT_CMP, EQUAL, NOT_EQUAL, R8, R9, R12, R13, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP
 from wasmcore_x86_64.stubs.places import KEPT, load_place, machine_classes, store_place
 from wasmcore_x86_64.stubs.values import VECTOR_SIZE, ValueWriter, is_float
-from wasmcore_x86_64.stubs.writer import OB_TYPE, TUPLE_ITEMS, VAR_SIZE, signed
+from wasmcore_x86_64.stubs.writer import signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,13 +171,21 @@ class HostWriter(ValueWriter):
         a.lea(RSI, RSP, self.vector)
         a.mov_imm64(RDX, signed(_ARGUMENTS_OFFSET + count))
         a.zero(RCX)
-        self.call(self.layout.vectorcall)
+        self.call(self._vectorcall_name())
         a.mov(R12, RAX)
         for number in range(count):
             a.load(RDI, RSP, self.vector + 8 * number)
             self.decref(RDI)
         a.test(R12, R12)
         a.jump_if(EQUAL, failed)
+
+    def _vectorcall_name(self) -> str:
+        """Python 3.10 exports only the one for which keyword arguments come in a dict."""
+        try:
+            self.host.symbols["PyObject_Vectorcall"]
+        except KeyError:
+            return "PyObject_VectorcallDict"
+        return "PyObject_Vectorcall"
 
     def _unbox_one(self) -> None:
         self.a.mov(RDI, R12)
@@ -209,10 +217,10 @@ class HostWriter(ValueWriter):
         a.mov(R13, RAX)
         self.decref(R12)
         a.mov(R12, R13)
-        a.alu_mem_imm(DIGIT_CMP, 1, R12, VAR_SIZE, len(self.results))
+        self.compare_size(R12, len(self.results))
         a.jump_if(NOT_EQUAL, wrong)
         for number, value_type in enumerate(self.results):
-            a.load(RDI, R12, TUPLE_ITEMS + 8 * number)
+            self.get_item(R12, number)
             self.unbox(value_type, self.slot(number), self._reported(number))
             self.save_value(value_type, RSP, self.slot(number))
 
@@ -272,10 +280,9 @@ class HostWriter(ValueWriter):
         self.call("PyException_GetTraceback")
         a.store(RSP, self.error, RAX)
         a.load(RDI, RSP, self.word)
-        a.load(RDI, RDI, OB_TYPE)
-        self.call("Py_IncRef")
+        self.call("PyObject_Type")
+        a.mov(RDI, RAX)
         a.load(RSI, RSP, self.word)
-        a.load(RDI, RSI, OB_TYPE)
         a.load(RDX, RSP, self.error)
         self.call("PyErr_Restore")
         a.bind(replaced)

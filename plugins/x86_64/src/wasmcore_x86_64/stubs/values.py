@@ -29,7 +29,6 @@ from wasmcore_x86_64.assembler.instructions import (
     OR,
     PARITY,
     R8,
-    R9,
     RAX,
     RBX,
     RCX,
@@ -41,20 +40,13 @@ from wasmcore_x86_64.assembler.instructions import (
     UCOMISD,
     UCOMISS,
 )
-from wasmcore_x86_64.stubs.writer import (
-    BYTES_VALUE,
-    DICT_USED,
-    FLOAT_VALUE,
-    INT_DIGIT,
-    INT_SIZE,
-    VAR_SIZE,
-    StubWriter,
-    signed,
-)
+from wasmcore_x86_64.stubs.writer import StubWriter, signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from wasmcore.plugin.target import ObjectLayout
 
 FLOATS: Final = (F32, F64, V128)
 VECTOR_SIZE: Final = 16
@@ -92,7 +84,11 @@ class ValueWriter(StubWriter):
         full, done = a.label(), a.label()
         self.load_store(RDX)
         a.load(RDI, RDX, STORE["recent"])
-        a.load(RAX, RDI, DICT_USED)
+        if self.objects is None:
+            self.call("PyDict_Size")
+            self.load_store(RDX)
+        else:
+            a.load(RAX, RDI, self.objects.dict_used)
         a.reg_mem(CMP, 1, RAX, RDX, STORE["room"])
         a.jump_if(ABOVE_EQUAL, full)
         a.bind(done)
@@ -126,12 +122,20 @@ class ValueWriter(StubWriter):
         a = self.a
         slow = a.label()
         done = a.label()
-        self.jump_if_type_differs(RDI, "PyLong_Type", slow)
-        a.load(RAX, RDI, INT_SIZE)
-        if self.layout.tagged_int:
+        objects = self.known_objects(RDI, "PyLong_Type", slow)
+        if objects is not None:
+            self._unbox_digit(objects, slow)
+        a.bind(done)
+        routine = self.routine("i32", self._routine_i32) if kind == I32 else self.routine("i64", self._routine_i64)
+        self.later(lambda: self._call_routine(slow, routine, failed, done))
+
+    def _unbox_digit(self, objects: ObjectLayout, slow: int) -> None:
+        a = self.a
+        a.load(RAX, RDI, objects.int_size)
+        if objects.tagged_ints:
             a.cmp_imm(RAX, 2 << 3)
             a.jump_if(ABOVE_EQUAL, slow)
-            a.load32(RCX, RDI, INT_DIGIT)
+            a.load32(RCX, RDI, objects.int_digits)
             a.alu_imm(DIGIT_AND, 0, RAX, 3)
             a.unary(DIGIT_NEG, 1, RAX)
             a.add_imm(RAX, 1)
@@ -139,11 +143,8 @@ class ValueWriter(StubWriter):
             a.lea(RCX, RAX, 1)
             a.cmp_imm(RCX, 3)
             a.jump_if(ABOVE_EQUAL, slow)
-            a.load32(RCX, RDI, INT_DIGIT)
+            a.load32(RCX, RDI, objects.int_digits)
         a.reg_reg(IMUL, 1, RAX, RCX)
-        a.bind(done)
-        routine = self.routine("i32", self._routine_i32) if kind == I32 else self.routine("i64", self._routine_i64)
-        self.later(lambda: self._call_routine(slow, routine, failed, done))
 
     def _call_routine(self, begin: int, routine: int, failed: int, done: int) -> None:
         a = self.a
@@ -260,8 +261,9 @@ class ValueWriter(StubWriter):
         a = self.a
         slow = a.label()
         done = a.label()
-        self.jump_if_type_differs(RDI, "PyFloat_Type", slow)
-        a.reg_mem(_MOVSD, 0, 0, RDI, FLOAT_VALUE)
+        objects = self.known_objects(RDI, "PyFloat_Type", slow)
+        if objects is not None:
+            a.reg_mem(_MOVSD, 0, 0, RDI, objects.float_value)
         a.bind(done)
         self.later(lambda: self._slow_float(slow, failed, done))
         if kind == F32:
@@ -338,11 +340,12 @@ class ValueWriter(StubWriter):
         """16 bytes, or an int below 2**128; the fast path takes an exact `bytes`."""
         a = self.a
         slow, done = a.label(), a.label()
-        self.jump_if_type_differs(RDI, "PyBytes_Type", slow)
-        a.alu_mem_imm(DIGIT_CMP, 1, RDI, VAR_SIZE, VECTOR_SIZE)
-        a.jump_if(NOT_EQUAL, slow)
-        a.reg_mem(MOVUPS, 0, 0, RDI, BYTES_VALUE)
-        a.reg_mem(MOVUPS_STORE, 0, 0, RSP, vector)
+        objects = self.known_objects(RDI, "PyBytes_Type", slow)
+        if objects is not None:
+            a.alu_mem_imm(DIGIT_CMP, 1, RDI, objects.size, VECTOR_SIZE)
+            a.jump_if(NOT_EQUAL, slow)
+            a.reg_mem(MOVUPS, 0, 0, RDI, objects.bytes_value)
+            a.reg_mem(MOVUPS_STORE, 0, 0, RSP, vector)
         a.bind(done)
         routine = self.routine("v128", self._routine_v128)
 
@@ -369,16 +372,21 @@ class ValueWriter(StubWriter):
         a.jump_if(EQUAL, failed)
         a.mov(RBX, RAX)
         a.mov(RDI, RAX)
+        self.call("PyLong_AsUnsignedLongLongMask")
         a.load(RSI, RSP, 0)
-        a.mov_imm(RDX, VECTOR_SIZE)
-        a.mov_imm(RCX, 1)
-        a.mov_imm(R8, 0)
-        # Whether to set exceptions: Python 3.13 asks, those before always do.
-        a.mov_imm(R9, 1)
-        self.call("_PyLong_AsByteArray")
-        a.store(RSP, 8, RAX)
+        a.store(RSI, 0, RAX)
+        self._shift_int(64)
+        a.test(RBX, RBX)
+        a.jump_if(EQUAL, failed)
+        a.mov(RDI, RBX)
+        self.call("PyLong_AsUnsignedLongLong")
+        a.load(RSI, RSP, 0)
+        a.store(RSI, 8, RAX)
         self.decref(RBX)
-        a.load(RDX, RSP, 8)
+        self.call("PyErr_Occurred")
+        a.test(RAX, RAX)
+        a.jump_if(NOT_EQUAL, failed)
+        a.zero(RDX)
         a.bind(leave)
         a.add_imm(RSP, 16)
         a.pop(RBX)
@@ -386,6 +394,25 @@ class ValueWriter(StubWriter):
         a.bind(failed)
         a.mov_imm(RDX, 1)
         a.jump(leave)
+
+    def _shift_int(self, count: int) -> None:
+        """rbx = the int in rbx, whose reference is dropped, shifted right; 0 with an exception set. Uses `[rsp + 8]`."""
+        a = self.a
+        shifted = a.label()
+        a.mov_imm(RDI, count)
+        self.call("PyLong_FromLong")
+        a.store(RSP, 8, RAX)
+        a.test(RAX, RAX)
+        a.jump_if(EQUAL, shifted)
+        a.mov(RDI, RBX)
+        a.mov(RSI, RAX)
+        self.call("PyNumber_Rshift")
+        a.load(RDI, RSP, 8)
+        a.store(RSP, 8, RAX)
+        self.decref(RDI)
+        a.bind(shifted)
+        self.decref(RBX)
+        a.load(RBX, RSP, 8)
 
     def _unbox_reference(self, value_type: ValueType, failed: int) -> None:
         a = self.a
@@ -571,7 +598,11 @@ class ValueWriter(StubWriter):
     def none(self) -> None:
         """A new reference to None in rax."""
         self.address(RAX, "_Py_NoneStruct")
-        if not self.layout.immortal:
+        if self.objects is None:
+            self.a.mov(RDI, RAX)
+            self.call("Py_IncRef")
+            self.address(RAX, "_Py_NoneStruct")
+        elif not self.objects.immortal:
             self.a.reg_mem(0xFF, 1, 0, RAX, 0)
 
     def save_value(self, value_type: ValueType, base: int, displacement: int) -> None:

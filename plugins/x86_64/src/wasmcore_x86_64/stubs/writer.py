@@ -1,4 +1,4 @@
-"""What all stubs are written with: calls of C functions, constants in the code, code out of the way, layouts of Python's objects."""
+"""What all stubs are written with: calls of C functions, constants in the code, code out of the way, Python's objects."""
 
 from __future__ import annotations
 
@@ -26,41 +26,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from wasmcore.plugin.target import HostInterface
+    from wasmcore.plugin.target import HostInterface, ObjectLayout
 
-
-class ObjectLayout:
-    """How one version of Python lays out its objects.
-
-    tagged_int: an int has a tag (digits << 3 | sign) at 16, else its signed number of digits.
-    immortal: objects whose reference count is negative, seen as 32 bits, are not counted.
-    vectorcall: the exported function with the arguments (callable, array, count, NULL).
-    """
-
-    __slots__ = ("immortal", "tagged_int", "vectorcall")
-
-    def __init__(self, tagged_int: bool, immortal: bool, vectorcall: str) -> None:
-        self.tagged_int = tagged_int
-        self.immortal = immortal
-        self.vectorcall = vectorcall
-
-
-OB_TYPE: Final = 8
-INT_SIZE: Final = 16
-INT_DIGIT: Final = 24
-FLOAT_VALUE: Final = 16
-VAR_SIZE: Final = 16
-TUPLE_ITEMS: Final = 24
-BYTES_VALUE: Final = 32
-DICT_USED: Final = 16
-
-LAYOUTS: Final = {
-    (3, 10): ObjectLayout(False, False, "PyObject_VectorcallDict"),
-    (3, 11): ObjectLayout(False, False, "PyObject_Vectorcall"),
-    (3, 12): ObjectLayout(True, True, "PyObject_Vectorcall"),
-    (3, 13): ObjectLayout(True, True, "PyObject_Vectorcall"),
-}
-"""The versions of Python that the stubs know."""
 
 _SYS_MPROTECT: Final = 10
 PAGE: Final = 4096
@@ -82,7 +49,7 @@ class StubWriter:
     def __init__(self, host: HostInterface) -> None:
         self.a = Assembler()
         self.host = host
-        self.layout = LAYOUTS[host.python]
+        self.objects = host.objects
         self._later: list[Callable[[], None]] = []
         self._strings: dict[bytes, int] = {}
         self._routines: dict[str, int] = {}
@@ -183,17 +150,23 @@ class StubWriter:
         self.call("PyErr_SetString")
 
     def decref(self, register: int) -> None:
-        """Drop a reference held in a register, which survives no call then."""
+        """Drop a reference held in a register; what C functions change is lost."""
         a = self.a
-        if self.layout.immortal:
+        if self.objects is None:
+            if register != RDI:
+                a.mov(RDI, register)
+            self.call("Py_DecRef")
+            return
+        immortal = self.objects.immortal
+        if immortal:
             a.load32(RAX, register, 0)
             a.reg_reg(TEST, 0, RAX, RAX)
             counted = a.short_jump_if(SIGN)
-        a.reg_mem(INDIRECT, 1, 1, register, 0)
+        a.reg_mem(INDIRECT, 0 if immortal else 1, 1, register, 0)
         free = a.label()
         back = a.label()
         a.jump_if(EQUAL, free)
-        if self.layout.immortal:
+        if immortal:
             a.bind_short(counted)
         a.bind(back)
 
@@ -206,8 +179,45 @@ class StubWriter:
 
         self.later(write)
 
-    def jump_if_type_differs(self, register: int, name: str, label: int) -> None:
-        """Go somewhere unless an object is exactly of a type; uses rax."""
+    def known_objects(self, register: int, name: str, label: int) -> ObjectLayout | None:
+        """The layout of an object that is exactly of a type; goes somewhere if it is not, or if nothing is known of objects. Uses rax."""
+        if self.objects is None:
+            self.a.jump(label)
+            return None
         self.address(RAX, name)
-        self.a.reg_mem(CMP_STORED, 1, RAX, register, OB_TYPE)
+        self.a.reg_mem(CMP_STORED, 1, RAX, register, self.objects.type)
         self.a.jump_if(NOT_EQUAL, label)
+        return self.objects
+
+    def set_item(self, items: int, number: int) -> None:
+        """Give the object in rax to a new tuple in a register; what C functions change is lost."""
+        a = self.a
+        if self.objects is not None:
+            a.store(items, self.objects.tuple_items + 8 * number, RAX)
+            return
+        a.mov(RDX, RAX)
+        if items != RDI:
+            a.mov(RDI, items)
+        a.mov_imm(RSI, number)
+        self.call("PyTuple_SetItem")
+
+    def get_item(self, items: int, number: int) -> None:
+        """rdi = an item of a tuple in a register, a borrowed reference; what C functions change is lost."""
+        a = self.a
+        if self.objects is not None:
+            a.load(RDI, items, self.objects.tuple_items + 8 * number)
+            return
+        a.mov(RDI, items)
+        a.mov_imm(RSI, number)
+        self.call("PyTuple_GetItem")
+        a.mov(RDI, RAX)
+
+    def compare_size(self, items: int, count: int) -> None:
+        """Compare how many items a tuple in a register has; what C functions change is lost."""
+        a = self.a
+        if self.objects is not None:
+            a.alu_mem_imm(DIGIT_CMP, 1, items, self.objects.size, count)
+            return
+        a.mov(RDI, items)
+        self.call("PyTuple_Size")
+        a.cmp_imm(RAX, count)
