@@ -30,6 +30,7 @@ for use in {uses!r}:
 create = interpreters.create
 subinterpreter = create("{kind}") if sys.version_info >= (3, 13) else create(isolated={kind!r} == "isolated")
 print(interpreters.run_string(subinterpreter, inner))
+interpreters.destroy(subinterpreter)
 """
 USES = (
     "wasmcore.Module(b'')",

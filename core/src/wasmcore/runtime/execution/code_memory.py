@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterable
-from itertools import starmap
+from itertools import chain, starmap
 from operator import attrgetter, is_not, setitem
 
 from wasmcore._typing import Final
@@ -23,10 +23,15 @@ class CodeBlock(Resource):
 
     __slots__ = ("address", "size")
 
-    def __init__(self, memory: CodeMemory, address: int, size: int) -> None:
-        super().__init__(memory._giving_back, address, platform.round_up(size))
-        self.address = address
+    def __init__(self, size: int) -> None:
+        """One that is nowhere yet."""
+        self.address = 0
         self.size = size
+
+    def beginning(self, memory: CodeMemory, address: int) -> Iterable[None]:
+        """Be there, as a step for `platform.at_once`."""
+        there = map(setattr, (self,), ("address",), (address,))
+        return chain(self._becoming(memory._giving_back, address, platform.round_up(max(self.size, 1))), there)
 
 
 class CodeMemory:
@@ -49,41 +54,40 @@ class CodeMemory:
 
     def allocate_at(self, size: int, make: Callable[[int], bytes]) -> CodeBlock:
         """The same for code of a known size that depends on its address."""
+        block = CodeBlock(size)
         pages = platform.round_up(max(size, 1))
-        address = self._take(pages)
+        self._take(block, pages)
         try:
-            code = make(address)
+            code = make(block.address)
             assert len(code) <= pages
-            platform.protect(address, pages, platform.READ_WRITE)
-            ctypes.memmove(address, code, len(code))
-            platform.protect(address, pages, platform.READ_EXECUTE)
+            platform.protect(block.address, pages, platform.READ_WRITE)
+            ctypes.memmove(block.address, code, len(code))
+            platform.protect(block.address, pages, platform.READ_EXECUTE)
         except BaseException:
-            platform.at_once(self._giving_back(address, pages))
+            block.free()
             raise
-        return CodeBlock(self, address, size)
+        return block
 
-    def _take(self, size: int) -> int:
+    def _take(self, block: CodeBlock, size: int) -> None:
         if is_mine(self._lock):  # a finalizer or a signal handler, in between what follows
-            return self._take_from(self._returned, size)
+            self._take_from(self._returned, block, size)
+            return
         with self._lock:
             self._settle()
-            return self._take_from(self._free, size)
+            self._take_from(self._free, block, size)
 
-    def _take_from(self, extents: list[tuple[int, int]], size: int) -> int:
-        """The first that is large enough becomes smaller, in one step: no exception loses it."""
+    def _take_from(self, extents: list[tuple[int, int]], block: CodeBlock, size: int) -> None:
+        """The first that is large enough becomes smaller, and the block has what it was, in one step: no exception loses it."""
         while True:
             edition = self._edition
             found = next(((at, extent) for at, extent in enumerate(extents) if extent[1] - extent[0] >= size), None)
             if found is None:
-                break
+                extents.append(self._new_region(size))
+                continue
             at, (start, end) = found
             rest = [(start + size, end)] if end - start > size else []
-            if self._replace(edition, (extents, slice(at, at + 1), rest)):
-                return start
-        start, end = self._new_region(size)
-        if end - start > size:
-            extents.append((start + size, end))
-        return start
+            if self._replace(edition, (extents, slice(at, at + 1), rest), then=block.beginning(self, start)):
+                return
 
     def _new_region(self, wanted: int) -> tuple[int, int]:
         for size in self._region_sizes:
@@ -111,10 +115,12 @@ class CodeMemory:
             free = _joined(self._free + returned)
             self._replace(edition, (self._free, slice(None), free), (self._returned, slice(len(returned)), []))
 
-    def _replace(self, edition: object, *parts: tuple[list[tuple[int, int]], slice, list[tuple[int, int]]]) -> bool:
-        """Replace parts of lists of extents, at once, if nobody has done so since there was this edition."""
+    def _replace(
+        self, edition: object, *parts: tuple[list[tuple[int, int]], slice, list[tuple[int, int]]], then: Iterable[None] = ()
+    ) -> bool:
+        """Replace parts of lists of extents, at once, if nobody has done so since there was this edition, and then do something else."""
         changed = map(is_not, map(attrgetter("_edition"), (self,)), (edition,))
-        return platform.at_once(changed, starmap(setitem, parts), map(setattr, (self,), ("_edition",), (object(),)))
+        return platform.at_once(changed, starmap(setitem, parts), map(setattr, (self,), ("_edition",), (object(),)), then)
 
     def free_extents(self) -> list[tuple[int, int]]:
         """(start, end) of all that is free in its regions, ascending."""

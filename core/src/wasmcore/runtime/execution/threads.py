@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable
 from itertools import count
 from threading import local as thread_local
@@ -30,6 +31,8 @@ MAXIMUM_THREADS: Final = 4096
 STACK_RESERVE: Final = 256 << 10
 """Bytes of stack below the limit of generated code, for Python functions called from there and for signal handlers. Small stacks keep
 half of themselves."""
+PYTHON_MARGIN: Final = 32 << 10 if sys.version_info >= (3, 14) else 0
+"""Bytes at the end of a stack that Python does not use itself: it raises RecursionError before."""
 
 ProcessRecord: Final[Any] = structure("ProcessRecord", PROCESS_FIELDS)
 ThreadRecord: Final[Any] = structure("ThreadRecord", THREAD_FIELDS)
@@ -108,7 +111,8 @@ class Process:
         with self._lock:
             address = self._find_record(pointer)
             record = ThreadRecord.from_address(address)
-            record.stack_limit = low + min(STACK_RESERVE, (high - low) // 2)
+            usable = high - low - PYTHON_MARGIN
+            record.stack_limit = high - usable + min(STACK_RESERVE, usable // 2)
             record.pointer = pointer
         if self._exit_key is not None:
             platform.set_thread_exit_value(self._exit_key, address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from functools import partial
 from threading import RLock
 from weakref import WeakSet
@@ -14,12 +15,28 @@ from wasmcore.runtime.system.resources import Resource
 _locks: Final[WeakSet[Any]] = WeakSet()
 
 
+_Python: type[RLock] = type(RLock())
+if sys.version_info[:2] == (3, 14):
+
+    class _Python(_Python):  # type: ignore[no-redef, valid-type, misc]
+        """There, handlers of signals run between a builtin `__enter__` and its `with`, and what they raise would leave the lock taken."""
+
+        def __enter__(self) -> bool:
+            before = self._recursion_count()
+            try:
+                return self.acquire()
+            except BaseException:
+                while self._recursion_count() > before:
+                    self.release()
+                raise
+
+
 def Lock() -> RLock:
     """A re-entrant lock for `with`; in a forked child it is free unless the forking thread holds it.
 
     It is one of Python's own: nothing can interrupt it between taking the lock and the `with` that lets it go, as it could in Python code.
     """
-    lock = RLock()
+    lock = _Python()
     _locks.add(lock)
     return lock
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import count
-from operator import delitem
+from operator import delitem, setitem
 from weakref import ref
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
@@ -71,11 +71,15 @@ class Resource(Unique):
     __slots__ = ("__weakref__", "_number")
 
     def __init__(self, give_back: GiveBack, *arguments: Any) -> None:
-        self._number = next(_numbers)
-        # A reference with a callback is dead when the collector calls finalizers; this callback does nothing, and can not fail.
-        _owned[self._number] = ref(self, type), give_back, arguments
+        platform.at_once(self._becoming(give_back, *arguments))
         if len(_owned) >= _lost["looked for at"]:
             _look_for_lost()
+
+    def _becoming(self, give_back: GiveBack, *arguments: Any) -> Iterable[None]:
+        """`__init__` as a step for `platform.at_once`, of which what there is to free may be another one."""
+        self._number = next(_numbers)
+        # A reference with a callback is dead when the collector calls finalizers; this callback does nothing, and can not fail.
+        return map(setitem, (_owned,), (self._number,), ((ref(self, type), give_back, arguments),))
 
     @property
     def freed(self) -> bool:
