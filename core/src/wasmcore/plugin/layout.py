@@ -56,7 +56,7 @@ STORE_FIELDS: Final = (
     Field("number", _u64, "number of the store, for Python"),
     Field("polls", _u32, "code that does without signals counts its polls down here, and calls the built-in `poll` below 0"),
     Field("withdrawn", _u32, "1 from when the poll page is withdrawn until a poll has given it back"),
-    Field("waiter", _u64, "the lock (`PyThread_type_lock`) to release when the outermost activation ends, 0 if no thread waits"),
+    Field("waiter", _u64, "the lock (`PyThread_type_lock`), free or not, to release when the outermost activation ends; 0: nobody waits"),
     Field("recent", _u64, "address of the `dict` that objects given as externref are put into, by their bits"),
     Field("settled", _u64, "address of the `dict` that has the other objects of the store"),
     Field("room", _u64, "when `recent` has so many objects, the callback `sweep` is called before another one is put in"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
-from operator import index
+from operator import attrgetter, index
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.execution import traps
+from wasmcore.runtime.objects.numbers import NUMBERS, Numbers
 from wasmcore.runtime.objects.space import Mapping, Space, checked_limits
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.resources import Unique
@@ -16,6 +17,8 @@ from wasmcore.types import Limits, MemoryType
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+_FIRST_LOOK: Final = 64
+"""Bytes in which a NUL is looked for first; then in four times as many."""
 GUARDED_RESERVATION: Final = (8 << 30) + (1 << 16)
 """A 32-bit address plus a 32-bit offset plus the widest access ends inside (bytes)."""
 USUAL_RESERVATION: Final = 64 << 30
@@ -89,16 +92,33 @@ class MemorySpace(Space):
         self.bytes[to : to + len(source)] = source
 
 
+def _numbers(name: str) -> Any:
+    """A read-only attribute; while there are no such numbers yet, `Memory.__getattr__` is asked."""
+    return property(attrgetter(f"_{name}"))
+
+
 class Memory(Unique):
     """A linear memory: `Memory(minimum=1, maximum=10)`, in pages of 64 KiB.
 
     `view()`, `memoryview(memory)` (Python 3.12 and later) and `numpy.asarray(memory)` give its bytes without a copy. A view keeps
     the bytes alive, and covers the length the memory had when it was made. Memories do not move when they grow, so a view stays true.
 
+    `memory.u32[address]` reads and sets a number; likewise `u8`, `i8`, `u16`, `i16`, `i32`, `u64`, `i64`, `f32` and `f64`.
+
     ValueError for impossible limits, MemoryError where the system has no address space for the minimum.
     """
 
-    __slots__ = ("__weakref__", "_space", "_type", "_view")
+    __slots__ = ("__weakref__", "_space", "_type", "_view", *(f"_{name}" for name in NUMBERS))
+    u8: Numbers = _numbers("u8")
+    i8: Numbers = _numbers("i8")
+    u16: Numbers = _numbers("u16")
+    i16: Numbers = _numbers("i16")
+    u32: Numbers = _numbers("u32")
+    i32: Numbers = _numbers("i32")
+    u64: Numbers = _numbers("u64")
+    i64: Numbers = _numbers("i64")
+    f32: Numbers = _numbers("f32")
+    f64: Numbers = _numbers("f64")
     _instead = ": read() its bytes and write() them into another one"
 
     def __init__(self, minimum: int, maximum: int | None = None, *, guarded: bool | None = None) -> None:
@@ -156,20 +176,99 @@ class Memory(Unique):
     def __array_interface__(self) -> dict[str, Any]:
         return {"version": 3, "typestr": "|u1", "shape": (self._space.length,), "data": self.view()}
 
+    def __getattr__(self, name: str) -> Numbers:
+        """The numbers of a type, when they are first asked for."""
+        if name not in NUMBERS:
+            raise AttributeError(f"a Memory has no attribute {name!r}", name=name, obj=self)
+        numbers = Numbers(self._space, name)
+        setattr(self, f"_{name}", numbers)
+        return numbers
+
     def read(self, offset: int, size: int) -> bytes:
         """Copy bytes out; IndexError beyond the end."""
+        space = self._space
+        try:
+            if offset >= 0 <= size <= space.length - offset:
+                return space.bytes[offset : offset + size].tobytes()
+        except TypeError:
+            pass
         start, end = index(offset), index(offset) + index(size)
-        if not 0 <= start <= end <= self._space.length:
+        if not 0 <= start <= end <= space.length:
             raise self._outside(start, end)
-        return self._space.bytes[start:end].tobytes()
+        return space.bytes[start:end].tobytes()
 
     def write(self, offset: int, data: Buffer) -> None:
         """Copy the bytes of an object with the buffer protocol in; IndexError beyond the end."""
         source = data if type(data) is bytes else _bytes_of(data)
-        start, end = index(offset), index(offset) + len(source)
-        if not 0 <= start <= end <= self._space.length:
-            raise self._outside(start, end)
-        self._space.bytes[start:end] = source
+        space = self._space
+        size = len(source)
+        try:
+            if 0 <= offset <= space.length - size:
+                space.bytes[offset : offset + size] = source
+                return
+        except TypeError:
+            pass
+        start = index(offset)
+        if not 0 <= start <= space.length - size:
+            raise self._outside(start, start + size)
+        space.bytes[start : start + size] = source
+
+    def read_string(self, offset: int, size: int | None = None, encoding: str = "utf-8") -> str:
+        """The text in so many bytes, or in those before the next NUL.
+
+        IndexError beyond the end, and where no NUL follows; UnicodeDecodeError for what is no text; ValueError for an encoding in which NUL
+        is not one byte, unless there is a size.
+        """
+        space = self._space
+        if size is not None:
+            try:
+                if offset >= 0 <= size <= space.length - offset:
+                    return str(space.bytes[offset : offset + size], encoding)
+            except TypeError:
+                pass
+            return self.read(offset, size).decode(encoding)
+        if encoding != "utf-8":
+            _check_terminated(encoding)
+        try:
+            if 0 <= offset <= space.length - _FIRST_LOOK:
+                text, nul, _ = space.bytes[offset : offset + _FIRST_LOOK].tobytes().partition(b"\0")
+                if nul:
+                    return text.decode(encoding)
+        except TypeError:
+            pass
+        return self.read(offset, self._until_nul(index(offset))).decode(encoding)
+
+    def write_string(self, offset: int, text: str, encoding: str = "utf-8", *, nul: bool = True) -> int:
+        """Copy a text in, and a NUL behind it unless it is not wanted; how many bytes the text is. IndexError beyond the end."""
+        if nul and encoding != "utf-8":
+            _check_terminated(encoding)
+        data = (text + "\0" if nul else text).encode(encoding)
+        self.write(offset, data)
+        return len(data) - nul
+
+    def _until_nul(self, start: int) -> int:
+        """How many bytes stand before the first NUL from there on."""
+        space = self._space
+        at, step = start, _FIRST_LOOK
+        while 0 <= at < space.length:
+            found = space.bytes[at : min(at + step, space.length)].tobytes().find(0)
+            if found >= 0:
+                return at + found - start
+            at += step
+            step *= 4
+        raise IndexError(f"no NUL from {start} on in a memory of {space.length} bytes")
+
+    def array(self, dtype: Any, offset: int = 0, count: int | None = None) -> Any:
+        """A numpy array of its numbers from an address on, so many or all that are there, without a copy; IndexError beyond the end."""
+        import numpy
+
+        element = numpy.dtype(dtype)
+        start = index(offset)
+        most = (self._space.length - start) // element.itemsize if element.itemsize else 0
+        wanted = most if count is None else index(count)
+        if not 0 <= start <= self._space.length or not 0 <= wanted <= most or element.hasobject:
+            raise self._outside(start, start + wanted * element.itemsize)
+        return numpy.ndarray((wanted,), element, self.view(), start)
 
     def _outside(self, start: int, end: int) -> IndexError:
         return IndexError(f"bytes {start}..{end} are outside of a memory of {self._space.length} bytes")
@@ -190,6 +289,11 @@ def _largest_size(memory_type: MemoryType) -> int:
     limits, bits = memory_type.limits, 64 if memory_type.limits.index64 else 32
     largest = min(1 << bits >> memory_type.page_size_log2, (1 << bits) - 1)
     return largest if limits.maximum is None else min(limits.maximum, largest)
+
+
+def _check_terminated(encoding: str) -> None:
+    if "\0".encode(encoding) != b"\0":
+        raise ValueError(f"a text in {encoding} has no NUL of one byte at its end: read it by its size, write it with nul=False")
 
 
 def _bytes_of(data: Buffer) -> memoryview:

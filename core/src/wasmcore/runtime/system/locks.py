@@ -16,10 +16,10 @@ _locks: Final[WeakSet[Any]] = WeakSet()
 
 
 _Python: type[RLock] = type(RLock())
-if sys.version_info[:2] == (3, 14):
+if sys.version_info >= (3, 14):
 
     class _Python(_Python):  # type: ignore[no-redef, valid-type, misc]
-        """There, handlers of signals run between a builtin `__enter__` and its `with`, and what they raise would leave the lock taken."""
+        """Python 3.14 runs handlers of signals between a builtin `__enter__` and its `with`; what they raise would leave the lock taken."""
 
         def __enter__(self) -> bool:
             before = self._recursion_count()
