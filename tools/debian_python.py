@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SUITES = {"3.14": "forky", "3.15": "forky"}
 """The release of Debian that has each Python."""
 PACKAGES = "ca-certificates,gcc,git,libc6-dev"
-KEPT_SETTINGS = ("etc/resolv.conf", "etc/hosts", "etc/pip.conf", "root/.config/pip", "etc/xdg/pip", "etc/ssl/certs")
+KEPT_SETTINGS = ("etc/resolv.conf", "etc/hosts", "etc/pip.conf", "root/.config/pip", "etc/xdg/pip", "etc/ssl/certs/ca-certificates.crt")
 """What says where packages come from; paths that a pip configuration names are shown in the folder, too."""
 PASSED_ON = ("CI", "WASM_TESTSUITE", *(name for name in os.environ if name.startswith("PIP_")))
 FOUND_BY = re.compile(r"^(?:URIs:|deb(?:\s+\[[^]]*\])?)\s+(\S+)", re.MULTILINE)
@@ -65,7 +65,7 @@ def lay_out(folder: Path, version: str) -> None:
         if source.is_dir():
             shutil.copytree(source, copy, dirs_exist_ok=True)
         elif source.exists():
-            shutil.copy(source, copy)
+            shutil.copyfile(source, copy)
     for name in ("python3", "python"):
         (folder / "usr/local/bin" / name).symlink_to(f"/usr/bin/{python}")
 
