@@ -73,8 +73,10 @@ def lay_out(folder: Path, version: str) -> None:
 def shown() -> list[str]:
     """Folders of this machine in which pip looks for packages."""
     settings = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False).stdout
-    named = {"/" + each.strip("/") for each in re.findall(r"/[\w./-]+", settings)}
-    return sorted(each for each in named if Path(each).is_dir() and each != "/")
+    named = [Path("/" + each.strip("/")) for each in re.findall(r"/[\w./-]+", settings)]
+    # What an index names is beside it.
+    folders = {path.parent if path.name == "simple" else path for path in named if path.is_dir()}
+    return sorted(map(str, folders - {Path("/")}))
 
 
 @contextmanager
