@@ -8,9 +8,13 @@ setup.py are the same in every distribution.
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +44,27 @@ Settings = dict[str, Any] | None
 
 
 def _mode() -> str:
-    return {"1": "plain", "0": "compiled"}.get(os.environ.get("WASMCORE_PURE", ""), "either")
+    mode = {"1": "plain", "0": "compiled"}.get(os.environ.get("WASMCORE_PURE", ""), "either")
+    return "plain" if mode == "either" and not _compiler_works() else mode
+
+
+@cache
+def _compiler_works() -> bool:
+    """Whether the C compiler that extension modules are built with is there, and finds Python's headers."""
+    if os.name != "posix":
+        return True  # whoever looks for it there is the build itself
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "empty.c")
+        source.write_text("#include <Python.h>\n")
+        headers = f"-I{sysconfig.get_path('include')}"
+        try:
+            done = subprocess.run([*compiler, headers, "-c", str(source), "-o", f"{source}.o"], capture_output=True, check=False)
+        except OSError:
+            return False
+    if done.returncode:
+        print(f"wasmcore: no C compiler that finds Python.h ({shlex.join(compiler)}): building plain Python", file=sys.stderr)
+    return done.returncode == 0
 
 
 def unsupported(platform: str | None) -> str | None:
