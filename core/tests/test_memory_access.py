@@ -168,8 +168,3 @@ def test_arrays() -> None:
             memory.array(*arguments)
     del memory
     assert numbers[0] == 9
-
-
-def test_attributes_that_there_are_not() -> None:
-    with pytest.raises(AttributeError, match="a Memory has no attribute 'u128'"):
-        wasmcore.Memory(1).u128  # noqa: B018

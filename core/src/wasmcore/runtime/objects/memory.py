@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
-from operator import attrgetter, index
+from operator import index
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.execution import traps
-from wasmcore.runtime.objects.numbers import NUMBERS, Numbers
+from wasmcore.runtime.objects.numbers import Numbers, NumbersByType
 from wasmcore.runtime.objects.space import Mapping, Space, checked_limits
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.resources import Unique
@@ -93,8 +93,10 @@ class MemorySpace(Space):
 
 
 def _numbers(name: str) -> Any:
-    """A read-only attribute; while there are no such numbers yet, `Memory.__getattr__` is asked."""
-    return property(attrgetter(f"_{name}"))
+    def numbers(memory: Memory) -> Numbers:
+        return memory._by_type[name]
+
+    return property(numbers)
 
 
 class Memory(Unique):
@@ -108,7 +110,7 @@ class Memory(Unique):
     ValueError for impossible limits, MemoryError where the system has no address space for the minimum.
     """
 
-    __slots__ = ("__weakref__", "_space", "_type", "_view", *(f"_{name}" for name in NUMBERS))
+    __slots__ = ("__weakref__", "_by_type", "_space", "_type", "_view")
     u8: Numbers = _numbers("u8")
     i8: Numbers = _numbers("i8")
     u16: Numbers = _numbers("u16")
@@ -130,6 +132,7 @@ class Memory(Unique):
         space = MemorySpace(memory_type, guarded)
         self._type = memory_type
         self._view = memoryview(bytearray())
+        self._by_type = NumbersByType(space)
         self._space = space
 
     @property
@@ -175,14 +178,6 @@ class Memory(Unique):
     @property
     def __array_interface__(self) -> dict[str, Any]:
         return {"version": 3, "typestr": "|u1", "shape": (self._space.length,), "data": self.view()}
-
-    def __getattr__(self, name: str) -> Numbers:
-        """The numbers of a type, when they are first asked for."""
-        if name not in NUMBERS:
-            raise AttributeError(f"a Memory has no attribute {name!r}", name=name, obj=self)
-        numbers = Numbers(self._space, name)
-        setattr(self, f"_{name}", numbers)
-        return numbers
 
     def read(self, offset: int, size: int) -> bytes:
         """Copy bytes out; IndexError beyond the end."""

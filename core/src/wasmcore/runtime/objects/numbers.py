@@ -23,8 +23,6 @@ _FORMATS: Final = {
     "f32": Struct("<f"),
     "f64": Struct("<d"),
 }
-NUMBERS: Final = tuple(_FORMATS)
-"""The types of numbers that a memory gives by address."""
 
 
 class Numbers:
@@ -85,3 +83,16 @@ class Numbers:
 
     def __repr__(self) -> str:
         return f"<{self._type} numbers of a wasmcore.Memory>"
+
+
+class NumbersByType(dict[str, Numbers]):
+    """The numbers of a memory by the name of their type, each made when it is first asked for."""
+
+    __slots__ = ("_space",)
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+
+    def __missing__(self, name: str) -> Numbers:
+        found = self[name] = Numbers(self._space, name)
+        return found
