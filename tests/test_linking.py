@@ -7,6 +7,8 @@ import gc
 import threading
 import time
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from wasmtime import wat2wasm
@@ -362,3 +364,51 @@ def test_growing_what_another_thread_uses() -> None:
         made.exports.stop.value = 1
         thread.join(60)
     assert not thread.is_alive() and memory.size == 31 and len(table) == 30001
+
+
+HOLDERS = """(module (table (export "t") 1 funcref) (global (export "g") funcref (ref.func 0)) (elem (i32.const 0) 0)
+  (func (export "f") (result i32) (i32.const 7)))"""
+TAKEN: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "nothing": (lambda exports: None, lambda taken: 7),
+    "function": (lambda exports: exports.f, lambda taken: taken()),
+    "table": (lambda exports: exports.t, lambda taken: taken[0]()),
+    "global": (lambda exports: exports.g, lambda taken: taken.value()),
+    "importer": (
+        lambda exports: instance('(module (import "m" "f" (func (result i32))) (export "f" (func 0)))', {"m": exports}),
+        lambda taken: taken.exports.f(),
+    ),
+    "linked table": (
+        lambda exports: _table_with(exports.f),
+        lambda taken: taken[0](),
+    ),
+}
+
+
+def _table_with(function: Any) -> wasmcore.Table:
+    table = wasmcore.Table(1)
+    table[0] = function
+    return table
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_instances_go_without_the_collector(name: str) -> None:
+    """Until references to functions of an instance can get out, nothing keeps it but what was taken from it; then all that has them."""
+    take, call = TAKEN[name]
+    gc.collect()
+    gc.disable()
+    try:
+        made = instance(HOLDERS)
+        watched = weakref.ref(made._state)
+        taken = take(made.exports)
+        del made
+        if name in ("nothing", "function"):
+            assert (watched() is None) == (name == "nothing")
+        gc.collect()
+        assert call(taken) == 7 and (watched() is None) == (name == "nothing")
+        del taken
+        if name in ("nothing", "function"):
+            assert watched() is None
+        gc.collect()
+        assert watched() is None
+    finally:
+        gc.enable()

@@ -101,7 +101,9 @@ class InstanceState:
         self._define_spaces()
         self._define_globals()
         if shares_references(info):
-            self.group.keep(self)
+            self.group.keep_when_shared(self)
+            if info.imports:
+                self.group.share()
 
     def _join(self) -> None:
         """Make one group of all through which functions may be called."""
@@ -223,6 +225,8 @@ class InstanceState:
         """The Python object of something that can be exported."""
         if kind == KIND_FUNCTION:
             return self.function_at(index)
+        if kind in (KIND_TABLE, KIND_GLOBAL):
+            self.group.share()
         spaces: dict[int, list[Any]] = {KIND_TABLE: self.tables, KIND_MEMORY: self.memories, KIND_GLOBAL: self.globals}
         spaces[KIND_TAG] = self.tags
         return spaces[kind][index]

@@ -33,6 +33,8 @@ class Group:
         self._store: Store | None = Store()
         self._parent: Group | None = None
         self._escaped: set[object] = set()
+        self._members: list[weakref.ref[object]] = []
+        """Owners of functions to be kept when references to those can get out of this group."""
         self._externs = ExternObjects(self._store)
         _of_store[self._store.address] = self
 
@@ -91,6 +93,18 @@ class Group:
         """Keep an owner of functions alive as long as anybody of the group, since references to them may be anywhere in it."""
         self.root()._escaped.add(owner)
 
+    def keep_when_shared(self, owner: object) -> None:
+        """The same from when `share` is called, or the group becomes one with another: until then no cycle keeps the owner."""
+        self._members.append(weakref.ref(owner))
+        if self._parent is not None:
+            self.share()
+
+    def share(self) -> None:
+        """References to functions of the group can get out of it."""
+        if self._members:
+            self.root()._escaped.update(owner for member in self._members if (owner := member()) is not None)
+            self._members = []
+
     def join(self, other: Group) -> Group:
         """Make one group of two, when no other thread is inside of one of them; StoreBusyError where this one is inside of both."""
         while True:
@@ -101,6 +115,8 @@ class Group:
                 if second.store.activation:
                     first, second = second, first
                 busy = second.store
+                first.share()
+                second.share()
                 if first._take(second):
                     return first
             if busy.activation and not busy.busy_elsewhere:
