@@ -78,7 +78,7 @@ def test_integers_that_do_not_fit(name: str) -> None:
     numbers = getattr(memory, name)
     low, high = bounds(name)
     for value in (low - 1, high + 1, 1 << 100):
-        with pytest.raises(OverflowError, match=f"int does not fit {name}"):
+        with pytest.raises(OverflowError, match=f"{value} does not fit {name}"):
             numbers[0] = value
     for wrong in (1.0, "1", None):
         with pytest.raises(TypeError):

@@ -7,6 +7,7 @@ from operator import index
 from struct import Struct, error
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
+from wasmcore.runtime.execution.host_errors import shown
 
 if TYPE_CHECKING:
     from wasmcore.runtime.objects.space import Space
@@ -76,10 +77,11 @@ class Numbers:
             except OverflowError:
                 self._pack(self._space.bytes, address, copysign(inf, number))
             return
+        integer = index(value)
         try:
-            self._pack(self._space.bytes, address, index(value))
+            self._pack(self._space.bytes, address, integer)
         except error:
-            raise OverflowError(f"int does not fit {self._type}") from None
+            raise OverflowError(f"{shown(integer)} does not fit {self._type}") from None
 
     def __repr__(self) -> str:
         return f"<{self._type} numbers of a wasmcore.Memory>"
