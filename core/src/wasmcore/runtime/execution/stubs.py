@@ -49,6 +49,10 @@ _new_builtin: Final = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.POINTER(MethodD
 )
 
 
+_stay: Final = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_IncRef", ctypes.pythonapi))
+"""Let an object be there to the very end: an interpreter that ends takes all others apart in any order."""
+
+
 class BuiltinOwner(Protocol):
     """The `__self__` of a builtin; keeps what the builtin needs alive."""
 
@@ -77,6 +81,7 @@ class _TrampolineBatch:
         self._step = length // TRAMPOLINES
         # Not with their owners: the collector takes those apart first, and a builtin reads its method definition when it goes.
         self._methods = (MethodDef * TRAMPOLINES)()
+        _stay(self._methods)
         self.free = list(range(TRAMPOLINES))
 
     def method(self, number: int, funcref: int, entry: int, name: bytes, doc: bytes) -> Any:
