@@ -24,7 +24,7 @@ def extensions() -> list[Extension]:
 
     settings = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["tool"]["wasmcore-build"]
     found = mypycify(
-        ["--ignore-missing-imports", "--follow-imports=silent", *settings["compile"]],
+        ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent", *settings["compile"]],
         opt_level=os.environ.get("MYPYC_OPT_LEVEL", "3"),
         group_name=settings["group"],
         target_dir=f"build/mypyc-{sys.implementation.cache_tag}",
