@@ -68,15 +68,22 @@ class Interposition:
         self._visitor = ctypes.c_void_p(visitor)
         self._generation: tuple[int, int] | None = None
         """How many objects had been loaded and unloaded at the last look."""
+        self._known: set[tuple[int, int]] = set()
+        """Base and segments of those that were there then."""
 
     def renew(self) -> None:
         """Look at the loaded objects, if they are not what they were."""
         count, found = self._visit(1)
         generation = found[0].loaded, found[0].unloaded
         if generation != self._generation:
+            if self._generation is None or generation[1] != self._generation[1]:
+                self._known = set()  # another one may be where one was
             for loaded in self._visit(count + _ROOM)[1]:
-                for slot, name, read_only in _slots(loaded, tuple(self._functions)):
-                    self._write(slot, self._functions[name], read_only)
+                place = loaded.base, loaded.segments
+                if place not in self._known:
+                    for slot, name, read_only in _slots(loaded, tuple(self._functions)):
+                        self._write(slot, self._functions[name], read_only)
+                    self._known.add(place)
             self._generation = generation
 
     def _visit(self, room: int) -> tuple[int, list[_Loaded]]:
