@@ -41,6 +41,9 @@ def test_metadata(folder: Path) -> None:
 def test_build_files_are_the_same_everywhere() -> None:
     for name in ("build_backend.py", "setup.py"):
         assert len({path.read_bytes() for path in (folder / name for folder in DISTRIBUTIONS) if path.exists()}) == 1, name
+    natives = [path for folder in DISTRIBUTIONS for path in folder.glob("src/*/_native.py")]
+    assert len(natives) == 4
+    assert len({path.read_text().replace(f'"{path.parent.name}__mypyc"', "the group") for path in natives}) == 1
 
 
 WITHOUT_SETUPTOOLS = """

@@ -1,6 +1,6 @@
-"""Native integers, vectors and byte buffers for the hot modules: mypyc's where they are installed, plain Python else.
+"""Native integers, vectors and byte buffers for the hot modules: mypyc's where they are compiled, plain Python else.
 
-Compiled modules never run this fallback; it keeps uncompiled ones working without `librt`.
+The same in every distribution that is compiled, but for the name of the group. Compiled modules import what stands here, but do not use it.
 """
 
 from __future__ import annotations
@@ -12,25 +12,40 @@ if TYPE_CHECKING:
     from librt.strings import BytesWriter as BytesWriter
     from librt.strings import read_i32_le as read_i32_le
     from librt.strings import read_i64_le as read_i64_le
+    from librt.strings import write_i16_le as write_i16_le
     from librt.strings import write_i32_le as write_i32_le
     from librt.strings import write_i64_le as write_i64_le
     from librt.vecs import append as append
+    from librt.vecs import extend as extend
     from librt.vecs import vec as vec
+    from mypy_extensions import i16 as i16
     from mypy_extensions import i32 as i32
     from mypy_extensions import i64 as i64
     from mypy_extensions import u8 as u8
 else:
-    _COMPILED = "wasmcore__mypyc" in sys.modules
-    if _COMPILED:
-        append = vec = i32 = i64 = u8 = int  # imported by compiled modules, never used; the real ones import `typing`
+    i16 = i32 = i64 = u8 = int  # those of mypy_extensions are Python functions, and import `typing`
+    if "wasmcore__mypyc" in sys.modules:
+        append = extend = vec = int
     else:
-        from mypy_extensions import i32 as i32
-        from mypy_extensions import i64 as i64
-        from mypy_extensions import u8 as u8
+
+        class vec(list):
+            """A list with the vector's name."""
+
+            def __class_getitem__(cls, item):
+                return cls
+
+        def append(items, item, /):
+            """Add an item at the end and return the vector."""
+            items.append(item)
+            return items
+
+        def extend(items, more, /):
+            """Add the items of another vector and return the vector."""
+            items.extend(more)
+            return items
+
     try:
-        from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i32_le, write_i64_le
-        if not _COMPILED:
-            from librt.vecs import append, vec
+        from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i16_le, write_i32_le, write_i64_le
     except (ImportError, AttributeError, ValueError):  # not installed, or another version
         from struct import Struct, error
 
@@ -70,18 +85,8 @@ else:
 
             return read
 
+        write_i16_le = _writer("<h")
         write_i32_le = _writer("<i")
         write_i64_le = _writer("<q")
         read_i32_le = _reader("<i")
         read_i64_le = _reader("<q")
-
-        class vec(list):
-            """A list with the vector's name."""
-
-            def __class_getitem__(cls, item):
-                return cls
-
-        def append(items, item, /):
-            """Add an item at the end and return the vector."""
-            items.append(item)
-            return items
