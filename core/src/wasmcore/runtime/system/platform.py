@@ -27,7 +27,7 @@ _SIG_BLOCK: Final = 0
 LARGEST_STACK: Final = 64 << 20
 """Of a stack without limit, only so much counts (bytes): the kernel keeps at least twice that free below the main stack."""
 _ROOM: Final = 128 << 20
-"""Bytes of address space that are left where there is little, for stacks and what threads allocate in: a stack that can not grow is a crash."""
+"""Bytes of address space that are left where there is little, for stacks, which crash if they can not grow, and what threads allocate."""
 _NATIVE_STACK: Final = 256 << 10
 """Bytes of stack of a thread that does not run Python."""
 _MOST_LOOKS: Final = 1000
