@@ -15,10 +15,10 @@ from wasmcore.runtime.system.resources import Resource
 _locks: Final[WeakSet[Any]] = WeakSet()
 
 
-_Python: type[RLock] = type(RLock())
+_RLock: type[RLock] = type(RLock())
 if sys.version_info >= (3, 14):
 
-    class _Python(_Python):  # type: ignore[no-redef, valid-type, misc]
+    class _RLock(_RLock):  # type: ignore[no-redef, valid-type, misc]
         """Python 3.14 runs handlers of signals between a builtin `__enter__` and its `with`; what they raise would leave the lock taken."""
 
         def __enter__(self) -> bool:
@@ -34,9 +34,10 @@ if sys.version_info >= (3, 14):
 def Lock() -> RLock:
     """A re-entrant lock for `with`; in a forked child it is free unless the forking thread holds it.
 
-    It is one of Python's own: nothing can interrupt it between taking the lock and the `with` that lets it go, as it could in Python code.
+    It is one of Python's own: nothing can interrupt it between taking the lock and the `with` that lets it go, as it could in Python code;
+    where Python itself has that gap, it is closed.
     """
-    lock = _Python()
+    lock = _RLock()
     _locks.add(lock)
     return lock
 
