@@ -16,13 +16,18 @@ import pytest
 from faults import interrupted
 
 import wasmcore
-from wasmcore.runtime.objects.memory import new_memory
+from wasmcore.runtime.objects.memory import MemorySpace, memory_of
 from wasmcore.runtime.objects.table import MAXIMUM_ELEMENTS
-from wasmcore.runtime.system import platform
+from wasmcore.runtime.system import platform, resources
 from wasmcore.types import EXTERNREF, Limits, MemoryType
 
 GUARDS = pytest.mark.parametrize("guarded", [None, False], ids=["guarded", "checked"])
 PAGE = 1 << 16
+
+
+def new_memory(memory_type: MemoryType) -> wasmcore.Memory:
+    """As an instance makes it."""
+    return memory_of(memory_type, MemorySpace(memory_type, None))
 
 
 class Longer(bytes):
@@ -168,19 +173,19 @@ def test_limits() -> None:
 
 
 def test_memories_of_64_bits() -> None:
-    large = new_memory(MemoryType(Limits(70_000, index64=True)), None)
+    large = new_memory(MemoryType(Limits(70_000, index64=True)))
     large.write(len(large) - 1, b"\7")
     assert len(large) == 70_000 * PAGE and large.view()[-1] == 7 and large.grow(1) == 70_000
     with pytest.raises(MemoryError):
-        new_memory(MemoryType(Limits(1 << 48, index64=True)), None)
+        new_memory(MemoryType(Limits(1 << 48, index64=True)))
     with pytest.raises(MemoryError):
         large.grow(1 << 40)
-    small = new_memory(MemoryType(Limits(1, 1 << 48, index64=True)), None)
+    small = new_memory(MemoryType(Limits(1, 1 << 48, index64=True)))
     assert small.grow(70_000) == 1
 
 
 def test_pages_of_one_byte() -> None:
-    memory = new_memory(MemoryType(Limits(3), 0), None)
+    memory = new_memory(MemoryType(Limits(3), 0))
     assert len(memory) == 3 and not memory.guarded
     memory.write(0, b"abc")
     with pytest.raises(IndexError):
@@ -229,7 +234,7 @@ def test_filling(words: int) -> None:
 GROWING: dict[str, Callable[[], Any]] = {
     "guarded": lambda: wasmcore.Memory(1, 10),
     "checked": lambda: wasmcore.Memory(1, 10, guarded=False),
-    "64 bits": lambda: new_memory(MemoryType(Limits(1, index64=True)), None),
+    "64 bits": lambda: new_memory(MemoryType(Limits(1, index64=True))),
     "small table": lambda: wasmcore.Table(1, 100, element=EXTERNREF),
     "large table": lambda: wasmcore.Table(1, element=EXTERNREF),
 }
@@ -237,9 +242,11 @@ GROWING: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("make", GROWING.values(), ids=GROWING)
 def test_every_refusal_of_making(make: Callable[[], Any]) -> None:
+    resources.collect()
     with platform.Refusal(0) as all_of_them:
         make()
     for number in range(1, all_of_them.requests + 1):
+        resources.collect()
         with platform.Refusal(number) as refusal:
             try:
                 made = make()
@@ -248,6 +255,7 @@ def test_every_refusal_of_making(make: Callable[[], Any]) -> None:
             else:
                 assert made.grow(1) == 1, "it did without"
                 del made
+            resources.collect()
         assert not refusal.held
     assert len(make()) >= 1
 

@@ -13,11 +13,11 @@ from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
 from wasmcore.errors import LinkError
 from wasmcore.runtime.execution.stubs import machine
-from wasmcore.runtime.instances.instance import InstanceState, Linked
+from wasmcore.runtime.instances.instance import NOTHING, InstanceState, Linked
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.func import ExportedFunction, Func, refuse_async
 from wasmcore.runtime.objects.global_ import Global
-from wasmcore.runtime.objects.memory import Memory, new_memory
+from wasmcore.runtime.objects.memory import Memory, MemorySpace
 from wasmcore.runtime.objects.table import Table
 from wasmcore.runtime.objects.tag import Tag
 from wasmcore.runtime.objects.type_ids import id_matches, type_id, value_type_matches
@@ -66,14 +66,19 @@ class Instance(Unique):
         check("release_gil", release_gil, isinstance(release_gil, bool), "True or False")
         check("wait", wait, isinstance(wait, bool), "True or False")
         self.module = module
-        link = _Link()
-        linked = _linked(module, _Provided(imports, host_options, link))
-        engine = module.engine
-        linked.memories += [new_memory(memory.type, engine.guard) for memory in module.info.memories[len(linked.memories) :]]
-        code = module._code(tuple([memory._space.guarded and engine.signals for memory in linked.memories]))
-        self._state = InstanceState(code, module.info, linked, machine(engine.target), release_gil, wait)
+        info, engine = module.info, module.engine
+        linked, link = NOTHING, None
+        if info.imports or imports is not None or host_options is not None:
+            link = _Link()
+            linked = _linked(module, _Provided(imports, host_options, link))
+        own = [MemorySpace(memory.type, engine.guard) for memory in info.memories[len(linked.memories) :]]
+        guarded = [memory._space.guarded and engine.signals for memory in linked.memories]
+        guarded += [memory.guarded and engine.signals for memory in own]
+        code = module._code(tuple(guarded))
+        self._state = InstanceState(code, info, linked, own, machine(engine.target), release_gil, wait)
         self.exports = exports_of(self._state)
-        link.complete(self._state)
+        if link is not None:
+            link.complete(self._state)
         self._state.initialize()
 
     def __repr__(self) -> str:
@@ -98,7 +103,7 @@ class _Link:
         """The instance is there."""
         for item in state.info.exports:
             if item.kind == KIND_MEMORY and item.name == "memory":
-                self._memory = state.memories[item.index]
+                self._memory = state.object_of(KIND_MEMORY, item.index)
 
     def memory(self) -> memoryview:
         """The bytes of the exported memory as they are now."""

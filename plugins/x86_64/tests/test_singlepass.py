@@ -189,7 +189,7 @@ def test_polls_without_signals() -> None:
     code = encode(encoder, record(m.POSITION, immediate=8) + record(m.POLL) + record(m.RETURN) + record(m.END))
     found = [(each.address, f"{each.mnemonic} {each.op_str}".strip()) for each in _decoder.disasm(code, 0)]
     names = [name for _, name in found]
-    assert names[:2] == ["mov r11, qword ptr [r12]", "sub dword ptr [r11 + 0x20], 1"]
+    assert names[:2] == ["mov r11, qword ptr [r12]", "sub dword ptr [r11 + 0x18], 1"]
     assert names[2:] == [
         f"js {found[5][0]:#x}",
         "leave",

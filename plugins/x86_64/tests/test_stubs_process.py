@@ -343,7 +343,7 @@ def test_unlimited_main_stack() -> None:
 world = World()
 f = world.function((), (), recurse, (0,))
 record = (ctypes.c_uint64 * 2).from_address(funcref_of(f))
-ctypes.c_uint64.from_address(record[1] + 32).value = funcref_of(f)
+ctypes.c_uint64.from_address(record[1] + SLOTS).value = funcref_of(f)
 assert kind_of(f) == TrapKind.STACK_OVERFLOW
 print("limited")
 """

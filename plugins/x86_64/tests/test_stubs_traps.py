@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from handmade import I32, I64, World, call_import, epilogue, funcref_of, prologue
+from handmade import I32, I64, SLOTS, World, call_import, epilogue, funcref_of, prologue
 
 from wasmcore.errors import StoreBusyError, Trap, TrapKind
 from wasmcore.plugin.builtins import BUILTIN_NUMBERS, BUILTINS
@@ -106,13 +106,13 @@ def recurse(a: Assembler) -> Sites:
 
 
 def spin(a: Assembler) -> Sites:
-    """Poll until [context + 32] is not 0."""
+    """Poll until [context + SLOTS] is not 0."""
     sites = prologue(a)
     top = a.label()
     a.bind(top)
     a.load(RAX, R12, VMCONTEXT["store"])
     a.reg_mem(MOV8, 0, RAX, RAX, POLL_OFFSET)
-    a.alu_mem_imm(7, 1, R12, 32, 0)
+    a.alu_mem_imm(7, 1, R12, SLOTS, 0)
     a.jump_if(4, top)
     a.zero(RAX)
     epilogue(a)
@@ -139,7 +139,7 @@ def test_every_signal(world: World, release: bool) -> None:
 
 def test_memory(world: World) -> None:
     start = platform.reserve(1 << 20)
-    platform.make_writable(start, 4096)
+    platform.protect(start, 4096, platform.READ_WRITE)
     traps.add_reservation(start, 1 << 20)
     byte = world.function((I64,), (I32,), load)
     assert byte(start + 4095) == 0
@@ -201,7 +201,7 @@ def test_stack_overflow(world: World, release: bool) -> None:
     slots: list[Any] = []
     f = world.function((), (), recurse, (0,), name="deep", release=release)
     record = (ctypes.c_uint64 * 2).from_address(funcref_of(f))
-    ctypes.c_uint64.from_address(record[1] + 32).value = funcref_of(f)
+    ctypes.c_uint64.from_address(record[1] + SLOTS).value = funcref_of(f)
 
     def run() -> None:
         for _ in range(3):
@@ -326,7 +326,7 @@ def test_one_store_on_many_threads_in_turn(world: World) -> None:
 
 def flag_of(builtin: Any) -> Any:
     record = (ctypes.c_uint64 * 2).from_address(funcref_of(builtin))
-    return ctypes.c_uint64.from_address(record[1] + 32)
+    return ctypes.c_uint64.from_address(record[1] + SLOTS)
 
 
 def test_released_lock_lets_others_run(world: World) -> None:

@@ -267,7 +267,8 @@ def test_slots_are_wide() -> None:
 
 def test_context_and_overflow_area() -> None:
     before = states(23)
-    store = np.zeros(OVERFLOW_OFFSET + 64, "u1")
+    memory = np.zeros(64 - OVERFLOW_OFFSET, "u1")
+    store = memory[-OVERFLOW_OFFSET:]
     context = np.zeros(8, "u8")
     context[0] = store.ctypes.data
     before.view("u8")[:, 12] = context.ctypes.data
@@ -280,7 +281,7 @@ def test_context_and_overflow_area() -> None:
     after = run(*encode([body], frozenset()), before)[0]
     assert (vector_of(after, 4) == vector_of(before, 3)).all() and (vector_of(after, 13) == vector_of(before, 12)).all()
     assert (context[2:4].view("u1") == vector_of(before, 3)[-1]).all()
-    assert (store[OVERFLOW_OFFSET + 32 : OVERFLOW_OFFSET + 48] == vector_of(before, 12)[-1]).all()
+    assert (memory[32:48] == vector_of(before, 12)[-1]).all()
 
 
 # Kind of VECTOR_LOAD: bytes that it reads and what it makes of them.

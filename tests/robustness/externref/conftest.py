@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import wasmcore
+from wasmcore.runtime.execution.blocks import stores
 from wasmcore.runtime.objects import group
 
 
@@ -29,9 +30,11 @@ def nothing_left() -> Iterator[None]:
     """Sweeps look at all groups there are, and the many collections here at all objects: those of tests before are not to be among them.
     Where an exception at any bytecode was tested, one inside of the standard library keeps frames for ever, and tables with them."""
     gc.collect()
-    for found in list(group._of_store.values()):
-        found._externs._recent.clear()
-        found._externs._settled.clear()
+    for store in stores.everything():
+        found = group.group_of(store.address)
+        if found is not None:
+            found._externs._recent.clear()
+            found._externs._settled.clear()
     gc.freeze()
     yield
     gc.unfreeze()

@@ -15,7 +15,7 @@ import wasmcore
 from tests.other_thread import on_a_thread
 from tests.robustness.externref.texts import FRAMES, MANY, NUMBERS, POLLED
 from tests.robustness.externref.things import Host, Thing, check_gone, sweeping_everywhere
-from wasmcore.runtime.execution import store as stores
+from wasmcore.runtime.execution.blocks import stores
 from wasmcore.runtime.objects.group import sweep_all
 
 FRAME_FUNCTIONS = {"local": 1, "operand": 1, "pairs": 2, "deep": 30, "fill": 2, "many": MANY, "tails": MANY}
@@ -146,7 +146,7 @@ def test_poll_at_the_entry_of_a_function(run: Callable[..., Any]) -> None:
 
     def make(number: int) -> Thing:
         if number == MANY - 1:
-            next(store for store in list(stores._by_address.values()) if store.activation).call_at_poll(disturb)
+            next(store for store in stores.everything() if store.activation).call_at_poll(disturb)
         return host.make(number)
 
     numbers = f'(func (export "numbers") (param {" ".join(["i64"] * MANY)}) (result i64) (local.get {MANY - 1})))'

@@ -7,7 +7,6 @@ import warnings
 from array import array
 from bisect import bisect_right
 from struct import iter_unpack
-from weakref import ref
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import ArtifactError, CompileWarning, NotCompiledError, PluginError
@@ -17,6 +16,7 @@ from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.plugin.unit import CompileUnit, Environment
 from wasmcore.runtime.execution.loader import LoadedCode
 from wasmcore.runtime.execution.stacks import with_room
+from wasmcore.runtime.system.living import Listeners
 from wasmcore.runtime.system.locks import Lock
 from wasmcore.types import FuncType
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wasmcore.compile.saved_code import SavedCode
     from wasmcore.runtime.execution.stubs import Machine
     from wasmcore.runtime.instances.instance import InstanceState
+    from wasmcore.runtime.instances.template import Template
     from wasmcore.runtime.objects.type_ids import ProcessTypes
     from wasmcore.validation import StreamWriter
 
@@ -63,7 +64,8 @@ class ModuleCode:
         self._wasm_features = engine.features
         self._made_writer: StreamWriter | None = None
         self._loaded: list[LoadedCode] = []
-        self._instances: list[ref[InstanceState]] = []
+        self._instances = Listeners()
+        self.template: Template | None = None
         self._defined = info.function_count - info.imported_functions
         self._first = environment.imported_functions
         self.entries = array("Q", [0]) * self._defined
@@ -106,8 +108,7 @@ class ModuleCode:
 
     def attach(self, state: InstanceState) -> None:
         """Patch the funcref records of this instance, too, from now on."""
-        with self._lock:
-            self._instances.append(ref(state, self._instances.remove))
+        self._instances.add(state, state.address)
 
     def make_lazy(self, machine: Machine) -> None:
         """Give all functions lazy stubs."""
@@ -245,8 +246,11 @@ class ModuleCode:
         for index, address in loaded.entries():
             entries[index - first] = address
             known[index - first] = 1
-        for state in filter(None, [instance() for instance in tuple(self._instances)]):
-            records = state.address + self.environment.functions_offset - FUNCREF_SIZE * first
+        if self.template is not None:
+            for index, address in loaded.entries():
+                self.template.set_entry(index - first, address)
+        for _, context in self._instances:
+            records = context + self.environment.functions_offset - FUNCREF_SIZE * first
             for index, address in loaded.entries():
                 ctypes.c_uint64.from_address(records + FUNCREF_SIZE * index).value = address
 

@@ -27,7 +27,6 @@ VMCONTEXT_FIELDS: Final = (
     Field("store", _u64, "address of the store record"),
     Field("builtins", _u64, "address of the table of built-in functions"),
     Field("type_ids", _u64, "address of one u32 per type of the module: its process-wide type id"),
-    Field("owner", _u64, "number of the instance, for Python"),
 )
 """Head of the VMContext, one per instance. Its arrays follow, at the offsets of `Environment`."""
 
@@ -44,7 +43,7 @@ FUNCREF_FIELDS: Final = (
     Field("context", _u64, "what the context register holds when it is called"),
     Field("type_id", _u32, "process-wide type id"),
     Field("index", _u32, "function index in its module"),
-    Field("owner", _u64, "number of the instance or host function it belongs to, for Python"),
+    Field("owner", _u64, "what it belongs to, for Python: the address of the VMContext of an instance, or of the context of a `Func`"),
 )
 GLOBAL_SIZE: Final = 16
 """A global takes 16 aligned bytes: its value, or the address of its cell when it is an imported mutable one."""
@@ -53,7 +52,6 @@ STORE_FIELDS: Final = (
     Field("activation", _u64, "innermost activation of this store, 0 at rest"),
     Field("stack_limit", _u64, "the stack pointer may not go below"),
     Field("thread", _u64, "thread record of the thread that is or was last inside"),
-    Field("number", _u64, "number of the store, for Python"),
     Field("polls", _u32, "code that does without signals counts its polls down here, and calls the built-in `poll` below 0"),
     Field("withdrawn", _u32, "1 from when the poll page is withdrawn until a poll has given it back"),
     Field("waiter", _u64, "the lock (`PyThread_type_lock`), free or not, to release when the outermost activation ends; 0: nobody waits"),
@@ -63,13 +61,15 @@ STORE_FIELDS: Final = (
 )
 EXTERN_TAG: Final = 0x5AE5 << 48
 """An externref is the address of a Python object plus this, so that nothing else on a stack is easily taken for one."""
-POLL_OFFSET: Final = 4096
-"""The poll page, from the store record: loaded at loop heads and function entries, withdrawn (nothing may touch it) to interrupt."""
-OVERFLOW_OFFSET: Final = 8192
-"""The overflow area, from the store record: 16 bytes per argument or result that has no register."""
+POLL_OFFSET: Final = -8
+"""A word of the poll page, from the store record, which begins a page: the page before it, whatever the size of a page. The word is loaded
+at loop heads and function entries; the page is withdrawn (nothing may touch it) to interrupt."""
 OVERFLOW_SLOT: Final = 16
 OVERFLOW_SLOTS: Final = 1024
-STORE_SIZE: Final = OVERFLOW_OFFSET + OVERFLOW_SLOT * OVERFLOW_SLOTS
+LARGEST_PAGE: Final = 1 << 16
+"""No processor that runs generated code has larger pages."""
+OVERFLOW_OFFSET: Final = -(LARGEST_PAGE + OVERFLOW_SLOT * OVERFLOW_SLOTS)
+"""The overflow area, from the store record: 16 bytes per argument or result that has no register."""
 
 THREAD_FIELDS: Final = (
     Field("pointer", _u64, "the thread pointer (fs:0 on x86-64), 0 while the record is free"),

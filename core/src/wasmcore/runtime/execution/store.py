@@ -5,18 +5,16 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterable
-from itertools import count, repeat
-from operator import attrgetter, is_not
+from itertools import repeat
+from operator import attrgetter, is_not, setitem
 from time import monotonic
-from weakref import WeakValueDictionary
+from weakref import ref
 
 from wasmcore._typing import Any, Final
-from wasmcore.plugin.layout import OVERFLOW_OFFSET, OVERFLOW_SLOT, OVERFLOW_SLOTS, POLL_OFFSET, STORE_SIZE
+from wasmcore.plugin.layout import OVERFLOW_OFFSET, OVERFLOW_SLOT, OVERFLOW_SLOTS
+from wasmcore.runtime.execution.blocks import Block, stores
 from wasmcore.runtime.execution.threads import StoreRecord, process
-from wasmcore.runtime.execution.ticker import wait_for_scan
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.locks import Lock
-from wasmcore.runtime.system.resources import Resource, requested
 
 FIRST_POLLS: Final = 1 << 10
 MOST_POLLS: Final = 1 << 18
@@ -24,53 +22,47 @@ MOST_POLLS: Final = 1 << 18
 SOON: Final = 0.005
 LATE: Final = 0.05
 """Seconds between two looks."""
-_numbers: Final = count(1)
-_by_address: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
-_by_number: Final[WeakValueDictionary[int, Store]] = WeakValueDictionary()
+_FRESH: Final = StoreRecord(thread=process.nobody, polls=FIRST_POLLS)
+_FRESH_ADDRESS: Final = ctypes.addressof(_FRESH)
+"""What a record is in the beginning."""
 _saved: Final[dict[int, bytes]] = {}
 """Contents of overflow areas, by their `id`, until they are put back."""
-contexts_lock: Final = Lock()
-"""Held where it is decided to which store a context belongs, so that none is forgotten by a merge."""
 
 
-class Store(Resource):
-    """A store record, its poll page and its overflow area. Freed with the last reference; contexts do not keep it alive."""
+class Store:
+    """A store record, its poll page and its overflow area, in a block that it keeps. Freed with the last reference; contexts do not keep it
+    alive."""
 
-    __slots__ = (
-        "_contexts",
-        "_edition",
-        "_interrupt",
-        "_looked",
-        "_polls",
-        "_record",
-        "_request",
-        "_turned",
-        "address",
-        "number",
-        "queue",
-        "waits",
-    )
+    __slots__ = ("__weakref__", "_block", "_contexts", "_edition", "_interrupt", "_looked", "_polls", "_request", "_turned", "address", "group", "queue", "waits")
 
-    def __init__(self) -> None:
-        self.address = requested(platform.allocate, STORE_SIZE)
-        super().__init__(_releasing, self.address)
-        self.number = next(_numbers)
-        self._record = StoreRecord.from_address(self.address)
-        self._record.thread = process.nobody
-        self._record.number = self.number
-        self._polls = self._record.polls = FIRST_POLLS
+    def __init__(self, block: Block | None = None) -> None:
+        """In this block, which has none yet, or one of its own."""
+        self._block = block if block is not None else Block(0)
+        self.address = self._block.store
+        platform.copy(self.address, _FRESH_ADDRESS, ctypes.sizeof(StoreRecord))
+        self._polls = FIRST_POLLS
         self._looked = self._turned = monotonic()
-        self._contexts: set[int] = set()
+        self._contexts: dict[int, None] = {}
         self._edition = object()
         """Another one whenever they have changed."""
         self._interrupt: BaseException | None = None
         self._request: Callable[[], object] | None = None
+        self.group: ref[Any] | None = None
+        """The group that has it."""
         self.waits = True
         """Whether threads wait while another one is inside."""
         self.queue: list[Any] = []
         """Who waits to get in (`turns`)."""
-        _by_address[self.address] = self
-        _by_number[self.number] = self
+        stores[self.address] = ref(self)
+
+    @property
+    def freed(self) -> bool:
+        """Whether its memory is given back: only finalizers see it so."""
+        return self._block.freed
+
+    @property
+    def _record(self) -> Any:
+        return StoreRecord.from_address(self.address)
 
     @property
     def activation(self) -> int:
@@ -90,10 +82,15 @@ class Store(Resource):
         return bool(self.activation) and not process.is_current(self._record.thread)
 
     def adopt(self, context: int) -> None:
-        """Write the store's address into a context, now and whenever stores are merged, until `disown`. Both with `contexts_lock`."""
-        self._contexts.add(context)
+        """Write the store's address into a context, now and whenever stores are merged, until `forget`. Both with `contexts_lock`."""
+        self._contexts[context] = None
         self._edition = object()
         ctypes.c_uint64.from_address(context).value = self.address
+
+    def forget(self, context: int) -> None:
+        """The memory of a context is about to go."""
+        self._contexts.pop(context, None)
+        self._edition = object()
 
     def merge(self, other: Store, before: Iterable[Any] = (), behind: Iterable[Any] = ()) -> bool:
         """Take over all contexts of another store, at once, between further steps (as for `platform.at_once`); False where one of those
@@ -105,7 +102,7 @@ class Store(Resource):
             refused = map(attrgetter("activation"), (other._record,))
             changed = map(is_not, map(attrgetter("_edition"), (other,)), (edition,))
             told = map(setattr, cells, repeat("value"), repeat(self.address))
-            if platform.at_once(before, refused, changed, told, map(self._contexts.add, contexts), behind):
+            if platform.at_once(before, refused, changed, told, map(setitem, repeat(self._contexts), contexts, repeat(None)), behind):
                 self._edition = object()
                 self.waits = self.waits and other.waits
                 return True
@@ -145,7 +142,7 @@ class Store(Resource):
         """Let code that runs in the store, or is the next to run, call back at its next poll."""
         self._record.polls = 0
         self._record.withdrawn = 1
-        platform.protect(self.address + POLL_OFFSET, platform.PAGE_SIZE, platform.NO_ACCESS)
+        platform.protect(self.address - platform.PAGE_SIZE, platform.PAGE_SIZE, platform.NO_ACCESS)
 
     def count_polls(self) -> bool:
         """Let code that does without signals make some polls before it looks again: more than before if that was soon, less if late.
@@ -177,37 +174,15 @@ class Store(Resource):
         return request
 
 
-def _releasing(address: int) -> Iterable[int]:
-    wait_for_scan()
-    return platform.releasing(address, STORE_SIZE)
-
-
-def disown(context: int) -> None:
-    """The memory of a context is about to go. Call it with `contexts_lock`."""
-    cell = ctypes.c_uint64.from_address(context)
-    left = None
-    while True:
-        store = _by_address.get(cell.value)
-        if store is None or store is left:
-            return
-        store._contexts.discard(context)
-        store._edition = object()
-        left = store  # what comes in between may give it another one
-
-
 def is_poll_address(store: int, address: int) -> bool:
     """Whether an address is in the poll page of the store whose record is at another one."""
-    return 0 <= address - store - POLL_OFFSET < platform.PAGE_SIZE
+    return 0 < store - address <= platform.PAGE_SIZE
 
 
 def at_address(address: int) -> Store | None:
-    """The store whose record is there; None where finalizers use one that is being collected, since weak references are gone by then."""
-    return _by_address.get(address)
-
-
-def by_number(number: int) -> Store | None:
-    """The store with this number."""
-    return _by_number.get(number)
+    """The store whose record is there; None where finalizers use one that is being collected."""
+    found: Store | None = stores.find(address)
+    return found
 
 
 def save_overflow(store: int, slots: int = OVERFLOW_SLOTS) -> bytes:
@@ -230,7 +205,7 @@ def overflow_areas(store: Store) -> list[bytes]:
 
 def _after_fork() -> None:
     """Other threads are gone, so nobody is inside of the stores they had entered."""
-    for store in list(_by_address.values()):
+    for store in stores.everything():
         record = store._record
         record.waiter = 0
         store.queue.clear()

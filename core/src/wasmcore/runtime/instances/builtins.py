@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from weakref import WeakValueDictionary
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.errors import Trap, TrapKind
 from wasmcore.runtime.execution import store as stores
 from wasmcore.runtime.execution import traps
+from wasmcore.runtime.execution.blocks import owners
 from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.group import group_of
@@ -20,22 +20,19 @@ if TYPE_CHECKING:
     from wasmcore.runtime.execution.stubs import Machine
     from wasmcore.runtime.instances.instance import InstanceState
 
-contexts: Final[WeakValueDictionary[int, InstanceState]] = WeakValueDictionary()
-"""Instances by the address of their VMContext."""
-
 _MASK: Final = 0xFFFFFFFFFFFFFFFF
 
 
 def _instance(context: int) -> InstanceState:
-    found = contexts.get(context)
-    if found is None:  # a finalizer calls it, or has kept it; weak references are gone by then
+    found: InstanceState | None = owners.find(context)
+    if found is None:  # a finalizer calls it, or has kept it
         raise RuntimeError("this instance was being collected: only functions that are compiled can be called, and nothing grows in them")
     return found
 
 
 def _memory_grow(context: int, memory: int, pages: int) -> int:
     try:
-        return _instance(context).memories[memory]._space.grow_pages(pages & _MASK)
+        return _instance(context).memories[memory].grow_pages(pages & _MASK)
     except MemoryError:
         return -1
 
@@ -51,13 +48,13 @@ def _data_drop(context: int, segment: int) -> None:
 
 def _table_grow(context: int, table: int, elements: int, value: int) -> int:
     try:
-        return _instance(context).tables[table]._space.grow(elements & _MASK, value & _MASK)
+        return _instance(context).tables[table].grow(elements & _MASK, value & _MASK)
     except MemoryError:
         return -1
 
 
 def _table_fill(context: int, table: int, at: int, value: int, elements: int) -> None:
-    target = _instance(context).tables[table]._space
+    target = _instance(context).tables[table]
     if (at & _MASK) + (elements & _MASK) > target.length:
         raise Trap(TrapKind.TABLE_OUT_OF_BOUNDS)
     target.fill(at, value & _MASK, elements)
@@ -65,7 +62,7 @@ def _table_fill(context: int, table: int, at: int, value: int, elements: int) ->
 
 def _table_copy(context: int, to_table: int, from_table: int, to: int, start: int, elements: int) -> None:
     state = _instance(context)
-    target, source = state.tables[to_table]._space, state.tables[from_table]._space
+    target, source = state.tables[to_table], state.tables[from_table]
     if (to & _MASK) + (elements & _MASK) > target.length or (start & _MASK) + (elements & _MASK) > source.length:
         raise Trap(TrapKind.TABLE_OUT_OF_BOUNDS)
     target.copy_from(source, to, start, elements)
@@ -78,7 +75,7 @@ def _table_init(context: int, table: int, segment: int, to: int, start: int, ele
 
 def _table_function(context: int, table: int, wanted: int, index: int) -> int:
     state = _instance(context)
-    reference = state.tables[table]._space.bits_at(index & _MASK)
+    reference = state.tables[table].bits_at(index & _MASK)
     if reference is None:
         raise Trap(TrapKind.UNDEFINED_ELEMENT)
     if reference == 0:

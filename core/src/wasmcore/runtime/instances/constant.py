@@ -29,11 +29,19 @@ _REF_FUNC: Final = 0xD2
 _V128_CONST: Final = 0x20C
 
 
+def constant_bits(expression: ConstantExpression) -> int | None:
+    """The bits of an expression that is one number, the most common kind; None of others."""
+    code, immediate = expression.operations[0]
+    if len(expression.operations) == 1 and isinstance(immediate, int) and code in _CONSTANT_MASK:
+        return immediate & _CONSTANT_MASK[code]
+    return None
+
+
 def evaluate(expression: ConstantExpression, global_bits: Callable[[int], int], function_bits: Callable[[int], int]) -> int:
     """The bits of a validated constant expression, unsigned; references as the machine interface has them."""
-    code, immediate = expression.operations[0]
-    if len(expression.operations) == 1 and isinstance(immediate, int) and code in _CONSTANT_MASK:  # most often it is one constant
-        return immediate & _CONSTANT_MASK[code]
+    bits = constant_bits(expression)
+    if bits is not None:
+        return bits
     stack: list[int] = []
     for code, immediate in expression.operations:
         if code in _CONSTANT_MASK:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
-from wasmcore._typing import TYPE_CHECKING, Any, Protocol
-from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
-from wasmcore.plugin.layout import FUNCREF_SIZE, VMCONTEXT
-from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, ContextBlock, funcref_records, write_host_function
-from wasmcore.runtime.instances.builtins import builtins_table, contexts
+from wasmcore._typing import TYPE_CHECKING, Any, Final, Protocol
+from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
+from wasmcore.plugin.layout import FUNCREF_SIZE
+from wasmcore.runtime.execution.blocks import Block, owners
+from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, write_host_function
 from wasmcore.runtime.instances.constant import evaluate
-from wasmcore.runtime.instances.plan import shares_references
 from wasmcore.runtime.instances.segments import Segments
-from wasmcore.runtime.objects import references
+from wasmcore.runtime.instances.template import Template, template_of
 from wasmcore.runtime.objects.func import ExportedFunction, exported_function
 from wasmcore.runtime.objects.global_ import Global, new_global
 from wasmcore.runtime.objects.group import Group
-from wasmcore.runtime.objects.memory import Memory
-from wasmcore.runtime.objects.table import Table, new_tables
+from wasmcore.runtime.objects.memory import Memory, MemorySpace, memory_of
+from wasmcore.runtime.objects.table import Table, TableSpace, table_of
 from wasmcore.runtime.objects.tag import Tag, new_tag
 from wasmcore.types import NULLABLE_REFERENCE, FuncType, TagType
 
@@ -46,6 +45,8 @@ class Code(Protocol):
     type_ids_address: int
     most_params: int
     """No function has more."""
+    template: Template | None
+    """What its instances have in common, once it is known."""
 
     def attach(self, state: InstanceState) -> None:
         """Patch the funcref records of this instance when functions are compiled."""
@@ -55,7 +56,7 @@ class Code(Protocol):
 
 
 class Linked:
-    """What the imports of a module were resolved to, by kind, in order; the memories include those the module defines."""
+    """What the imports of a module were resolved to, by kind, in order."""
 
     def __init__(self) -> None:
         self.functions: list[ExportedFunction | Callable[..., Any]] = []
@@ -65,125 +66,151 @@ class Linked:
         self.tags: list[Tag] = []
 
 
+NOTHING: Final = Linked()
+"""For a module without imports."""
+
+
 class InstanceState:
     """One instance: builds its VMContext, then answers what its exports are.
 
-    The Python objects of its functions hold it; it holds what it imports, its code and its group.
+    The Python objects of its functions hold it; it holds what it imports, its code and its group. What can be exported is made into a
+    Python object when somebody asks for it.
     """
 
-    def __init__(self, code: Code, info: ModuleInfo, linked: Linked, machine: Machine, release_gil: bool, wait: bool) -> None:
+    __slots__ = (
+        "__weakref__",
+        "_block",
+        "_functions",
+        "_objects",
+        "address",
+        "code",
+        "group",
+        "info",
+        "linked",
+        "machine",
+        "memories",
+        "release_gil",
+        "segments",
+        "tables",
+        "template",
+    )
+
+    def __init__(
+        self, code: Code, info: ModuleInfo, linked: Linked, own: list[MemorySpace], machine: Machine, release_gil: bool, wait: bool
+    ) -> None:
+        """`own`: the memories that the module defines."""
         self.code = code
         self.info = info
         self.machine = machine
         self.release_gil = release_gil
         if code.signals:
             machine.ensure_signals()
-        self.imported = linked.functions
-        self.tables = linked.tables
-        self.memories = linked.memories
-        self.globals = linked.globals
-        self.tags = linked.tags
-        self._functions: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self.template = template = template_of(info, code, machine)
+        self.linked = linked
+        self.memories = [memory._space for memory in linked.memories]
+        self.memories += own
+        self.tables = [table._space for table in linked.tables]
+        self._functions: WeakValueDictionary[int, Any] | None = None
+        self._objects: dict[tuple[int, int], Any] = {}
+        """What was made of what the module defines, by kind and index."""
         self.segments = Segments(info)
-        self.number = references.register_owner(self)
-        self.group = Group()
-        environment = code.environment
-        hosts = sum(not isinstance(function, ExportedFunction) for function in linked.functions)
-        self._join()
+        self._block = block = Block(template.size, template.room)
+        self.address = block.content
+        """Of its VMContext."""
+        self.group = Group(block)
         if not wait:
             self.group.store.waits = False
-        self._block = ContextBlock(environment.context_size + hosts * (HOST_CONTEXT_SIZE + FUNCREF_SIZE), self.group)
-        self.address = self._block.address
-        """Of its VMContext."""
-        contexts[self.address] = self
-        self._write_head()
-        self._write_functions()
-        self._define_spaces()
-        self._define_globals()
-        if shares_references(info):
+        self._write()
+        if linked is not NOTHING:
+            self._link()
+        for number in template.computed:
+            self._compute_global(number)
+        self._fill_tables()
+        if template.shares_references:
             self.group.keep_when_shared(self)
             if info.imports:
                 self.group.share()
 
-    def _join(self) -> None:
-        """Make one group of all through which functions may be called."""
-        for function in self.imported:
+    def _write(self) -> None:
+        """The context, with all that the module defines in it."""
+        template, context, block = self.template, self.address, self._block
+        owners[context] = ref(self)
+        self.code.attach(self)
+        words = []
+        for number, memory in enumerate(self.memories[template.imported_memories :], template.imported_memories):
+            memory.tell(self, context + template.environment.memories[number].offset + 8)
+            words += [memory.address, memory.length]
+        together: list[ref[TableSpace]] = []
+        for number, cells in enumerate(template.cells, template.imported_tables):
+            table_type = template.table_types[number]
+            place = (block, context + cells) if cells is not None else (None, 0)
+            table = TableSpace(table_type, together, *place)
+            table.tell(self, context + template.environment.tables[number].offset + 8)
+            self.tables.append(table)
+            words += [table.address, table.length]
+        template.write(context, block.store, words)
+        block.adopt(context, self.group.current_store)
+        for table in self.tables[template.imported_tables :]:
+            table.join(self.group)
+
+    def _link(self) -> None:
+        """Make one group of all through which functions may be called, and write what is imported."""
+        linked, environment = self.linked, self.code.environment
+        for function in linked.functions:
             if isinstance(function, ExportedFunction):
                 self.group = self.group.join(function._group)
-        for table in self.tables:
+        for table in linked.tables:
             self.group = table._space.join(self.group)
-        for cell in self.globals:
+        for cell in linked.globals:
             if cell.type.value & 7 >= NULLABLE_REFERENCE:
                 self.group = cell._join(self.group)
-
-    def _write_head(self) -> None:
-        values = {
-            "store": self.group.store.address,
-            "builtins": builtins_table(self.machine),
-            "type_ids": self.code.type_ids_address,
-            "owner": self.number,
-        }
-        for name, value in values.items():
-            ctypes.c_uint64.from_address(self.address + VMCONTEXT[name]).value = value
-        self._block.adopt(self.address)
+        self._write_functions()
+        for table, table_plan in zip(linked.tables, environment.tables):
+            table._space.attach(self, self.address + table_plan.offset)
+        for memory, memory_plan in zip(linked.memories, environment.memories):
+            memory._space.attach(self, self.address + memory_plan.offset)
+        for cell, place in zip(linked.globals, environment.globals):
+            # Imported constants are copied, imported variables reached through the address of their cell.
+            if place.indirect:
+                ctypes.c_uint64.from_address(self.address + place.offset).value = cell._address
+            else:
+                ctypes.memmove(self.address + place.offset, cell._address, 16)
 
     def _write_functions(self) -> None:
-        environment = self.code.environment
-        imports = (ctypes.c_uint64 * len(self.imported)).from_address(self.address + environment.imports_offset)
-        position = self.address + environment.context_size
-        for index, function in enumerate(self.imported):
+        imports = (ctypes.c_uint64 * len(self.linked.functions)).from_address(self.address + self.code.environment.imports_offset)
+        position = self.address + self.template.hosts
+        for index, function in enumerate(self.linked.functions):
             if isinstance(function, ExportedFunction):
                 imports[index] = function._funcref
                 continue
             type_index = self.info.function_type_index(index)
             func_type = self.code.types.function(self.info.function_type(type_index))
-            write_host_function(position, self.machine, func_type, self.code.types.ids[type_index], function, self.number, index)
-            self._block.adopt(position)
+            write_host_function(position, self.machine, func_type, self.code.types.ids[type_index], function, self.address, index)
+            self._block.adopt(position, self.group.current_store)
             imports[index] = position + HOST_CONTEXT_SIZE
             position += HOST_CONTEXT_SIZE + FUNCREF_SIZE
-        records = funcref_records(self.code.entries, self.address, self.code.function_type_ids, len(self.imported), self.number)
-        ctypes.memmove(self.address + environment.functions_offset, (ctypes.c_char * len(records)).from_buffer(records), len(records))
-        self.code.attach(self)
 
-    def _define_spaces(self) -> None:
-        environment = self.code.environment
-        for table in new_tables([self.code.types.table(table.type) for table in self.info.tables[len(self.tables) :]]):
-            table._space.join(self.group)
-            self.tables.append(table)
-        for type_index in self.info.tags[len(self.tags) :]:
-            function = self.code.types.function(self.info.function_type(type_index))
-            self.tags.append(new_tag(TagType(function), self.code.types.ids[type_index]))
-        for table_object, table_plan in zip(self.tables, environment.tables):
-            table_object._space.attach(self, self.address + table_plan.offset)
-        for memory_object, memory_plan in zip(self.memories, environment.memories):
-            memory_object._space.attach(self, self.address + memory_plan.offset)
+    def _compute_global(self, number: int) -> None:
+        item, place = self.info.globals[number], self.code.environment.globals[number]
+        assert item.init is not None
+        ctypes.memmove(self.address + place.offset, self.evaluate(item.init).to_bytes(16, "little"), 16)
+        if item.type.value & 7 >= NULLABLE_REFERENCE:
+            self.object_of(KIND_GLOBAL, number)._join(self.group)
 
-    def _define_globals(self) -> None:
-        """Imported constants are copied, imported variables reached through the address of their cell."""
-        imported = len(self.globals)
-        for number, (item, place) in enumerate(zip(self.info.globals, self.code.environment.globals)):
-            address = self.address + place.offset
-            if number >= imported:
-                assert item.init is not None
-                ctypes.memmove(address, self.evaluate(item.init).to_bytes(16, "little"), 16)
-                self.globals.append(new_global(address, self.code.types.variable(item.type), self._block))
-                if item.type.value & 7 >= NULLABLE_REFERENCE:
-                    self.globals[-1]._join(self.group)
-            elif place.indirect:
-                ctypes.c_uint64.from_address(address).value = self.globals[number]._address
-            else:
-                ctypes.memmove(address, self.globals[number]._address, 16)
+    def _fill_tables(self) -> None:
         for number, table in enumerate(self.info.tables):
             bits = 0 if table.init is None else self.evaluate(table.init)
             if bits:
-                self.tables[number]._space.fill(0, bits, self.tables[number]._space.length)
+                self.tables[number].fill(0, bits, self.tables[number].length)
 
     def evaluate(self, expression: ConstantExpression) -> int:
         """The bits of a constant expression of the module."""
         return evaluate(expression, self._global_bits, self.funcref)
 
     def _global_bits(self, index: int) -> int:
-        return int.from_bytes(ctypes.string_at(self.globals[index]._address, 16), "little")
+        imported = self.linked.globals
+        address = imported[index]._address if index < len(imported) else self.address + self.code.environment.globals[index].offset
+        return int.from_bytes(ctypes.string_at(address, 16), "little")
 
     def funcref(self, index: int) -> int:
         """Address of the funcref record of a function."""
@@ -202,17 +229,20 @@ class InstanceState:
 
     def function_at(self, index: int) -> Any:
         """The builtin of a function; of an imported WebAssembly function that of the instance it comes from."""
-        if index < len(self.imported):
-            imported = self.imported[index]
+        if index < len(self.linked.functions):
+            imported = self.linked.functions[index]
             if isinstance(imported, ExportedFunction):
                 return imported._owner.function_at(imported._index)
-        found = self._functions.get(index)
+        functions = self._functions
+        if functions is None:
+            functions = self._functions = WeakValueDictionary()
+        found = functions.get(index)
         if found is None:
             func_type = self.code.types.function(self.info.function_type(self.info.function_type_index(index)))
             name = self.info.function_name(index) or f"func[{index}]"
             owner = exported_function(self, index, func_type, self.funcref(index), name)
             found = self.machine.builtin(owner, name, str(func_type), func_type, owner._funcref, self.release_gil)
-            self._functions[index] = found
+            functions[index] = found
         return found
 
     def host_function(self, index: int) -> tuple[str, FuncType]:
@@ -227,9 +257,34 @@ class InstanceState:
             return self.function_at(index)
         if kind in (KIND_TABLE, KIND_GLOBAL):
             self.group.share()
-        spaces: dict[int, list[Any]] = {KIND_TABLE: self.tables, KIND_MEMORY: self.memories, KIND_GLOBAL: self.globals}
-        spaces[KIND_TAG] = self.tags
-        return spaces[kind][index]
+        return self.object_of(kind, index)
+
+    def object_of(self, kind: int, index: int) -> Any:
+        """The Python object of a table, a memory, a global or a tag: one for each."""
+        if self.linked is not NOTHING:
+            imported = self._imported(kind)
+            if index < len(imported):
+                return imported[index]
+        found = self._objects.get((kind, index))
+        if found is None:
+            found = self._objects.setdefault((kind, index), self._make(kind, index))
+        return found
+
+    def _imported(self, kind: int) -> list[Any]:
+        linked = self.linked
+        kinds: dict[int, list[Any]] = {KIND_TABLE: linked.tables, KIND_MEMORY: linked.memories, KIND_GLOBAL: linked.globals}
+        return kinds.get(kind, linked.tags)
+
+    def _make(self, kind: int, index: int) -> Any:
+        if kind == KIND_TABLE:
+            return table_of(self.template.table_types[index], self.tables[index])
+        if kind == KIND_MEMORY:
+            return memory_of(self.template.memory_types[index], self.memories[index])
+        if kind == KIND_GLOBAL:
+            address = self.address + self.code.environment.globals[index].offset
+            return new_global(address, self.code.types.variable(self.info.globals[index].type), self._block)
+        type_index = self.info.tags[index]
+        return new_tag(TagType(self.code.types.function(self.info.function_type(type_index))), self.code.types.ids[type_index])
 
     def initialize(self) -> None:
         """Run the active segments and the start function."""

@@ -38,14 +38,14 @@ class Segments:
 
     def _initialize_memories(self, state: InstanceState) -> None:
         info = state.info
-        views = [memory._space.bytes[: memory._space.length] for memory in state.memories]
+        views = [memory.bytes[: memory.length] for memory in state.memories]
         self._copied = copy_active(info.data_segments, info.data, views, info.imported(KIND_MEMORY), state.evaluate)
         if self._copied < len(info.data_segments):
             raise Trap(TrapKind.MEMORY_OUT_OF_BOUNDS)
 
     def memory_init(self, state: InstanceState, memory: int, segment: int, to: int, start: int, size: int) -> None:
         """Copy bytes of a data segment into a memory."""
-        target = state.memories[memory]._space
+        target = state.memories[memory]
         content = state.info.data_segments[segment]
         dropped = segment in self._dropped or (segment < self._copied and content.mode == ACTIVE)
         length = 0 if dropped else content.end - content.start
@@ -57,7 +57,7 @@ class Segments:
 
     def table_init(self, state: InstanceState, table: int, segment: int, to: int, start: int, size: int) -> None:
         """Copy references of an element segment into a table."""
-        target = state.tables[table]._space
+        target = state.tables[table]
         elements = self._references(state, segment)
         if start + size > len(elements) or to + size > target.length:
             raise Trap(TrapKind.TABLE_OUT_OF_BOUNDS)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import CodeType
+from weakref import ref
 
 from wasmcore import _registry
 from wasmcore._typing import Any, Final
 from wasmcore.plugin.layout import FUNCREF_SIZE
-from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, ContextBlock, write_host_function
+from wasmcore.runtime.execution.blocks import Block, owners
+from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, write_host_function
 from wasmcore.runtime.execution.stubs import machine
-from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.group import Group
 from wasmcore.runtime.objects.references import FunctionObject
 from wasmcore.runtime.objects.type_ids import type_id, value_types
@@ -82,8 +83,7 @@ class Func(FunctionObject):
     table or passed as a funcref.
     """
 
-    __slots__ = ("__weakref__", "_block", "_function", "_group", "_type")
-    _group: Group
+    __slots__ = ("__weakref__", "_function", "_native", "_type")
 
     def __init__(self, params: Sequence[ValueType | str], results: Sequence[ValueType | str], function: Callable[..., Any]) -> None:
         self._made_once("_type")
@@ -92,8 +92,8 @@ class Func(FunctionObject):
         refuse_async(function, repr(function))
         func_type = FuncType(value_types(params), value_types(results))
         self._function = function
-        self._block: ContextBlock | None = None
-        self._group = Group()
+        self._native: tuple[Block, Group] | None = None
+        """What a reference to it needs: a funcref record, and a group of its own until it is linked."""
         self._type = func_type
 
     @property
@@ -124,19 +124,29 @@ class Func(FunctionObject):
 
     @property
     def _funcref(self) -> int:
-        """Address of a funcref record for it, in a group of its own until it is linked."""
-        if self._block is None:
-            block = self._context_block()
-            if self._block is None:  # no other thread was faster
-                self._block = block
-        return self._block.address + HOST_CONTEXT_SIZE
+        """Address of a funcref record for it."""
+        return self._referable()[0].content + HOST_CONTEXT_SIZE
 
-    def _context_block(self) -> ContextBlock:
-        block = ContextBlock(HOST_CONTEXT_SIZE + FUNCREF_SIZE, self._group)
-        number = references.register_owner(self)
-        write_host_function(block.address, machine(_registry.host_target()), self._type, type_id(self._type), self._function, number, 0)
-        block.adopt(block.address)
-        return block
+    @property
+    def _group(self) -> Group:
+        return self._referable()[1]
+
+    def _referable(self) -> tuple[Block, Group]:
+        found = self._native
+        if found is None:
+            found = self._make_native()
+            if self._native is None:  # no other thread was faster
+                self._native = found
+        return self._native or found
+
+    def _make_native(self) -> tuple[Block, Group]:
+        block = Block(HOST_CONTEXT_SIZE + FUNCREF_SIZE)
+        group = Group(block)
+        context = block.content
+        write_host_function(context, machine(_registry.host_target()), self._type, type_id(self._type), self._function, context, 0)
+        block.adopt(context, group.current_store)
+        owners[context] = ref(self)
+        return block, group
 
     def __repr__(self) -> str:
         params = " ".join(map(value_type_name, self.type.params))

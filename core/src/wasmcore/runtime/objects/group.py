@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from operator import attrgetter
+from weakref import ref
 
 from wasmcore._typing import Any, Final
 from wasmcore.errors import StoreBusyError
-from wasmcore.runtime.execution.store import Store, contexts_lock
+from wasmcore.runtime.execution.blocks import Block, contexts_lock, stores
+from wasmcore.runtime.execution.store import Store
 from wasmcore.runtime.execution.turns import wait_until_left
 from wasmcore.runtime.objects.extern_objects import ExternObjects, Root, in_flight
 from wasmcore.runtime.system.locks import Lock
 from wasmcore.runtime.system.resources import NOT_NOW
 
 _lock: Final = Lock()
-_of_store: Final[weakref.WeakValueDictionary[int, Group]] = weakref.WeakValueDictionary()
-"""By the address of the store record."""
 
 
 class Group:
@@ -29,14 +28,18 @@ class Group:
     Groups are found through `root()`, since two of them become one when an instance links them.
     """
 
-    def __init__(self) -> None:
-        self._store: Store | None = Store()
+    __slots__ = ("__weakref__", "_escaped", "_externs", "_members", "_parent", "_store")
+
+    def __init__(self, block: Block | None = None) -> None:
+        """With its store in this block, or in one of its own."""
+        store = Store(block)
+        self._store: Store | None = store
         self._parent: Group | None = None
-        self._escaped: set[object] = set()
-        self._members: list[weakref.ref[object]] = []
+        self._escaped: dict[object, None] = {}
+        self._members: list[ref[object]] = []
         """Owners of functions to be kept when references to those can get out of this group."""
-        self._externs = ExternObjects(self._store)
-        _of_store[self._store.address] = self
+        self._externs = ExternObjects(store)
+        store.group = ref(self)
 
     def root(self) -> Group:
         """The group this one is part of by now."""
@@ -54,6 +57,10 @@ class Group:
         while store is None:  # this group may become part of another one in between
             store = self.root()._store
         return store
+
+    def current_store(self) -> Store:
+        """`store`, to be asked again."""
+        return self.store
 
     @property
     def externs(self) -> ExternObjects:
@@ -91,19 +98,20 @@ class Group:
 
     def keep(self, owner: object) -> None:
         """Keep an owner of functions alive as long as anybody of the group, since references to them may be anywhere in it."""
-        self.root()._escaped.add(owner)
+        self.root()._escaped[owner] = None
 
     def keep_when_shared(self, owner: object) -> None:
         """The same from when `share` is called, or the group becomes one with another: until then no cycle keeps the owner."""
-        self._members.append(weakref.ref(owner))
+        self._members.append(ref(owner))
         if self._parent is not None:
             self.share()
 
     def share(self) -> None:
         """References to functions of the group can get out of it."""
-        if self._members:
-            self.root()._escaped.update(owner for member in self._members if (owner := member()) is not None)
-            self._members = []
+        members = list(self._members)
+        if members:
+            self.root()._escaped.update((owner, None) for member in members if (owner := member()) is not None)
+            del self._members[: len(members)]
 
     def join(self, other: Group) -> Group:
         """Make one group of two, when no other thread is inside of one of them; StoreBusyError where this one is inside of both."""
@@ -134,21 +142,22 @@ class Group:
                 return False
             self._externs.take(other._externs)
             other._externs = self._externs
-            self._escaped |= other._escaped
-            other._escaped = set()
+            self._escaped.update(other._escaped)
+            other._escaped = {}
             other._store = None
         return True
 
 
 def group_of(store: int) -> Group | None:
     """The group whose store record is at this address."""
-    return _of_store.get(store)
+    found = stores.find(store)
+    return None if found is None or found.group is None else found.group()
 
 
 def sweep_all() -> None:
     """Let go of all objects that WebAssembly code can not reach any more."""
-    for reference in _of_store.valuerefs():
-        group = reference()
+    for store in stores.everything():
+        group = None if store.group is None else store.group()
         if group is not None and group._parent is None:
             group._externs.sweep()
 

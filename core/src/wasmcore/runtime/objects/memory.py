@@ -9,8 +9,9 @@ from operator import index
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.execution import traps
 from wasmcore.runtime.objects.numbers import Numbers, NumbersByType
-from wasmcore.runtime.objects.space import Mapping, Space, checked_limits
+from wasmcore.runtime.objects.space import Space, checked_limits
 from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.areas import Area, Areas, Mapping
 from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import Limits, MemoryType
 
@@ -33,19 +34,15 @@ def can_be_guarded(memory_type: MemoryType, wanted: bool | None = None) -> bool:
     return possible and wanted is not False
 
 
-class _GuardedMapping(Mapping):
-    """Address space in which a fault is an access beyond the end of a memory."""
+def _emptying(area: Area) -> Iterable[object]:
+    return platform.emptying(area.address, area.writable)
 
-    __slots__ = ()
 
-    def __init__(self) -> None:
-        super().__init__(GUARDED_RESERVATION, GUARDED_RESERVATION)
-        traps.add_reservation(self.address, self.size)
-
-    @staticmethod
-    def _releasing(address: int, size: int) -> Iterable[int]:
-        traps.remove_reservation(address)
-        return platform.releasing(address, size)
+_guarded: Final = Areas(
+    _emptying, lambda area: traps.add_reservation(area.address, area.size), lambda area: traps.remove_reservation(area.address)
+)
+"""Address space in which a fault is an access beyond the end of a memory."""
+_checked: Final = Areas(_emptying)
 
 
 class MemorySpace(Space):
@@ -63,17 +60,19 @@ class MemorySpace(Space):
             raise ValueError("this memory can not be guarded: it has 64-bit addresses, small pages, or signals are switched off")
         length = memory_type.limits.minimum << self.shift
         mapping = self._mapping(length, guarded is True)
-        super().__init__(mapping, mapping.address, 1, length, min(self.largest, mapping.size))
+        mapping.area.open(platform.round_up(length))
+        super().__init__(mapping, mapping.address, 1, length, min(self.largest, mapping.area.size))
 
     def _mapping(self, length: int, must_be_guarded: bool) -> Mapping:
         if self.guarded:
             try:
-                return _GuardedMapping()
+                return Mapping(_guarded, GUARDED_RESERVATION, GUARDED_RESERVATION)
             except MemoryError:
                 if must_be_guarded:
                     raise
                 self.guarded = False
-        return Mapping(max(length, min(self.largest, USUAL_RESERVATION)), length)
+        wanted = max(length, min(self.largest, USUAL_RESERVATION), 1)
+        return Mapping(_checked, platform.round_up(wanted), platform.round_up(max(length, 1)))
 
     def grow_pages(self, pages: int) -> int:
         """`grow`, in pages."""
@@ -125,11 +124,11 @@ class Memory(Unique):
 
     def __init__(self, minimum: int, maximum: int | None = None, *, guarded: bool | None = None) -> None:
         limits = checked_limits(minimum, maximum, _largest_size(MemoryType(Limits(0))), "pages")
-        self._setup(MemoryType(limits), guarded)
+        memory_type = MemoryType(limits)
+        self._setup(memory_type, MemorySpace(memory_type, guarded))
 
-    def _setup(self, memory_type: MemoryType, guarded: bool | None) -> None:
+    def _setup(self, memory_type: MemoryType, space: MemorySpace) -> None:
         self._made_once("_space")
-        space = MemorySpace(memory_type, guarded)
         self._type = memory_type
         self._view = memoryview(bytearray())
         self._by_type = NumbersByType(space)
@@ -272,10 +271,10 @@ class Memory(Unique):
         return f"<wasmcore.Memory of {self.size} pages>"
 
 
-def new_memory(memory_type: MemoryType, guarded: bool | None) -> Memory:
-    """A memory of a type that a module declares; MemoryError if the system can not give its minimum."""
+def memory_of(memory_type: MemoryType, space: MemorySpace) -> Memory:
+    """The memory, of a type that a module declares, that has this space."""
     memory = Memory.__new__(Memory)
-    memory._setup(memory_type, guarded)
+    memory._setup(memory_type, space)
     return memory
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-from itertools import count
 from types import BuiltinFunctionType
-from weakref import WeakValueDictionary
 
-from wasmcore._typing import Any, Final, Protocol
+from wasmcore._typing import Any, Protocol
 from wasmcore.plugin.layout import FUNCREF
+from wasmcore.runtime.execution.blocks import owners
 from wasmcore.runtime.objects.type_ids import abstract_heap_type, id_matches
 from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import (
@@ -25,7 +24,7 @@ from wasmcore.types import (
 
 
 class FunctionOwner(Protocol):
-    """What the `owner` number of a funcref record stands for."""
+    """What the `owner` of a funcref record stands for."""
 
     def function_at(self, index: int) -> Any:
         """The callable of a function index of this owner."""
@@ -54,18 +53,6 @@ class FunctionObject(Unique):
     def _group(self) -> Any:
         """The group of its owner."""
         raise NotImplementedError
-
-
-owners: Final[WeakValueDictionary[int, Any]] = WeakValueDictionary()
-"""By number; alive as long as somebody else keeps them."""
-_numbers: Final = count(1)
-
-
-def register_owner(owner: FunctionOwner) -> int:
-    """A number for an owner of functions."""
-    number = next(_numbers)
-    owners[number] = owner
-    return number
 
 
 def function_object(value: Any) -> FunctionObject | None:
@@ -112,7 +99,14 @@ def host_function(funcref: int) -> tuple[str, FuncType]:
     """Name for messages, and type, of the Python function with this funcref record."""
     owner = ctypes.c_uint64.from_address(funcref + FUNCREF["owner"]).value
     index = ctypes.c_uint32.from_address(funcref + FUNCREF["index"]).value
-    found: tuple[str, FuncType] = owners[owner].host_function(index)
+    found: tuple[str, FuncType] = _owner(owner).host_function(index)
+    return found
+
+
+def _owner(context: int) -> FunctionOwner:
+    found: FunctionOwner | None = owners.find(context)
+    if found is None:
+        raise RuntimeError("the owner of this function was being collected")
     return found
 
 
@@ -124,5 +118,5 @@ def from_bits(value_type: ValueType, bits: int) -> Any:
     if heap == HEAP_NOFUNC or abstract_heap_type(heap) == HEAP_FUNC:
         owner = ctypes.c_uint64.from_address(bits + FUNCREF["owner"]).value
         index = ctypes.c_uint32.from_address(bits + FUNCREF["index"]).value
-        return owners[owner].function_at(index)
+        return _owner(owner).function_at(index)
     raise TypeError(f"a {value_type_name(value_type)} can not be given to Python")

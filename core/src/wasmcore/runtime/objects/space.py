@@ -14,11 +14,11 @@ import ctypes
 from collections.abc import Iterable
 from itertools import repeat
 from operator import attrgetter, index, is_not
-from weakref import ref
 
-from wasmcore._typing import TYPE_CHECKING, Final
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.resources import Resource, requested
+from wasmcore.runtime.system.areas import Mapping
+from wasmcore.runtime.system.living import Listeners
 from wasmcore.types import Limits
 
 if TYPE_CHECKING:
@@ -38,56 +38,48 @@ def checked_limits(minimum: int, maximum: int | None, most: int, unit: str) -> L
     return limits
 
 
-class Mapping(Resource):
-    """Reserved address space, given back when nothing refers to it any more."""
-
-    __slots__ = ("address", "size")
-
-    def __init__(self, wanted: int, needed: int) -> None:
-        """Of so many bytes, or as many as the system gives, but those that are needed at least; MemoryError otherwise."""
-        sizes = platform.round_up(max(wanted, 1)), platform.round_up(max(needed, 1))
-        self.address, self.size = requested(platform.reserve_most, *sizes)
-        super().__init__(self._releasing, self.address, self.size)
-
-    @staticmethod
-    def _releasing(address: int, size: int) -> Iterable[int]:
-        return platform.releasing(address, size)
-
-
 class Space:
     """Elements of `width` bytes at an address, in memory that `owner` keeps.
 
-    In a `Mapping` their pages become writable when they are needed; memory of another owner is writable from the start, and zero.
+    In a `Mapping` their pages become writable when they are needed; memory of another owner is writable from the start. All is zero.
     """
 
     __slots__ = ("__weakref__", "_edition", "_mirrors", "_touched", "_width", "address", "bytes", "capacity", "length", "owner")
+    bytes: memoryview
+    """All it may become, made when asked for. Only the elements may be touched, and only while the owner is kept alive."""
 
     def __init__(self, owner: object, address: int, width: int, length: int, capacity: int) -> None:
-        if isinstance(owner, Mapping):
-            platform.make_writable(address, platform.round_up(length * width))
         self.owner = owner
         self.address = address
         self.length = length
         """Number of elements."""
         self.capacity = capacity
         """Number of elements there is address space for."""
-        self.bytes = platform.bytes_at(address, capacity * width)
-        """All it may become. Only the elements may be touched, and only while the owner is kept alive."""
         self._width = width
         self._touched = length
         """Elements that may be something else than zero, as a filling that failed may leave some behind the length."""
-        self._mirrors: dict[ref[InstanceState], list[ctypes.c_uint64]] = {}
-        """Where contexts have the length."""
-        self._edition = object()
+        self._mirrors = Listeners()
+        """The instances whose contexts have the length, and where."""
+        self._edition: object = None
         """Another one whenever length or mirrors have changed."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "bytes":
+            self.bytes = platform.bytes_at(self.address, self.capacity * self._width)
+            return self.bytes
+        raise AttributeError(name)
 
     def attach(self, state: InstanceState, address: int) -> None:
         """Keep {base, length} at this address of an instance's context true as long as the instance is there."""
-        base, mirror = ctypes.c_uint64.from_address(address), ctypes.c_uint64.from_address(address + 8)
-        base.value = self.address
-        self._mirrors.setdefault(ref(state, self._mirrors.pop), []).append(mirror)
+        words = (ctypes.c_uint64 * 2).from_address(address)
+        words[0] = self.address
+        self.tell(state, address + 8)
+        words[1] = self.length
+
+    def tell(self, state: InstanceState, address: int) -> None:
+        """Keep the length at this address of an instance's context true, where it is from now on."""
+        self._mirrors.add(state, address)
         self._edition = object()
-        mirror.value = self.length
 
     def grow(self, elements: int, word: int = 0) -> int:
         """Make it so many elements longer, filled with a word of 8 bytes; the length before. A MemoryError leaves everything as it was."""
@@ -106,21 +98,22 @@ class Space:
         """Have another length and say so everywhere, at once, unless somebody else was faster or the system refuses."""
         if word:
             self._touched = max(self._touched, after)
-        told = [(state, mirrors) for found, mirrors in list(self._mirrors.items()) if (state := found()) is not None]
-        lengths = [mirror for _, mirrors in told for mirror in mirrors]
+        told = list(self._mirrors)  # which keeps the instances meanwhile
+        lengths = [ctypes.c_uint64.from_address(address) for _, address in told]
         return platform.at_once(
             map(is_not, map(_edition_of, (self,)), (edition,)),
-            self._making_writable(before * self._width, after * self._width),
+            self._opening(after),
             platform.filling(self.address + before * self._width, word, after - before) if self._touched > before else (),
             map(setattr, lengths, repeat("value"), repeat(after)),
             map(setattr, repeat(self), ("length", "_edition"), (after, object())),
         )
 
-    def _making_writable(self, start: int, end: int) -> Iterable[int]:
-        first, last = platform.round_up(start), platform.round_up(end)
-        if first == last or not isinstance(self.owner, Mapping):
+    def _opening(self, length: int) -> Iterable[object]:
+        owner = self.owner
+        if not isinstance(owner, Mapping):
             return ()
-        return platform.making_writable(self.address + first, last - first)
+        writable = platform.round_up(self.address - owner.address + length * self._width)
+        return owner.area.opening(writable) if writable > owner.area.writable else ()
 
     def _refusal(self, before: int, elements: int) -> str:
         """Which growth is impossible, for an error message."""

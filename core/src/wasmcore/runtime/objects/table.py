@@ -3,52 +3,73 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from operator import index
 from weakref import ref
 
-from wasmcore._typing import Any, Final
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.objects import references
 from wasmcore.runtime.objects.group import Group
-from wasmcore.runtime.objects.space import Mapping, Space, checked_limits
+from wasmcore.runtime.objects.space import Space, checked_limits
 from wasmcore.runtime.objects.type_ids import reference_type
 from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.areas import Areas, Mapping
 from wasmcore.runtime.system.resources import Unique
-from wasmcore.types import FUNCREF, REFERENCE, TableType, ValueType, value_type_name
+from wasmcore.types import FUNCREF, REFERENCE, Limits, TableType, ValueType, value_type_name
+
+if TYPE_CHECKING:
+    from wasmcore.runtime.execution.blocks import Block
 
 MAXIMUM_ELEMENTS: Final = 10_000_000
 """Of all tables that an instance defines, and of one that Python makes."""
-_CELL: Final = 8
+CELL: Final = 8
 """Bytes of an element."""
-_SMALL: Final = 1 << 12
-"""Bytes that a table may have at most to be allocated whole on Python's heap: cheaper than pages of its own."""
+SMALL: Final = 1 << 12
+"""Bytes that a table may have at most to be allocated whole and without pages of its own."""
+
+
+def most_elements(limits: Limits) -> int:
+    """How many elements a table with these limits may have."""
+    return MAXIMUM_ELEMENTS if limits.maximum is None else min(limits.maximum, MAXIMUM_ELEMENTS)
+
+
+_large: Final = Areas(lambda area: platform.emptying(area.address, area.writable))
 
 
 class TableSpace(Space):
     """What the runtime uses of a table: its cells, as the bits of references."""
 
     __slots__ = ("_group", "_together", "cells", "element", "largest")
+    cells: memoryview[int]
+    """All it may become, as `bytes`."""
 
-    def __init__(self, table_type: TableType, together: list[ref[TableSpace]]) -> None:
-        """A space of its own, or one of those that an instance has `together`."""
+    def __init__(self, table_type: TableType, together: list[ref[TableSpace]], within: Block | None = None, address: int = 0) -> None:
+        """A space of its own, or one of those that an instance has `together`; in a block, from an address on, or wherever."""
         limits = table_type.limits
         self.element = table_type.element
         self._together = together
         self._check_total(limits.minimum)
-        self.largest = MAXIMUM_ELEMENTS if limits.maximum is None else min(limits.maximum, MAXIMUM_ELEMENTS)
+        self.largest = most_elements(limits)
         """Elements it may have."""
         self._group: Group | None = None
-        size = self.largest * _CELL
-        if size <= _SMALL:
+        size = self.largest * CELL
+        if within is not None:
+            super().__init__(within, address, CELL, limits.minimum, min(size, within.end - address) // CELL)
+        elif size <= SMALL:
             array = (ctypes.c_uint64 * max(self.largest, 1))()
-            super().__init__(array, ctypes.addressof(array), _CELL, limits.minimum, self.largest)
+            super().__init__(array, ctypes.addressof(array), CELL, limits.minimum, self.largest)
         else:
-            mapping = Mapping(size, limits.minimum * _CELL)
-            super().__init__(mapping, mapping.address, _CELL, limits.minimum, min(size, mapping.size) // _CELL)
-        self.cells = self.bytes.cast("Q") if self.capacity else memoryview(b"").cast("Q")
-        """All it may become, as `bytes`."""
+            writable = platform.round_up(limits.minimum * CELL)
+            mapping = Mapping(_large, platform.round_up(size), max(writable, platform.PAGE_SIZE))
+            mapping.area.open(writable)
+            super().__init__(mapping, mapping.address, CELL, limits.minimum, min(size, mapping.area.size) // CELL)
         together.append(ref(self))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "cells":
+            self.cells = self.bytes.cast("Q") if self.capacity else memoryview(b"").cast("Q")
+            return self.cells
+        return super().__getattr__(name)
 
     def _check_total(self, elements: int) -> None:
         total = sum([space.length for found in self._together if (space := found())]) + elements
@@ -74,15 +95,15 @@ class TableSpace(Space):
 
     def fill(self, start: int, bits: int, elements: int) -> None:
         """Set elements to the bits of a reference; the caller has checked the bounds."""
-        platform.at_once(platform.filling(self.address + start * _CELL, bits, elements))
+        platform.at_once(platform.filling(self.address + start * CELL, bits, elements))
 
     def write(self, to: int, address: int, elements: int) -> None:
         """Copy the bits of references from an address; the caller has checked the bounds."""
-        platform.copy(self.address + to * _CELL, address, elements * _CELL)
+        platform.copy(self.address + to * CELL, address, elements * CELL)
 
     def copy_from(self, source: TableSpace, to: int, start: int, elements: int) -> None:
         """Copy elements of a table, which may be this one; the caller has checked the bounds."""
-        self.write(to, source.address + start * _CELL, elements)
+        self.write(to, source.address + start * CELL, elements)
 
     def extern_cells(self) -> tuple[int, int]:
         """Address and number of its cells."""
@@ -90,7 +111,7 @@ class TableSpace(Space):
 
     def extern_at(self, place: int) -> Any:
         """The object whose externref is at an index, None for null."""
-        return self._group.extern_at(self.address + place * _CELL) if self._group else None
+        return self._group.extern_at(self.address + place * CELL) if self._group else None
 
     def holding(self, value: Any) -> AbstractContextManager[int]:
         """The bits of an element, to be written within."""
@@ -125,14 +146,14 @@ class Table(Unique):
         self, minimum: int, maximum: int | None = None, *, element: ValueType | str = FUNCREF, initial: Any = None
     ) -> None:
         limits = checked_limits(minimum, maximum, (1 << 32) - 1, "elements")
-        self._setup(TableType(reference_type(element), limits), [])
+        table_type = TableType(reference_type(element), limits)
+        self._setup(table_type, TableSpace(table_type, []))
         if initial is not None or (limits.minimum and self._type.element & 7 == REFERENCE):
             with self._space.holding(initial) as bits:
                 self._space.fill(0, bits, limits.minimum)
 
-    def _setup(self, table_type: TableType, together: list[ref[TableSpace]]) -> None:
+    def _setup(self, table_type: TableType, space: TableSpace) -> None:
         self._made_once("_space")
-        space = TableSpace(table_type, together)
         self._type = table_type
         self._space = space
 
@@ -180,10 +201,8 @@ class Table(Unique):
         return f"<wasmcore.Table of {len(self)} {value_type_name(self.element)}>"
 
 
-def new_tables(table_types: Iterable[TableType]) -> Iterator[Table]:
-    """The tables that an instance defines, of these process types, full of null; MemoryError if there is no memory for them."""
-    together: list[ref[TableSpace]] = []
-    for table_type in table_types:
-        table = Table.__new__(Table)
-        table._setup(table_type, together)
-        yield table
+def table_of(table_type: TableType, space: TableSpace) -> Table:
+    """The table, of a process type, that has this space."""
+    table = Table.__new__(Table)
+    table._setup(table_type, space)
+    return table

@@ -67,20 +67,18 @@ def reserve(size: int) -> int:
     return _map(size, NO_ACCESS, _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE)
 
 
-def reserve_most(wanted: int, needed: int) -> tuple[int, int]:
-    """Reserve so many bytes or, where the system refuses that, less than half of what it would give, so that there is room for the rest
-    of the process, but what is needed at least; address and size. MemoryError if there is not even that."""
-    size = wanted
-    while True:
-        try:
-            return reserve(size), size
-        except MemoryError:
-            if size <= needed:
-                raise
-        while size > needed:
-            size = max(round_up(size // 2), needed)
-            if leaves_room(2 * size):
-                break
+def reserve_for(owner: object, size: int) -> bool:
+    """The same with the address as attribute `address` of an object from the instant it is reserved, so that no exception loses it; False
+    if there is none."""
+    reserved = map(_mmap, (0,), (size,), (NO_ACCESS,), (_MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE,), (-1,), (0,))
+    given = filter(_FAILED.__ne__, reserved)
+    at_once(map(setattr, (owner,), ("address",), given))
+    return bool(getattr(owner, "address"))
+
+
+def no_address_space(size: int) -> MemoryError:
+    """The error where so many bytes were refused just now."""
+    return MemoryError(f"no {size} bytes of address space: {os.strerror(ctypes.get_errno())}")
 
 
 def leaves_room(size: int) -> bool:
@@ -100,7 +98,7 @@ def allocate(size: int) -> int:
 def _map(size: int, protection: int, flags: int) -> int:
     found: int = _mmap(0, size, protection, flags, -1, 0)
     if found == _FAILED:
-        raise MemoryError(f"no {size} bytes of address space: {os.strerror(ctypes.get_errno())}")
+        raise no_address_space(size)
     return found
 
 
@@ -113,19 +111,19 @@ def protect(address: int, size: int, protection: int) -> None:
         raise OSError(error, os.strerror(error))
 
 
-def make_writable(address: int, size: int) -> None:
-    """Let whole pages of reserved address space be read and written; MemoryError if the system has no memory for them."""
-    protect(address, size, READ_WRITE)
-
-
-def making_writable(address: int, size: int) -> Iterable[int]:
-    """`make_writable` as a step for `at_once`."""
-    return map(_mprotect, (address,), (size,), (READ_WRITE,))
+def protecting(address: int, size: int, protection: int) -> Iterable[int]:
+    """`protect` as a step for `at_once`."""
+    return map(_mprotect, (address,), (size,), (protection,))
 
 
 def copy(to: int, source: int, size: int) -> None:
     """Copy bytes, which may overlap. Unlike `ctypes.memmove` it keeps the interpreter lock."""
     _memmove(to, source, size)
+
+
+def copying(to: int, source: int, size: int) -> Iterable[None]:
+    """`copy` as a step for `at_once`."""
+    return map(_memmove, (to,), (source,), (size,))
 
 
 def filling(address: int, word: int, words: int) -> Iterable[None]:
@@ -155,6 +153,11 @@ def discard(address: int, size: int) -> None:
     has so many mappings that none can be divided, the pages can still be touched, and are zero."""
     _mprotect(address, size, NO_ACCESS)
     _madvise(address, size, _MADV_DONTNEED)
+
+
+def emptying(address: int, size: int) -> Iterable[int]:
+    """Let whole pages be what they were in the beginning, as a step for `at_once`."""
+    return map(_madvise, (address,), (size,), (_MADV_DONTNEED,)) if size else ()
 
 
 def releasing(address: int, size: int) -> Iterable[int]:

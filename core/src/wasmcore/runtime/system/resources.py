@@ -40,6 +40,8 @@ _kept: Final[set[int]] = set()
 """Numbers of those: no finalizer is called when they go."""
 _lost: Final = {"looked for at": 256, "wanted": False}
 """Resources whose finalizer failed are looked for when there are so many, and at the end of the next collection when that is wanted."""
+reserves: Final[list[Callable[[], None]]] = []
+"""Free what is kept for later use, where the system has no more."""
 NOT_NOW: Final = (RecursionError, MemoryError, ctypes.ArgumentError)
 """Why a finalizer may fail; the last is what ctypes makes of the others."""
 
@@ -155,9 +157,11 @@ def _look_for_lost() -> None:
 
 
 def collect() -> None:
-    """Free all that nothing refers to any more."""
+    """Free all that nothing refers to any more, and what is kept for later use."""
     _look_for_lost()
     gc.collect()
+    for release in reserves:
+        release()
 
 
 def requested(request: Callable[..., T], *arguments: Any) -> T:

@@ -131,7 +131,7 @@ class ProcessWriter(SignalWriter, TickerWriter):
         a.load(RAX, R12, ACTIVATION["store"])
         a.mov(RCX, R14)
         a.reg_reg(SUB, 1, RCX, RAX)
-        a.sub_imm(RCX, POLL_OFFSET)
+        a.add_imm(RCX, PAGE)
         a.cmp_imm(RCX, PAGE)
         a.jump_if(ABOVE_EQUAL, not_poll)
         self.protect_poll_page(READ_WRITE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wasmcore.plugin.layout import POLL_OFFSET, PROCESS
+from wasmcore.plugin.layout import PROCESS
 from wasmcore_x86_64.assembler.instructions import (
     CMP_STORED,
     DIGIT_CMP,
@@ -136,7 +136,7 @@ class StubWriter:
     def protect_poll_page(self, protection: int) -> None:
         """Of the store in rax; the result in rax, what system calls use is lost."""
         a = self.a
-        a.lea(RDI, RAX, POLL_OFFSET)
+        a.lea(RDI, RAX, -PAGE)
         a.mov_imm(RSI, PAGE)
         a.mov_imm(RDX, protection)
         a.mov_imm(RAX, _SYS_MPROTECT)
