@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from wasmcore import _registry
 from wasmcore._arguments import check, near
 from wasmcore._exports import exports_of
+from wasmcore._module import Module
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
 from wasmcore.errors import LinkError
@@ -25,7 +26,6 @@ from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import FuncType, GlobalType, MemoryType, TableType, TagType
 
 if TYPE_CHECKING:
-    from wasmcore._module import Module
     from wasmcore.binary.module_info import Import
     from wasmcore.runtime.objects.type_ids import ProcessTypes
     from wasmcore.types import ExternType
@@ -71,7 +71,11 @@ class Instance(Unique):
         if info.imports or imports is not None or host_options is not None:
             link = _Link()
             linked = _linked(module, _Provided(imports, host_options, link))
-        own = [MemorySpace(memory.type, engine.guard) for memory in info.memories[len(linked.memories) :]]
+        images = module._images.for_instance()
+        own = [
+            MemorySpace(memory.type, engine.guard, images and images[number])
+            for number, memory in enumerate(info.memories[len(linked.memories) :], len(linked.memories))
+        ]
         guarded = [memory._space.guarded and engine.signals for memory in linked.memories]
         guarded += [memory.guarded and engine.signals for memory in own]
         code = module._code(tuple(guarded))
@@ -79,15 +83,13 @@ class Instance(Unique):
         self.exports = exports_of(self._state)
         if link is not None:
             link.complete(self._state)
-        self._state.initialize()
+        self._state.initialize(images is not None)
 
     def __repr__(self) -> str:
         return f"<wasmcore.Instance of {self.module!r}>"
 
 
 def _check_module(module: object) -> None:
-    from wasmcore._module import Module
-
     if not isinstance(module, Module):
         advice = f": Instance(Module({module!r}))" if isinstance(module, (str, os.PathLike)) else ""
         raise TypeError(f"a wasmcore.Module is expected, not {type(module).__name__}{advice}")

@@ -13,6 +13,7 @@ from wasmcore.compile.module_code import ModuleCode
 from wasmcore.errors import ArtifactError
 from wasmcore.opcodes import DEFAULT_FEATURES
 from wasmcore.runtime.execution.stubs import machine
+from wasmcore.runtime.instances.memory_images import Images
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.runtime.objects.type_ids import ProcessTypes
 from wasmcore.runtime.system.locks import Lock
@@ -83,6 +84,7 @@ class Module:
             self._digest = digest_of(data)
         self._info = decode(data, engine.features)
         self._types = ProcessTypes(self._info)
+        self._images = Images(self._info)
         self._codes: dict[tuple[bool, ...], ModuleCode] = {}
         self._known: dict[tuple[bool, ...], tuple[Environment, SavedCode | None]] = {}
         self._lock = Lock()

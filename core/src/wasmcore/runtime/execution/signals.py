@@ -59,6 +59,9 @@ class SignalHandlers:
         self._record = ProcessRecord.from_address(process.address)
         self._copies = [first]
         self._used: set[tuple[int, int]] = set()
+        self._actions = platform.SignalActions(FAULTS)
+        self._seen = b""
+        """What the actions were when all was well."""
         self._lock = Lock()
 
     @property
@@ -72,15 +75,24 @@ class SignalHandlers:
 
     def ensure_installed(self) -> None:
         """Install the handlers where they are not on top; PluginError if that is refused."""
+        actions = self._actions.now()
+        if self._installers.renewed() and actions == self._seen and not self.changed:
+            return
+        self._seen = b""
         self._installers.renew()
         self.changed = False
+        as_wanted = True
         for number in FAULTS:
             handler, flags = platform.signal_action(number)
             if not any(copy.address == handler for copy in self._copies):
+                as_wanted = False
                 with self._lock:
                     self._put_on_top(number, handler, flags)
             elif not flags & platform.SA_SIGINFO:  # somebody put it back without
+                as_wanted = False
                 platform.set_signal_action(number, handler, flags | _FLAGS)
+        if as_wanted:
+            self._seen = actions
 
     def _put_on_top(self, number: int, handler: int, flags: int) -> None:
         copy = self._copy_for(number, handler, flags)

@@ -286,8 +286,8 @@ class InstanceState:
         type_index = self.info.tags[index]
         return new_tag(TagType(self.code.types.function(self.info.function_type(type_index))), self.code.types.ids[type_index])
 
-    def initialize(self) -> None:
-        """Run the active segments and the start function."""
-        self.segments.initialize(self)
+    def initialize(self, data_shown: bool) -> None:
+        """Run the active segments, but for those of data where the memories show that, and the start function."""
+        self.segments.initialize(self, self.template.writes_elements, data_shown)
         if self.info.start is not None:
             self.function_at(self.info.start)()

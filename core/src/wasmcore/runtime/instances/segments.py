@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 
-from wasmcore._typing import TYPE_CHECKING, Any
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.binary.module_info import ACTIVE, DECLARATIVE, KIND_MEMORY
 from wasmcore.errors import Trap, TrapKind
 from wasmcore.runtime.instances.active_data import copy_active
@@ -15,26 +15,34 @@ if TYPE_CHECKING:
     from wasmcore.runtime.instances.instance import InstanceState
 
 
+_NO_ELEMENTS: Final[Any] = (ctypes.c_uint64 * 0)()
+
+
 class Segments:
     """Which segments an instance still has; a dropped one has length 0."""
 
+    __slots__ = ("_copied", "_dropped", "_elements")
+
     def __init__(self, info: ModuleInfo) -> None:
-        self._dropped: set[int] = set()
+        self._dropped: dict[int, None] = {}
         """Numbers of data segments."""
         self._copied = 0
         """Of so many data segments, those that are active have been copied and dropped."""
         self._elements: list[Any] = [None] * len(info.elements)
 
-    def initialize(self, state: InstanceState) -> None:
-        """Copy the active segments, elements first, and drop them; Trap where one does not fit."""
+    def initialize(self, state: InstanceState, elements_written: bool, data_shown: bool) -> None:
+        """Copy the active segments, elements first, unless that is done, and drop them; Trap where one does not fit."""
         info = state.info
         for number, segment in enumerate(info.elements):
-            if segment.mode == ACTIVE:
+            if segment.mode == ACTIVE and not elements_written:
                 assert segment.offset is not None
                 self.table_init(state, segment.table, number, state.evaluate(segment.offset), 0, len(segment))
             if segment.mode in (ACTIVE, DECLARATIVE):
                 self.drop_elements(number)
-        self._initialize_memories(state)
+        if data_shown:
+            self._copied = len(info.data_segments)
+        elif len(info.data_segments):
+            self._initialize_memories(state)
 
     def _initialize_memories(self, state: InstanceState) -> None:
         info = state.info
@@ -77,8 +85,8 @@ class Segments:
 
     def drop_data(self, segment: int) -> None:
         """Forget a data segment."""
-        self._dropped.add(segment)
+        self._dropped[segment] = None
 
     def drop_elements(self, segment: int) -> None:
         """Forget an element segment."""
-        self._elements[segment] = (ctypes.c_uint64 * 0)()
+        self._elements[segment] = _NO_ELEMENTS

@@ -12,7 +12,7 @@ from itertools import repeat
 from operator import setitem
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
-from wasmcore.binary.module_info import KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
+from wasmcore.binary.module_info import ACTIVE, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE
 from wasmcore.plugin.layout import FUNCREF_SIZE, VMCONTEXT
 from wasmcore.runtime.execution.blocks import CONTENT_OFFSET
 from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, funcref_records
@@ -70,6 +70,11 @@ class Template:
         self._places: Final[list[int | slice]] = [VMCONTEXT["store"] // 8, slice(first + _CONTEXT, end, 2)]
         for offset in (*self._own_memories(), *self._own_tables()):
             self._places += [offset // 8, offset // 8 + 1]
+        elements = self._constant_elements(info)
+        self.writes_elements: Final = elements is not None
+        """Whether all active element segments are written with the rest."""
+        self._references: Final = [references for _, references in elements or ()]
+        self._places += [place for place, _ in elements or ()]
 
     def _place_tables(self) -> list[int | None]:
         """Small tables first, then one that may become large."""
@@ -109,6 +114,23 @@ class Template:
                 self._words[offset // 8 + 1] = bits >> 64
         return computed
 
+    def _constant_elements(self, info: ModuleInfo) -> list[tuple[slice, list[int]]] | None:
+        """Words of cells, and offsets of the funcref records in them, by active segment, in order; None unless all segments have them."""
+        found = []
+        for segment in info.elements:
+            if segment.mode == ACTIVE:
+                assert segment.offset is not None
+                table, at, functions = segment.table - self.imported_tables, constant_bits(segment.offset), memoryview(segment.functions).cast("I")
+                cells = self.cells[table] if table >= 0 and info.tables[segment.table].init is None else None
+                if at is None or cells is None or segment.expressions or at + len(functions) > info.tables[segment.table].type.limits.minimum:
+                    return None
+                if any(function < info.imported_functions for function in functions):
+                    return None
+                first = cells // 8 + at
+                records = [self._first_record * 8 + FUNCREF_SIZE * (function - info.imported_functions) for function in functions]
+                found.append((slice(first, first + len(records)), records))
+        return found
+
     def set_entry(self, function: int, address: int) -> None:
         """Where the n-th defined function begins, in instances that are made from now on."""
         self._words[self._first_record + _RECORD * function + _CODE] = address
@@ -116,7 +138,8 @@ class Template:
     def write(self, context: int, store: int, spaces: list[int]) -> None:
         """Write a VMContext and all behind it, at once: base and length of memories and tables that the module defines are given."""
         column = memoryview(array("Q", (context,)) * (2 * self._defined))
-        words = map(setitem, repeat(self._words), self._places, (store, column, *spaces))
+        cells = [memoryview(array("Q", [context + offset for offset in offsets])) for offsets in self._references]
+        words = map(setitem, repeat(self._words), self._places, (store, column, *spaces, *cells))
         platform.at_once(words, platform.copying(context, self._source, self._bytes))
 
 

@@ -12,6 +12,7 @@ from wasmcore.runtime.objects.numbers import Numbers, NumbersByType
 from wasmcore.runtime.objects.space import Space, checked_limits
 from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.areas import Area, Areas, Mapping
+from wasmcore.runtime.system.images import Image
 from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import Limits, MemoryType
 
@@ -50,7 +51,8 @@ class MemorySpace(Space):
 
     __slots__ = ("guarded", "largest", "shift")
 
-    def __init__(self, memory_type: MemoryType, guarded: bool | None) -> None:
+    def __init__(self, memory_type: MemoryType, guarded: bool | None, image: Image | None = None) -> None:
+        """`image`: its content, which is not longer than it is; None: zeros."""
         self.shift = memory_type.page_size_log2
         self.largest = _largest_size(memory_type) << self.shift
         """Bytes it may have."""
@@ -59,20 +61,21 @@ class MemorySpace(Space):
         if guarded and not self.guarded:
             raise ValueError("this memory can not be guarded: it has 64-bit addresses, small pages, or signals are switched off")
         length = memory_type.limits.minimum << self.shift
-        mapping = self._mapping(length, guarded is True)
+        mapping = self._mapping(length, guarded is True, image)
+        mapping.area.show(image)
         mapping.area.open(platform.round_up(length))
         super().__init__(mapping, mapping.address, 1, length, min(self.largest, mapping.area.size))
 
-    def _mapping(self, length: int, must_be_guarded: bool) -> Mapping:
+    def _mapping(self, length: int, must_be_guarded: bool, image: Image | None) -> Mapping:
         if self.guarded:
             try:
-                return Mapping(_guarded, GUARDED_RESERVATION, GUARDED_RESERVATION)
+                return Mapping(_guarded, GUARDED_RESERVATION, GUARDED_RESERVATION, image)
             except MemoryError:
                 if must_be_guarded:
                     raise
                 self.guarded = False
         wanted = max(length, min(self.largest, USUAL_RESERVATION), 1)
-        return Mapping(_checked, platform.round_up(wanted), platform.round_up(max(length, 1)))
+        return Mapping(_checked, platform.round_up(wanted), platform.round_up(max(length, 1)), image)
 
     def grow_pages(self, pages: int) -> int:
         """`grow`, in pages."""

@@ -12,6 +12,7 @@ from itertools import chain
 
 from wasmcore._typing import Any, Final
 from wasmcore.runtime.system import platform
+from wasmcore.runtime.system.images import Image
 from wasmcore.runtime.system.resources import GiveBack, Resource, requested, reserves
 
 MOST_KEPT: Final = 64
@@ -29,7 +30,7 @@ class Area:
         self.writable = 0
         self.told = False
         """Whether those know of it that are to be told of each new one."""
-        self.image: object = None
+        self.image: Image | None = None
         """What its first bytes are when it is empty; None: zeros."""
 
     def reserve_most(self, wanted: int, needed: int) -> None:
@@ -58,6 +59,16 @@ class Area:
         if writable != self.writable and not platform.at_once(self.opening(writable)):
             raise MemoryError(f"the system has no memory for {writable} bytes")
 
+    def show(self, image: Image | None) -> None:
+        """Begin with another image, which can be touched, and nothing else; MemoryError where the system refuses that."""
+        if image is not self.image:
+            self.open(0)
+            before, writable = self.image, 0 if image is None else image.size
+            hidden = () if before is None else platform.mapping_nothing(self.address, before.size)
+            shown = () if image is None else image.mapping(self.address)
+            if not platform.at_once(hidden, shown, map(setattr, (self, self), ("image", "writable"), (image, writable))):
+                raise MemoryError(f"the system has no memory for {writable} bytes")
+
 
 class Areas:
     """Areas for one purpose, with those that nobody uses at the moment."""
@@ -76,7 +87,7 @@ class Areas:
         self._kept: list[Area] = []
         reserves.append(self._release_kept)
 
-    def take(self, mapping: Mapping, wanted: int, needed: int, image: object) -> Area:
+    def take(self, mapping: Mapping, wanted: int, needed: int, image: Image | None) -> Area:
         """The area of a mapping: one that is kept, rather with this image, else a new one."""
         while True:
             found = None
@@ -136,7 +147,7 @@ class Mapping(Resource):
 
     __slots__ = ("address", "area")
 
-    def __init__(self, areas: Areas, wanted: int, needed: int, image: object = None) -> None:
+    def __init__(self, areas: Areas, wanted: int, needed: int, image: Image | None = None) -> None:
         """Of so many bytes, or as many as the system gives, but those that are needed at least; MemoryError otherwise. How many can be
         touched is for `area.open`; what they are is what `areas` leave, and may be another image."""
         self.area = areas.take(self, wanted, needed, image)

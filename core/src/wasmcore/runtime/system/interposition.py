@@ -68,8 +68,17 @@ class Interposition:
         self._visitor = ctypes.c_void_p(visitor)
         self._generation: tuple[int, int] | None = None
         """How many objects had been loaded and unloaded at the last look."""
+        self._first = (ctypes.c_uint64 * 7)()
+        self._seen = b""
+        """The number of objects, and what the visitor says of the first."""
         self._known: set[tuple[int, int]] = set()
         """Base and segments of those that were there then."""
+
+    def renewed(self) -> bool:
+        """Whether the loaded objects are what they were at the last `renew`."""
+        self._first[:2] = 0, 1
+        _iterate(self._visitor, self._first)
+        return bytes(self._first) == self._seen
 
     def renew(self) -> None:
         """Look at the loaded objects, if they are not what they were."""
@@ -85,6 +94,8 @@ class Interposition:
                         self._write(slot, self._functions[name], read_only)
                     self._known.add(place)
             self._generation = generation
+        self.renewed()
+        self._seen = bytes(self._first) if self._generation == (self._first[5], self._first[6]) else b""
 
     def _visit(self, room: int) -> tuple[int, list[_Loaded]]:
         """How many objects there are, and so many of them. No Python runs under the lock of the dynamic linker, for whoever waits for that

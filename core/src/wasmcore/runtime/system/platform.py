@@ -17,6 +17,7 @@ READ_ONLY: Final = 1
 READ_WRITE: Final = 3
 READ_EXECUTE: Final = 5
 _MAP_PRIVATE: Final = 0x02
+_MAP_FIXED: Final = 0x10
 _MAP_ANONYMOUS: Final = 0x20
 _MAP_NORESERVE: Final = 0x4000
 _MADV_DONTNEED: Final = 4
@@ -121,6 +122,18 @@ def copy(to: int, source: int, size: int) -> None:
     _memmove(to, source, size)
 
 
+def mapping_file(address: int, size: int, descriptor: int) -> Iterable[int]:
+    """Replace pages by those of a file, private and writable, as a step for `at_once`, which it ends where the system refuses."""
+    flags = _MAP_PRIVATE | _MAP_FIXED | _MAP_NORESERVE
+    return filter(_FAILED.__eq__, map(_mmap, (address,), (size,), (READ_WRITE,), (flags,), (descriptor,), (0,)))
+
+
+def mapping_nothing(address: int, size: int) -> Iterable[int]:
+    """Replace pages by reserved address space, as a step for `at_once`, which it ends where the system refuses."""
+    flags = _MAP_PRIVATE | _MAP_FIXED | _MAP_ANONYMOUS | _MAP_NORESERVE
+    return filter(_FAILED.__eq__, map(_mmap, (address,), (size,), (NO_ACCESS,), (flags,), (-1,), (0,)))
+
+
 def copying(to: int, source: int, size: int) -> Iterable[None]:
     """`copy` as a step for `at_once`."""
     return map(_memmove, (to,), (source,), (size,))
@@ -216,9 +229,12 @@ class Refusal:
         return self.requests == self.number
 
 
+_signals_enabled: Final = os.environ.get("WASMCORE_SIGNALS") != "0"
+
+
 def signals_enabled() -> bool:
-    """Whether signal handlers may be installed: not with `WASMCORE_SIGNALS=0`."""
-    return os.environ.get("WASMCORE_SIGNALS") != "0"
+    """Whether signal handlers may be installed: not with `WASMCORE_SIGNALS=0` when this was imported."""
+    return _signals_enabled
 
 
 def stack_bounds() -> tuple[int, int]:
@@ -337,6 +353,21 @@ def signal_action(number: int) -> tuple[int, int]:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
     return action.handler or 0, action.flags
+
+
+class SignalActions:
+    """The actions of some signals, all at once."""
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        self._numbers = numbers
+        self._actions = (SignalAction * len(numbers))()
+        self._bytes = memoryview(self._actions).cast("B")
+        self._places = [ctypes.pointer(action) for action in self._actions]
+
+    def now(self) -> bytes:
+        """What they are now, for comparison."""
+        any(map(_sigaction, self._numbers, repeat(None), self._places))
+        return self._bytes.tobytes()
 
 
 def copy_signal_action(number: int, address: int) -> None:
