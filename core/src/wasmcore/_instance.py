@@ -5,10 +5,11 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 from wasmcore import _registry
 from wasmcore._arguments import check, near
-from wasmcore._exports import exports_of
+from wasmcore._exports import Exports, exports_of
 from wasmcore._module import Module
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY, KIND_TABLE, KIND_TAG
@@ -62,9 +63,11 @@ class Instance(Unique):
         release_gil: bool = False,
         wait: bool = True,
     ) -> None:
-        _check_module(module)
-        check("release_gil", release_gil, isinstance(release_gil, bool), "True or False")
-        check("wait", wait, isinstance(wait, bool), "True or False")
+        if not isinstance(module, Module):
+            raise _no_module(module)
+        for name, value in (("release_gil", release_gil), ("wait", wait)):
+            if value is not True and value is not False:
+                check(name, value, False, "True or False")
         self.module = module
         info, engine = module.info, module.engine
         linked, link = NOTHING, None
@@ -80,19 +83,22 @@ class Instance(Unique):
         guarded += [memory.guarded and engine.signals for memory in own]
         code = module._code(tuple(guarded))
         self._state = InstanceState(code, info, linked, own, machine(engine.target), release_gil, wait)
-        self.exports = exports_of(self._state)
         if link is not None:
             link.complete(self._state)
         self._state.initialize(images is not None)
+
+    @cached_property
+    def exports(self) -> Exports:
+        """What the module exports, as attributes and as a mapping."""
+        return exports_of(self._state)
 
     def __repr__(self) -> str:
         return f"<wasmcore.Instance of {self.module!r}>"
 
 
-def _check_module(module: object) -> None:
-    if not isinstance(module, Module):
-        advice = f": Instance(Module({module!r}))" if isinstance(module, (str, os.PathLike)) else ""
-        raise TypeError(f"a wasmcore.Module is expected, not {type(module).__name__}{advice}")
+def _no_module(value: object) -> TypeError:
+    advice = f": Instance(Module({value!r}))" if isinstance(value, (str, os.PathLike)) else ""
+    return TypeError(f"a wasmcore.Module is expected, not {type(value).__name__}{advice}")
 
 
 class _Link:

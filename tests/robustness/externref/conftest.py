@@ -32,7 +32,7 @@ def nothing_left() -> Iterator[None]:
     gc.collect()
     for store in stores.everything():
         found = group.group_of(store.address)
-        if found is not None:
+        if found is not None and found._externs is not None:
             found._externs._recent.clear()
             found._externs._settled.clear()
     gc.freeze()

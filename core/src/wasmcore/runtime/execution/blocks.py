@@ -56,6 +56,11 @@ class Block(Mapping):
         """Where its address space ends."""
         return self.address + self.area.size
 
+    def hold(self, context: int, store: Any) -> None:
+        """Let a store that nobody else knows yet know of a context in this memory, in which it is written."""
+        self._contexts.append(context)
+        store.know(context)
+
     def adopt(self, context: int, store: Any) -> None:
         """Let a context in this memory know its store: what `store()` says, whichever it is."""
         self._contexts.append(context)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import signal
 from collections.abc import Callable
+from math import inf
+from time import monotonic
 
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._typing import Final
@@ -17,6 +19,8 @@ from wasmcore.runtime.system.locks import Lock
 
 FAULTS: Final = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 ACTIONS_SIZE: Final = 16 * 64
+_AGAIN: Final = 0.001
+"""Seconds in which nobody is expected to install a handler past ours: to look costs as much as an instance does."""
 _FLAGS: Final = platform.SA_SIGINFO | platform.SA_ONSTACK
 
 
@@ -48,7 +52,7 @@ class SignalHandlers:
     """Keeps handlers of ours on top.
 
     Whoever calls the C library to install one calls a stub of ours (`Interposition`), which leaves ours on top, lets it pass on to theirs,
-    and tells them of nobody but each other. Somebody who gets past that is found at the next instantiation, and may call ours from
+    and tells them of nobody but each other. Somebody who gets past that is found at the next instantiation a millisecond later, and may call ours from
     theirs: then a fresh copy goes on top; each copy passes every signal to one handler only, so no loop can arise.
     """
 
@@ -62,6 +66,7 @@ class SignalHandlers:
         self._actions = platform.SignalActions(FAULTS)
         self._seen = b""
         """What the actions were when all was well."""
+        self._looked = -inf
         self._lock = Lock()
 
     @property
@@ -75,6 +80,10 @@ class SignalHandlers:
 
     def ensure_installed(self) -> None:
         """Install the handlers where they are not on top; PluginError if that is refused."""
+        now = monotonic()
+        if now - self._looked < _AGAIN and not self.changed:
+            return
+        self._looked = now
         actions = self._actions.now()
         if self._installers.renewed() and actions == self._seen and not self.changed:
             return

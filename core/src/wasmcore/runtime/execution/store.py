@@ -22,7 +22,9 @@ MOST_POLLS: Final = 1 << 18
 SOON: Final = 0.005
 LATE: Final = 0.05
 """Seconds between two looks."""
-_FRESH: Final = StoreRecord(thread=process.nobody, polls=FIRST_POLLS)
+_NO_OBJECTS: Final[dict[int, object]] = {}
+"""What a store has until it is told of dictionaries: since there is room for none, stubs call `sweep` before they put one in."""
+_FRESH: Final = StoreRecord(thread=process.nobody, polls=FIRST_POLLS, recent=id(_NO_OBJECTS), settled=id(_NO_OBJECTS))
 _FRESH_ADDRESS: Final = ctypes.addressof(_FRESH)
 """What a record is in the beginning."""
 _saved: Final[dict[int, bytes]] = {}
@@ -87,6 +89,10 @@ class Store:
         self._edition = object()
         ctypes.c_uint64.from_address(context).value = self.address
 
+    def know(self, context: int) -> None:
+        """As `adopt`, where the address is there already, and nobody else knows of the store."""
+        self._contexts[context] = None
+
     def forget(self, context: int) -> None:
         """The memory of a context is about to go."""
         self._contexts.pop(context, None)
@@ -111,9 +117,11 @@ class Store:
 
     def share_objects(self, recent: int, settled: int, room: int) -> None:
         """Tell stubs where the objects are that code of the store holds: addresses of two dictionaries, which the caller keeps alive."""
-        self._record.recent = recent
-        self._record.settled = settled
-        self._record.room = room
+        platform.at_once(self.sharing(recent, settled, room))
+
+    def sharing(self, recent: int, settled: int, room: int) -> Iterable[None]:
+        """`share_objects` as a step for `platform.at_once`."""
+        return map(setattr, repeat(self._record), ("recent", "settled", "room"), (recent, settled, room))
 
     @property
     def room(self) -> int:

@@ -12,6 +12,7 @@ from wasmcore.binary.module_info import KIND_FUNCTION, KIND_GLOBAL, KIND_MEMORY,
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.runtime.execution.blocks import Block, owners
 from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, write_host_function
+from wasmcore.runtime.execution.store import Store
 from wasmcore.runtime.instances.constant import evaluate
 from wasmcore.runtime.instances.segments import Segments
 from wasmcore.runtime.instances.template import Template, template_of
@@ -82,6 +83,7 @@ class InstanceState:
         "_block",
         "_functions",
         "_objects",
+        "_segments",
         "address",
         "code",
         "group",
@@ -90,7 +92,6 @@ class InstanceState:
         "machine",
         "memories",
         "release_gil",
-        "segments",
         "tables",
         "template",
     )
@@ -113,14 +114,14 @@ class InstanceState:
         self._functions: WeakValueDictionary[int, Any] | None = None
         self._objects: dict[tuple[int, int], Any] = {}
         """What was made of what the module defines, by kind and index."""
-        self.segments = Segments(info)
+        self._segments: Segments | None = None
         self._block = block = Block(template.size, template.room)
         self.address = block.content
         """Of its VMContext."""
-        self.group = Group(block)
-        if not wait:
-            self.group.store.waits = False
-        self._write()
+        store = Store(block)
+        store.waits = wait
+        self.group = Group(store)
+        self._write(store)
         if linked is not NOTHING:
             self._link()
         for number in template.computed:
@@ -131,10 +132,11 @@ class InstanceState:
             if info.imports:
                 self.group.share()
 
-    def _write(self) -> None:
+    def _write(self, store: Store) -> None:
         """The context, with all that the module defines in it."""
         template, context, block = self.template, self.address, self._block
         owners[context] = ref(self)
+        block.hold(context, store)
         self.code.attach(self)
         words = []
         for number, memory in enumerate(self.memories[template.imported_memories :], template.imported_memories):
@@ -148,8 +150,7 @@ class InstanceState:
             table.tell(self, context + template.environment.tables[number].offset + 8)
             self.tables.append(table)
             words += [table.address, table.length]
-        template.write(context, block.store, words)
-        block.adopt(context, self.group.current_store)
+        template.write(context, store.address, words)
         for table in self.tables[template.imported_tables :]:
             table.join(self.group)
 
@@ -202,6 +203,17 @@ class InstanceState:
             bits = 0 if table.init is None else self.evaluate(table.init)
             if bits:
                 self.tables[number].fill(0, bits, self.tables[number].length)
+
+    @property
+    def segments(self) -> Segments:
+        """Which it still has; made when code asks for it where nothing was to be copied in the beginning."""
+        found = self._segments
+        if found is None:
+            found = Segments(self.info)
+            found.initialize(self, True, True)
+            if self._segments is None:  # no other thread was faster
+                self._segments = found
+        return self._segments or found
 
     def evaluate(self, expression: ConstantExpression) -> int:
         """The bits of a constant expression of the module."""
@@ -288,6 +300,8 @@ class InstanceState:
 
     def initialize(self, data_shown: bool) -> None:
         """Run the active segments, but for those of data where the memories show that, and the start function."""
-        self.segments.initialize(self, self.template.writes_elements, data_shown)
+        if not (self.template.writes_elements and data_shown):
+            self._segments = segments = Segments(self.info)
+            segments.initialize(self, self.template.writes_elements, data_shown)
         if self.info.start is not None:
             self.function_at(self.info.start)()

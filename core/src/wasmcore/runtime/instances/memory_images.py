@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wasmcore._typing import TYPE_CHECKING, Final
-from wasmcore.binary.module_info import KIND_MEMORY
+from wasmcore.binary.module_info import KIND_MEMORY, KIND_TABLE
 from wasmcore.binary.segments import ACTIVE, PASSIVE, ROW
 from wasmcore.runtime.instances.active_data import copy_active
 from wasmcore.runtime.system.images import Image
@@ -47,8 +47,10 @@ def _images(info: ModuleInfo) -> Sequence[Image | None] | None:
             used += end - start
         elif mode != PASSIVE:
             return None
+    # If one of those does not fit, what has come into the table of others sees memories without data.
+    escapes = any(segment.mode == ACTIVE and segment.table < info.imported(KIND_TABLE) for segment in info.elements)
     fits = all(size <= memory.type.limits.minimum << memory.type.page_size_log2 for size, memory in zip(sizes, info.memories))
-    if any(sizes[: info.imported(KIND_MEMORY)]) or not fits or sum(sizes) > 4 * used + _GAPS:
+    if escapes or any(sizes[: info.imported(KIND_MEMORY)]) or not fits or sum(sizes) > 4 * used + _GAPS:
         return None
     contents = [bytearray(size) for size in sizes]
     if copy_active(info.data_segments, info.data, [memoryview(content) for content in contents], 0, _nothing) < len(info.data_segments):

@@ -31,7 +31,7 @@ class Segments:
         self._elements: list[Any] = [None] * len(info.elements)
 
     def initialize(self, state: InstanceState, elements_written: bool, data_shown: bool) -> None:
-        """Copy the active segments, elements first, unless that is done, and drop them; Trap where one does not fit."""
+        """Copy the active segments, elements first, unless that is done already, and drop them; Trap where one does not fit."""
         info = state.info
         for number, segment in enumerate(info.elements):
             if segment.mode == ACTIVE and not elements_written:

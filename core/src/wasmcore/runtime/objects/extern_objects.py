@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from threading import Lock
@@ -71,7 +71,10 @@ class ExternObjects:
         self._recent: dict[int, object] = {}
         self._settled: dict[int, object] = {}
         self._roots: dict[int, ref[Root]] = {}
-        store.share_objects(id(self._recent), id(self._settled), SMALLEST_ROOM)
+
+    def sharing(self) -> Iterable[None]:
+        """Let stubs know of it, as a step for `platform.at_once`."""
+        return self._store.sharing(id(self._recent), id(self._settled), SMALLEST_ROOM)
 
     def __len__(self) -> int:
         return len(self._recent.keys() | self._settled.keys())

@@ -12,6 +12,7 @@ from wasmcore._typing import Any, Final
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore.runtime.execution.blocks import Block, owners
 from wasmcore.runtime.execution.records import HOST_CONTEXT_SIZE, write_host_function
+from wasmcore.runtime.execution.store import Store
 from wasmcore.runtime.execution.stubs import machine
 from wasmcore.runtime.objects.group import Group
 from wasmcore.runtime.objects.references import FunctionObject
@@ -141,7 +142,7 @@ class Func(FunctionObject):
 
     def _make_native(self) -> tuple[Block, Group]:
         block = Block(HOST_CONTEXT_SIZE + FUNCREF_SIZE)
-        group = Group(block)
+        group = Group(Store(block))
         context = block.content
         write_host_function(context, machine(_registry.host_target()), self._type, type_id(self._type), self._function, context, 0)
         block.adopt(context, group.current_store)

@@ -7,12 +7,13 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, is_not
 from weakref import ref
 
 from wasmcore._typing import Any, Final
 from wasmcore.errors import StoreBusyError
-from wasmcore.runtime.execution.blocks import Block, contexts_lock, stores
+from wasmcore.runtime.execution.blocks import contexts_lock, stores
 from wasmcore.runtime.execution.store import Store
 from wasmcore.runtime.execution.turns import wait_until_left
 from wasmcore.runtime.objects.extern_objects import ExternObjects, Root, in_flight
@@ -30,15 +31,16 @@ class Group:
 
     __slots__ = ("__weakref__", "_escaped", "_externs", "_members", "_parent", "_store")
 
-    def __init__(self, block: Block | None = None) -> None:
-        """With its store in this block, or in one of its own."""
-        store = Store(block)
+    def __init__(self, store: Store | None = None) -> None:
+        """With this store, which is nobody's yet, or another new one."""
+        if store is None:
+            store = Store()
         self._store: Store | None = store
         self._parent: Group | None = None
         self._escaped: dict[object, None] = {}
         self._members: list[ref[object]] = []
         """Owners of functions to be kept when references to those can get out of this group."""
-        self._externs = ExternObjects(store)
+        self._externs: ExternObjects | None = None
         store.group = ref(self)
 
     def root(self) -> Group:
@@ -65,14 +67,21 @@ class Group:
     @property
     def externs(self) -> ExternObjects:
         """The objects that its code holds as externref."""
-        return self.root()._externs
+        while True:
+            group = self.root()
+            if group._externs is not None:
+                return group._externs
+            made = ExternObjects(group.store)
+            # Unless another thread, a finalizer or the handler of a signal has come in between.
+            changed = map(is_not, map(getattr, repeat(group), ("_parent", "_externs")), repeat(None))
+            platform.at_once(changed, map(setattr, (group,), ("_externs",), (made,)), made.sharing())
 
     def add_root(self, root: Root) -> None:
         """Objects live as long as references to them are in this table or global. Call it before code of the group can reach it."""
         group = None
         while group is not self.root():
             group = self.root()
-            group._externs.add_root(root)
+            group.externs.add_root(root)
 
     @contextmanager
     def holding(self, value: object) -> Iterator[int]:
@@ -133,19 +142,24 @@ class Group:
 
     def _take(self, other: Group) -> bool:
         # Before and after: until all contexts know the one store, code may still use the other.
-        self._externs.take(other._externs)
+        self._take_externs(other)
         with contexts_lock:
             mine, theirs = self._store, other._store
             # A finalizer, or the handler of a signal, may have joined one of them in between.
             joined = map(attrgetter("_parent"), (self, other))
             if mine is None or theirs is None or not mine.merge(theirs, joined, map(setattr, (other,), ("_parent",), (self,))):
                 return False
-            self._externs.take(other._externs)
+            self._take_externs(other)
             other._externs = self._externs
             self._escaped.update(other._escaped)
             other._escaped = {}
             other._store = None
         return True
+
+
+    def _take_externs(self, other: Group) -> None:
+        if other._externs is not None:
+            self.externs.take(other._externs)
 
 
 def group_of(store: int) -> Group | None:
@@ -158,7 +172,7 @@ def sweep_all() -> None:
     """Let go of all objects that WebAssembly code can not reach any more."""
     for store in stores.everything():
         group = None if store.group is None else store.group()
-        if group is not None and group._parent is None:
+        if group is not None and group._parent is None and group._externs is not None:
             group._externs.sweep()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import index
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
@@ -46,25 +47,34 @@ _guarded: Final = Areas(
 _checked: Final = Areas(_emptying)
 
 
+@lru_cache
+def _shape(memory_type: MemoryType, guarded: bool | None) -> tuple[int, int, int, bool]:
+    """Of a memory: the logarithm of its page size, its length and the most it may have (bytes), whether it is guarded if that can be."""
+    can_be = can_be_guarded(memory_type, guarded)
+    if guarded and not can_be:
+        raise ValueError("this memory can not be guarded: it has 64-bit addresses, small pages, or signals are switched off")
+    shift = memory_type.page_size_log2
+    return shift, memory_type.limits.minimum << shift, _largest_size(memory_type) << shift, can_be
+
+
 class MemorySpace(Space):
     """What the runtime uses of a memory: its bytes."""
 
     __slots__ = ("guarded", "largest", "shift")
+    largest: int
+    """Bytes it may have."""
+    guarded: bool
+    """Whether code that uses it may leave the checks to the hardware."""
 
     def __init__(self, memory_type: MemoryType, guarded: bool | None, image: Image | None = None) -> None:
         """`image`: its content, which is not longer than it is; None: zeros."""
-        self.shift = memory_type.page_size_log2
-        self.largest = _largest_size(memory_type) << self.shift
-        """Bytes it may have."""
-        self.guarded = can_be_guarded(memory_type, guarded)
-        """Whether code that uses it may leave the checks to the hardware."""
-        if guarded and not self.guarded:
-            raise ValueError("this memory can not be guarded: it has 64-bit addresses, small pages, or signals are switched off")
-        length = memory_type.limits.minimum << self.shift
+        self.shift, length, self.largest, self.guarded = _shape(memory_type, guarded)
         mapping = self._mapping(length, guarded is True, image)
-        mapping.area.show(image)
-        mapping.area.open(platform.round_up(length))
-        super().__init__(mapping, mapping.address, 1, length, min(self.largest, mapping.area.size))
+        area = mapping.area
+        if area.image is not image:
+            area.show(image)
+        area.open(platform.round_up(length))
+        super().__init__(mapping, mapping.address, 1, length, min(self.largest, area.size))
 
     def _mapping(self, length: int, must_be_guarded: bool, image: Image | None) -> Mapping:
         if self.guarded:

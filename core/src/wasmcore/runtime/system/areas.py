@@ -56,7 +56,9 @@ class Area:
 
     def open(self, writable: int) -> None:
         """The same at once; MemoryError where the system has no memory for that."""
-        if writable != self.writable and not platform.at_once(self.opening(writable)):
+        if writable == self.writable:
+            return
+        if not platform.at_once(self.opening(writable)):
             raise MemoryError(f"the system has no memory for {writable} bytes")
 
     def show(self, image: Image | None) -> None:
@@ -90,18 +92,22 @@ class Areas:
     def take(self, mapping: Mapping, wanted: int, needed: int, image: Image | None) -> Area:
         """The area of a mapping: one that is kept, rather with this image, else a new one."""
         while True:
-            found = None
-            for area in reversed(self._kept):
-                if area.size == wanted:
-                    if area.image is image:
-                        found = area
-                        break
-                    found = found or area
+            found = self._find(wanted, image)
             if found is None:
                 return self._make(mapping, wanted, needed)
             if self._take_kept(found, mapping._becoming(*mapping._giving(self._giving_back, found))):
-                self._tell(found)
+                if not found.told:
+                    self._tell(found)
                 return found
+
+    def _find(self, size: int, image: Image | None) -> Area | None:
+        found = None
+        for area in self._kept:
+            if area.size == size:
+                if area.image is image:
+                    return area
+                found = area
+        return found
 
     def _take_kept(self, area: Area, becoming: Iterable[object]) -> bool:
         try:
@@ -119,7 +125,7 @@ class Areas:
         return area
 
     def _tell(self, area: Area) -> None:
-        if not area.told and self._made is not None:
+        if self._made is not None:
             self._made(area)
         area.told = True
 
