@@ -18,8 +18,8 @@ from wasmcore.errors import Frame, StoreBusyError, TrapKind
 from wasmcore.plugin.layout import POLL_OFFSET, THREAD_FIELDS, THREAD_SIZE, size
 from wasmcore.runtime.execution import code_memory, traps, turns
 from wasmcore.runtime.execution import store as stores
-from wasmcore.runtime.execution.code_memory import CodeMemory, wasm_code
 from wasmcore.runtime.execution.blocks import Block
+from wasmcore.runtime.execution.code_memory import CodeMemory, wasm_code
 from wasmcore.runtime.execution.store import Store
 from wasmcore.runtime.execution.threads import StoreRecord, ThreadRecord, process
 from wasmcore.runtime.system import platform, resources
@@ -136,23 +136,23 @@ def test_resources_go_after_all_finalizers_of_a_cycle() -> None:
 
 
 def test_stores_merge_and_follow_their_contexts() -> None:
-    first, second = Store(), Store()
+    first, second = joined = [Store(), Store()]
     contexts = (ctypes.c_uint64 * 3)()
     addresses = [ctypes.addressof(contexts) + 8 * number for number in range(3)]
     first.adopt(addresses[0])
     for address in addresses[1:]:
         second.adopt(address)
     block = Block(8)
-    block.adopt(block.content, lambda: second)
+    block.adopt(block.content, lambda: joined[1])
     assert list(contexts) == [first.address, second.address, second.address]
-    assert len(second._contexts) == 3
+    assert len(second.contexts()) == 3
     del block
-    assert len(second._contexts) == 2
+    assert len(second.contexts()) == 2
     assert first.merge(second)
     assert list(contexts) == [first.address] * 3
     assert stores.at_address(first.address) is first
     address = second.address
-    del second
+    del second, joined
     assert stores.at_address(address) is None
 
 

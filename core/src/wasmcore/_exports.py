@@ -89,5 +89,5 @@ def _missing(name: object, items: dict[str, Export]) -> str:
 
 def exports_of(state: InstanceState) -> Exports:
     """The exports of an instance."""
-    items = {item.name: item for item in state.info.exports}
+    items = state.template.exports
     return (_ExportsWithKeys if "keys" in items else Exports)(state, items)

@@ -6,6 +6,7 @@ import operator
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from itertools import islice, repeat
 
 from wasmcore import _registry
 from wasmcore._arguments import check, near
@@ -75,10 +76,9 @@ class Instance(Unique):
             link = _Link()
             linked = _linked(module, _Provided(imports, host_options, link))
         images = module._images.for_instance()
-        own = [
-            MemorySpace(memory.type, engine.guard, images and images[number])
-            for number, memory in enumerate(info.memories[len(linked.memories) :], len(linked.memories))
-        ]
+        shown = images or repeat(None)
+        first = len(linked.memories)
+        own = [MemorySpace(memory.type, engine.guard, image) for memory, image in zip(info.memories[first:], islice(shown, first, None))]
         guarded = [memory._space.guarded and engine.signals for memory in linked.memories]
         guarded += [memory.guarded and engine.signals for memory in own]
         code = module._code(tuple(guarded))

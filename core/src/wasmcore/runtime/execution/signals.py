@@ -52,8 +52,8 @@ class SignalHandlers:
     """Keeps handlers of ours on top.
 
     Whoever calls the C library to install one calls a stub of ours (`Interposition`), which leaves ours on top, lets it pass on to theirs,
-    and tells them of nobody but each other. Somebody who gets past that is found at the next instantiation a millisecond later, and may call ours from
-    theirs: then a fresh copy goes on top; each copy passes every signal to one handler only, so no loop can arise.
+    and tells them of nobody but each other. Somebody who gets past that is found at the next instantiation a millisecond later, and may
+    call ours from theirs: then a fresh copy goes on top; each copy passes every signal to one handler only, so no loop can arise.
     """
 
     def __init__(self, first: FaultHandler, make: Callable[[int], FaultHandler], installers: Interposition) -> None:

@@ -35,7 +35,10 @@ class Store:
     """A store record, its poll page and its overflow area, in a block that it keeps. Freed with the last reference; contexts do not keep it
     alive."""
 
-    __slots__ = ("__weakref__", "_block", "_contexts", "_edition", "_interrupt", "_looked", "_polls", "_request", "_turned", "address", "group", "queue", "waits")
+    __slots__ = (
+        *("__weakref__", "_block", "_contexts", "_edition", "_interrupt", "_looked", "_own_context", "_polls", "_request", "_turned"),
+        *("address", "group", "queue", "waits"),
+    )
 
     def __init__(self, block: Block | None = None) -> None:
         """In this block, which has none yet, or one of its own."""
@@ -44,6 +47,8 @@ class Store:
         platform.copy(self.address, _FRESH_ADDRESS, ctypes.sizeof(StoreRecord))
         self._polls = FIRST_POLLS
         self._looked = self._turned = monotonic()
+        self._own_context = 0
+        """The first context, which most stores have no other beside."""
         self._contexts: dict[int, None] = {}
         self._edition = object()
         """Another one whenever they have changed."""
@@ -89,13 +94,19 @@ class Store:
         self._edition = object()
         ctypes.c_uint64.from_address(context).value = self.address
 
+    def contexts(self) -> list[int]:
+        """Addresses of those that are to know it."""
+        return [*self._contexts, self._own_context] if self._own_context else [*self._contexts]
+
     def know(self, context: int) -> None:
-        """As `adopt`, where the address is there already, and nobody else knows of the store."""
-        self._contexts[context] = None
+        """As `adopt`, of the first one, where the address is there already and nobody else knows of the store."""
+        self._own_context = context
 
     def forget(self, context: int) -> None:
         """The memory of a context is about to go."""
         self._contexts.pop(context, None)
+        if context == self._own_context:
+            self._own_context = 0
         self._edition = object()
 
     def merge(self, other: Store, before: Iterable[Any] = (), behind: Iterable[Any] = ()) -> bool:
@@ -103,7 +114,7 @@ class Store:
         before refuses, or a thread is inside. Call it with `contexts_lock`."""
         while True:
             edition = other._edition
-            contexts = list(other._contexts)
+            contexts = other.contexts()
             cells = [ctypes.c_uint64.from_address(context) for context in contexts]
             refused = map(attrgetter("activation"), (other._record,))
             changed = map(is_not, map(attrgetter("_edition"), (other,)), (edition,))

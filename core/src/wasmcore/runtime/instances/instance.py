@@ -135,21 +135,20 @@ class InstanceState:
     def _write(self, store: Store) -> None:
         """The context, with all that the module defines in it."""
         template, context, block = self.template, self.address, self._block
-        owners[context] = ref(self)
+        owners[context] = me = ref(self)
         block.hold(context, store)
         self.code.attach(self)
         words = []
-        for number, memory in enumerate(self.memories[template.imported_memories :], template.imported_memories):
-            memory.tell(self, context + template.environment.memories[number].offset + 8)
+        for memory, place in zip(self.memories[template.imported_memories :], template.memory_places):
+            memory.be_at_home(me, context + place + 8)
             words += [memory.address, memory.length]
-        together: list[ref[TableSpace]] = []
-        for number, cells in enumerate(template.cells, template.imported_tables):
-            table_type = template.table_types[number]
-            place = (block, context + cells) if cells is not None else (None, 0)
-            table = TableSpace(table_type, together, *place)
-            table.tell(self, context + template.environment.tables[number].offset + 8)
-            self.tables.append(table)
-            words += [table.address, table.length]
+        if template.table_places:
+            together: list[ref[TableSpace]] = []
+            for table_type, cells, place in template.table_places:
+                table = TableSpace(table_type, together, None if cells is None else block, context + (cells or 0))
+                table.be_at_home(me, context + place + 8)
+                self.tables.append(table)
+                words += [table.address, table.length]
         template.write(context, store.address, words)
         for table in self.tables[template.imported_tables :]:
             table.join(self.group)

@@ -1,7 +1,7 @@
-"""What the instances of a module have in common: the content of their blocks, copied at once, but for a few words that are written on the way.
+"""What the instances of a module have in common: the content of their blocks, copied at once, but for a few words.
 
-Behind the VMContext follow the contexts and funcref records of imported Python functions, and the cells of small tables. The last table that
-may become large ends the block, in address space of its own.
+Behind the VMContext follow the contexts and funcref records of imported Python functions, and the cells of small tables. The last table
+that may become large ends the block, in address space of its own.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from wasmcore.runtime.system import platform
 from wasmcore.types import NULLABLE_REFERENCE
 
 if TYPE_CHECKING:
-    from wasmcore.binary.module_info import ModuleInfo
+    from wasmcore.binary.module_info import ElementSegment, ModuleInfo
     from wasmcore.runtime.execution.stubs import Machine
     from wasmcore.runtime.instances.instance import Code
 
+_put: Final[Any] = setitem
 _CODE, _CONTEXT, _OWNER = 0, 1, 3
 """Words of a funcref record."""
 _RECORD: Final = FUNCREF_SIZE // 8
@@ -38,6 +39,7 @@ class Template:
 
     def __init__(self, info: ModuleInfo, code: Code, machine: Machine) -> None:
         self.environment: Final = code.environment
+        self.exports: Final = {item.name: item for item in info.exports}
         self.hosts: Final = code.environment.context_size
         """Offset of the contexts of imported Python functions, each with its funcref record behind it."""
         self.imported_tables: Final = info.imported(KIND_TABLE)
@@ -67,8 +69,14 @@ class Template:
         self.computed: Final = self._constant_globals(info)
         """Of the globals that the module defines: numbers of those whose values are to be computed in each instance."""
         # The words of two columns of the records, with what is not in every instance the same but one number: context and owner.
-        self._places: Final[list[int | slice]] = [VMCONTEXT["store"] // 8, slice(first + _CONTEXT, end, 2)]
-        for offset in (*self._own_memories(), *self._own_tables()):
+        self._places: list[int | slice] = [VMCONTEXT["store"] // 8, slice(first + _CONTEXT, end, 2)]
+        self.memory_places: Final = [memory.offset for memory in self.environment.memories[self.imported_memories :]]
+        """Offset of {base, length} of each memory that the module defines."""
+        own = slice(self.imported_tables, None)
+        tables = [table.offset for table in self.environment.tables[own]]
+        self.table_places: Final = list(zip(self.table_types[own], self.cells, tables))
+        """Of each table that the module defines: its type, where its cells are if they are in the block, and offset of {base, length}."""
+        for offset in (*self.memory_places, *tables):
             self._places += [offset // 8, offset // 8 + 1]
         elements = self._constant_elements(info)
         self.writes_elements: Final = elements is not None
@@ -94,12 +102,6 @@ class Template:
             self.room = (most_elements(limits) - limits.minimum) * CELL
         return places
 
-    def _own_memories(self) -> list[int]:
-        return [memory.offset for memory in self.environment.memories[self.imported_memories :]]
-
-    def _own_tables(self) -> list[int]:
-        return [table.offset for table in self.environment.tables[self.imported_tables :]]
-
     def _constant_globals(self, info: ModuleInfo) -> list[int]:
         """Put the constants there; the numbers of all others."""
         computed = []
@@ -119,17 +121,24 @@ class Template:
         found = []
         for segment in info.elements:
             if segment.mode == ACTIVE:
-                assert segment.offset is not None
-                table, at, functions = segment.table - self.imported_tables, constant_bits(segment.offset), memoryview(segment.functions).cast("I")
-                cells = self.cells[table] if table >= 0 and info.tables[segment.table].init is None else None
-                if at is None or cells is None or segment.expressions or at + len(functions) > info.tables[segment.table].type.limits.minimum:
+                first = self._first_cell(info, segment)
+                functions = memoryview(segment.functions).cast("I")
+                if first is None or any(function < info.imported_functions for function in functions):
                     return None
-                if any(function < info.imported_functions for function in functions):
-                    return None
-                first = cells // 8 + at
-                records = [self._first_record * 8 + FUNCREF_SIZE * (function - info.imported_functions) for function in functions]
+                base = self.environment.functions_offset - FUNCREF_SIZE * info.imported_functions
+                records = [base + FUNCREF_SIZE * function for function in functions]
                 found.append((slice(first, first + len(records)), records))
         return found
+
+    def _first_cell(self, info: ModuleInfo, segment: ElementSegment) -> int | None:
+        """The word where an active segment of functions begins; None where that is not known, or not in the block."""
+        assert segment.offset is not None
+        table, at = info.tables[segment.table], constant_bits(segment.offset)
+        number = segment.table - self.imported_tables
+        cells = self.cells[number] if number >= 0 and table.init is None else None
+        if at is None or cells is None or segment.expressions or at + len(segment) > table.type.limits.minimum:
+            return None
+        return cells // 8 + at
 
     def set_entry(self, function: int, address: int) -> None:
         """Where the n-th defined function begins, in instances that are made from now on."""
@@ -139,7 +148,7 @@ class Template:
         """Write a VMContext and all behind it, at once: base and length of memories and tables that the module defines are given."""
         column = memoryview(array("Q", (context,)) * (2 * self._defined))
         cells = [memoryview(array("Q", [context + offset for offset in offsets])) for offsets in self._references]
-        words = map(setitem, repeat(self._words), self._places, (store, column, *spaces, *cells))
+        words = map(_put, repeat(self._words), self._places, (store, column, *spaces, *cells))
         platform.at_once(words, platform.copying(context, self._source, self._bytes))
 
 

@@ -17,6 +17,7 @@ from wasmcore.runtime.execution.blocks import contexts_lock, stores
 from wasmcore.runtime.execution.store import Store
 from wasmcore.runtime.execution.turns import wait_until_left
 from wasmcore.runtime.objects.extern_objects import ExternObjects, Root, in_flight
+from wasmcore.runtime.system import platform
 from wasmcore.runtime.system.locks import Lock
 from wasmcore.runtime.system.resources import NOT_NOW
 

@@ -14,6 +14,7 @@ import ctypes
 from collections.abc import Iterable
 from itertools import repeat
 from operator import attrgetter, index, is_not
+from weakref import ref
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.system import platform
@@ -44,7 +45,10 @@ class Space:
     In a `Mapping` their pages become writable when they are needed; memory of another owner is writable from the start. All is zero.
     """
 
-    __slots__ = ("__weakref__", "_edition", "_mirrors", "_touched", "_width", "address", "bytes", "capacity", "length", "owner")
+    __slots__ = (
+        *("__weakref__", "_edition", "_home", "_home_place", "_mirrors", "_touched", "_width"),
+        *("address", "bytes", "capacity", "length", "owner"),
+    )
     bytes: memoryview
     """All it may become, made when asked for. Only the elements may be touched, and only while the owner is kept alive."""
 
@@ -58,8 +62,11 @@ class Space:
         self._width = width
         self._touched = length
         """Elements that may be something else than zero, as a filling that failed may leave some behind the length."""
-        self._mirrors = Listeners()
-        """The instances whose contexts have the length, and where."""
+        self._home: ref[InstanceState] | None = None
+        self._home_place = 0
+        """Where in its context the instance has the length that defines it."""
+        self._mirrors: Listeners | None = None
+        """Other instances that have it, and where."""
         self._edition: object = None
         """Another one whenever length or mirrors have changed."""
 
@@ -69,17 +76,24 @@ class Space:
             return self.bytes
         raise AttributeError(name)
 
+    def be_at_home(self, state: ref[InstanceState], address: int) -> None:
+        """Keep the length at this address of the context of the instance that defines it true; nobody else knows of it yet."""
+        self._home = state
+        self._home_place = address
+
     def attach(self, state: InstanceState, address: int) -> None:
         """Keep {base, length} at this address of an instance's context true as long as the instance is there."""
         words = (ctypes.c_uint64 * 2).from_address(address)
         words[0] = self.address
-        self.tell(state, address + 8)
-        words[1] = self.length
-
-    def tell(self, state: InstanceState, address: int) -> None:
-        """Keep the length at this address of an instance's context true, where it is from now on."""
-        self._mirrors.add(state, address)
+        mirrors = self._mirrors
+        if mirrors is None:
+            made = Listeners()
+            if self._mirrors is None:  # no other thread was faster
+                self._mirrors = made
+            mirrors = self._mirrors
+        mirrors.add(state, address + 8)
         self._edition = object()
+        words[1] = self.length
 
     def grow(self, elements: int, word: int = 0) -> int:
         """Make it so many elements longer, filled with a word of 8 bytes; the length before. A MemoryError leaves everything as it was."""
@@ -98,7 +112,10 @@ class Space:
         """Have another length and say so everywhere, at once, unless somebody else was faster or the system refuses."""
         if word:
             self._touched = max(self._touched, after)
-        told = list(self._mirrors)  # which keeps the instances meanwhile
+        told = list(self._mirrors or ())  # which keeps the instances meanwhile
+        home = None if self._home is None else self._home()
+        if home is not None:
+            told.append((home, self._home_place))
         lengths = [ctypes.c_uint64.from_address(address) for _, address in told]
         return platform.at_once(
             map(is_not, map(_edition_of, (self,)), (edition,)),

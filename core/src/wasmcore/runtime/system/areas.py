@@ -1,8 +1,8 @@
 """Address space that is used again: to empty some costs a tenth of what it takes to ask the system for it and to give it back.
 
-An `Area` is address space with its first bytes writable. A `Mapping` has one as long as it is there; then it goes to those that `Areas` keep
-for whoever asks for as much next. Between the system and its mapping no exception can lose it, nor between two mappings: each change of
-hands is one step (`platform.at_once`).
+An `Area` is address space with its first bytes writable. A `Mapping` has one as long as it is there; then it goes to those that `Areas`
+keep for whoever asks for as much next. Between the system and its mapping no exception can lose it, nor between two mappings: each change
+of hands is one step (`platform.at_once`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Area:
         """Have so many bytes of address space or, where the system refuses that, less than half of what it would give, so that there is
         room for the rest of the process, but what is needed at least; MemoryError if there is not even that."""
         self.size = wanted
-        while not platform.reserve_for(self, self.size):
+        while not platform.at_once(platform.reserving(self, self.size)):
             if self.size <= needed:
                 raise platform.no_address_space(self.size)
             while self.size > needed:
@@ -86,6 +86,7 @@ class Areas:
         self._emptying = emptying
         self._made = made
         self._going = going
+        self._give_back = self._giving_back
         self._kept: list[Area] = []
         reserves.append(self._release_kept)
 
@@ -95,7 +96,7 @@ class Areas:
             found = self._find(wanted, image)
             if found is None:
                 return self._make(mapping, wanted, needed)
-            if self._take_kept(found, mapping._becoming(*mapping._giving(self._giving_back, found))):
+            if self._take_kept(found, mapping._becoming(*mapping._giving(self._give_back, found))):
                 if not found.told:
                     self._tell(found)
                 return found
@@ -119,7 +120,7 @@ class Areas:
         if len(self._kept) >= MOST_KEPT:
             self._release_kept()  # nobody has asked for such lately
         area = Area()
-        mapping._become(*mapping._giving(self._giving_back, area))
+        mapping._become(*mapping._giving(self._give_back, area))
         requested(area.reserve_most, wanted, needed)
         self._tell(area)
         return area

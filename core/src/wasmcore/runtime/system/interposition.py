@@ -76,7 +76,7 @@ class Interposition:
 
     def renewed(self) -> bool:
         """Whether the loaded objects are what they were at the last `renew`."""
-        self._first[:2] = 0, 1
+        self._first[:2] = [0, 1]
         _iterate(self._visitor, self._first)
         return bytes(self._first) == self._seen
 

@@ -7,6 +7,7 @@ import errno
 import os
 from collections.abc import Iterable
 from itertools import chain, compress, repeat
+from operator import not_
 
 from wasmcore._typing import Any, Final
 
@@ -68,13 +69,12 @@ def reserve(size: int) -> int:
     return _map(size, NO_ACCESS, _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE)
 
 
-def reserve_for(owner: object, size: int) -> bool:
-    """The same with the address as attribute `address` of an object from the instant it is reserved, so that no exception loses it; False
-    if there is none."""
-    reserved = map(_mmap, (0,), (size,), (NO_ACCESS,), (_MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE,), (-1,), (0,))
-    given = filter(_FAILED.__ne__, reserved)
-    at_once(map(setattr, (owner,), ("address",), given))
-    return bool(getattr(owner, "address"))
+def reserving(owner: object, size: int) -> Iterable[object]:
+    """The same as a step for `at_once`, which it ends if there is none; else an attribute `address` has it from that instant on, so that no
+    exception loses it."""
+    flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE
+    reserved = map(_mmap, (0,), (size,), (NO_ACCESS,), (flags,), (-1,), (0,))
+    return chain(map(setattr, (owner,), ("address",), filter(_FAILED.__ne__, reserved)), map(not_, map(getattr, (owner,), ("address",))))
 
 
 def no_address_space(size: int) -> MemoryError:
