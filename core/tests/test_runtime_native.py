@@ -136,24 +136,27 @@ def test_resources_go_after_all_finalizers_of_a_cycle() -> None:
 
 
 def test_stores_merge_and_follow_their_contexts() -> None:
-    first, second = joined = [Store(), Store()]
+    first, second = Store(), Store()
     contexts = (ctypes.c_uint64 * 3)()
     addresses = [ctypes.addressof(contexts) + 8 * number for number in range(3)]
     first.adopt(addresses[0])
     for address in addresses[1:]:
         second.adopt(address)
-    block = Block(8)
-    block.adopt(block.content, lambda: joined[1])
     assert list(contexts) == [first.address, second.address, second.address]
-    assert len(second.contexts()) == 3
-    del block
-    assert len(second.contexts()) == 2
     assert first.merge(second)
     assert list(contexts) == [first.address] * 3
     assert stores.at_address(first.address) is first
     address = second.address
-    del second, joined
+    del second
     assert stores.at_address(address) is None
+
+
+def test_contexts_in_a_block_are_forgotten_with_it() -> None:
+    store, block = Store(), Block(8)
+    block.adopt(block.content, lambda: store)
+    assert store.contexts() == [block.content]
+    del block
+    assert store.contexts() == []
 
 
 def test_running_stores_do_not_merge() -> None:

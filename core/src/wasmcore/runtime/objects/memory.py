@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable
 from functools import lru_cache
+from math import inf
 from operator import index
+from time import monotonic
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.runtime.execution import traps
@@ -45,6 +47,10 @@ _guarded: Final = Areas(
 )
 """Address space in which a fault is an access beyond the end of a memory."""
 _checked: Final = Areas(_emptying)
+_refused: Final = {"until": -inf}
+"""When the system is asked again for so much, after it had no more: before it refuses, all garbage is collected, which may take long."""
+_PATIENCE: Final = 10
+"""Times as long as that took."""
 
 
 @lru_cache
@@ -78,12 +84,16 @@ class MemorySpace(Space):
 
     def _mapping(self, length: int, must_be_guarded: bool, image: Image | None) -> Mapping:
         if self.guarded:
+            begin = monotonic()
             try:
-                return Mapping(_guarded, GUARDED_RESERVATION, GUARDED_RESERVATION, image)
+                if must_be_guarded or begin >= _refused["until"]:
+                    return Mapping(_guarded, GUARDED_RESERVATION, GUARDED_RESERVATION, image)
             except MemoryError:
                 if must_be_guarded:
                     raise
-                self.guarded = False
+                end = monotonic()
+                _refused["until"] = end + _PATIENCE * (end - begin)
+            self.guarded = False
         wanted = max(length, min(self.largest, USUAL_RESERVATION), 1)
         return Mapping(_checked, platform.round_up(wanted), platform.round_up(max(length, 1)), image)
 

@@ -8,7 +8,7 @@ from itertools import chain
 
 from wasmcore._typing import Final
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.resources import Resource
+from wasmcore.runtime.system.resources import Resource, release_reserves
 
 MOST: Final = 64
 """Images that there can be at a time: each has a file descriptor."""
@@ -22,6 +22,8 @@ class Image(Resource):
     __slots__ = ("descriptor", "size")
 
     def __init__(self, content: bytes | bytearray) -> None:
+        if len(_open) >= MOST:
+            release_reserves()  # which show images that nobody needs any more
         if len(_open) >= MOST or not hasattr(os, "memfd_create"):
             raise OSError("there can not be more images")
         self.size = platform.round_up(len(content))

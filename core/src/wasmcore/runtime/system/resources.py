@@ -160,6 +160,11 @@ def collect() -> None:
     """Free all that nothing refers to any more, and what is kept for later use."""
     _look_for_lost()
     gc.collect()
+    release_reserves()
+
+
+def release_reserves() -> None:
+    """Free what is kept for later use."""
     for release in reserves:
         release()
 
