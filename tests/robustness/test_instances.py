@@ -94,7 +94,8 @@ def test_each_begins_as_the_first(backend: str, guard: bool | None) -> None:
 
 @GUARDS
 def test_a_memory_outlives_its_instance_and_its_image(backend: str, guard: bool | None) -> None:
-    module = wasmcore.Module('(module (memory (export "memory") 1) (data (i32.const 5) "image"))', engine=wasmcore.Engine(backend, guard=guard))
+    engine = wasmcore.Engine(backend, guard=guard)
+    module = wasmcore.Module('(module (memory (export "memory") 1) (data (i32.const 5) "image"))', engine=engine)
     memories = [wasmcore.Instance(module).exports.memory for _ in range(5)]
     memories[1].write(0, b"own")
     del module
@@ -105,7 +106,8 @@ def test_a_memory_outlives_its_instance_and_its_image(backend: str, guard: bool 
 def test_images_go_with_their_modules(backend: str) -> None:
     resources.collect()
     before = len(images._open)
-    modules = [wasmcore.Module(f'(module (memory 1) (data (i32.const 5) "{number}"))', engine=wasmcore.Engine(backend)) for number in range(80)]
+    texts = [f'(module (memory 1) (data (i32.const 5) "{number}"))' for number in range(80)]
+    modules = [wasmcore.Module(text, engine=wasmcore.Engine(backend)) for text in texts]
     for _ in range(3):
         for number, module in enumerate(modules):
             memory = wasmcore.Instance(module)._state.object_of(2, 0)

@@ -103,7 +103,7 @@ class Areas:
 
     def _find(self, size: int, image: Image | None) -> Area | None:
         found = None
-        for area in self._kept:
+        for area in reversed(self._kept):
             if area.size == size:
                 if area.image is image:
                     return area
