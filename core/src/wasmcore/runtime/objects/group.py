@@ -73,6 +73,8 @@ class Group:
             if group._externs is not None:
                 return group._externs
             made = ExternObjects(group.store)
+            if _at_collections not in gc.callbacks:
+                gc.callbacks.append(_at_collections)
             # Unless another thread, a finalizer or the handler of a signal has come in between.
             changed = map(is_not, map(getattr, repeat(group), ("_parent", "_externs")), repeat(None))
             platform.at_once(changed, map(setattr, (group,), ("_externs",), (made,)), made.sharing())
@@ -178,8 +180,7 @@ def sweep_all() -> None:
 
 
 class _Collections:
-    """What the collector tells, as attributes: no Python code runs at the end of a collection, where an exception of a signal handler
-    would be lost."""
+    """What the collector tells, as attributes: no Python code runs at the end of a collection."""
 
     __slots__ = ("stop",)
 
@@ -192,4 +193,6 @@ class _Collections:
     start = property(fset=_start)
 
 
-gc.callbacks.append(partial(setattr, _Collections()))
+_at_collections: Final = partial(setattr, _Collections())
+"""A callback of the collector from when the first store holds objects: what the handler of a signal raises while it runs is lost, so those
+who hold none are better off without."""
