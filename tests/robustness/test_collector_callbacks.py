@@ -1,4 +1,4 @@
-"""What the collector calls: a handler of a signal that comes in between has its exception lost, so there is nothing as long as nobody needs it."""
+"""What the collector calls: nothing as long as nobody needs it, since what the handler of a signal raises there is lost."""
 
 from __future__ import annotations
 
