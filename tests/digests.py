@@ -70,7 +70,7 @@ def digests(file: str) -> dict[str, str]:
 
 def add(stage: Any, compiled: CompiledCode) -> None:
     """Code, with its tables."""
-    for part in (compiled.code, compiled.functions, compiled.traps, compiled.relocations, compiled.address_map, compiled.inlined):
+    for part in (compiled.code, compiled.functions, compiled.traps, compiled.address_map, compiled.inlined):
         stage.update(part)
 
 

@@ -43,7 +43,7 @@ def unit(first: int, sizes: list[int], traps: int = 2, places: int = 2, inlined:
         functions.append(struct.pack("<III", first + number, offset, size))
         offset += size + 3
     code = bytes((first + at) % 251 for at in range(offset))
-    sites = sorted(random.Random(first).randrange(offset) for _ in range(traps))
+    sites = sorted(random.Random(first).sample(range(offset), min(traps, offset)))
     kinds = [site % len(TrapKind) for site in sites]
     return CompiledCode(
         code=code,
@@ -169,11 +169,11 @@ def test_messages() -> None:
         ({"functions": struct.pack("<III", 6, 0, 13)}, "not within the code"),
         ({"functions": struct.pack("<III", 6, 0xFFFFFFFF, 2)}, "not within the code"),
         ({"functions": struct.pack("<IIIIII", 6, 4, 4, 7, 0, 4)}, "not within the code"),
-        ({"traps": struct.pack("<II", 12, 0)}, "a trap is not within the code"),
+        ({"traps": struct.pack("<II", 12, 0)}, "a trap at 12 is not within"),
         ({"traps": struct.pack("<II", 0, len(TrapKind))}, "of no known kind"),
-        ({"traps": struct.pack("<IIII", 3, 0, 2, 0)}, "a trap is not within"),
-        ({"address_map": struct.pack("<II", 99, 0)}, "place of the address map"),
-        ({"address_map": struct.pack("<II", 0, IN_INLINED + 2), "inlined": INLINED}, "place of the address map"),
+        ({"traps": struct.pack("<IIII", 3, 0, 2, 0)}, "a trap at 2 is not within"),
+        ({"address_map": struct.pack("<II", 99, 0)}, "a place at 99 is not within"),
+        ({"address_map": struct.pack("<II", 0, IN_INLINED + 2), "inlined": INLINED}, "a place at 0 is of no known kind"),
         ({"inlined": struct.pack("<III", 6, 9, IN_INLINED)}, "inlined call"),
         ({"callees": struct.pack("<II", 7, 0)}, "a callee is an imported function"),
     ],
@@ -235,5 +235,5 @@ def test_joined_units() -> None:
         assert whole.code[site] == part.code[old]
     offsets = [offset for offset, _ in whole.trap_table()]
     assert offsets == sorted(offsets)
-    with pytest.raises(ArtifactError, match="relocations"):
-        joined([parts[0]._replace(relocations=bytes(12))])
+    with pytest.raises(ArtifactError, match="inlined"):
+        joined([parts[0]._replace(inlined=bytes(12))])

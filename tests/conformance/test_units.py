@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import threading
-from itertools import pairwise
 from struct import iter_unpack
 
 import pytest
@@ -12,7 +11,8 @@ import pytest
 import wasmcore
 from wasmcore.binary import decode
 from wasmcore.opcodes import FEATURES
-from wasmcore.plugin.code import CONTRACT, IN_INLINED, CompiledCode, FunctionCode
+from wasmcore.plugin.checking import check
+from wasmcore.plugin.code import CONTRACT, CompiledCode, FunctionCode
 from wasmcore.plugin.hooks import Backend
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.runtime.instances.plan import plan
@@ -40,37 +40,12 @@ def unit(name: str, backend: str, options: tuple[tuple[str, str], ...] = (), *, 
     return CompileUnit(environment, streams, engine.target.name, engine.target.features(), signals=signals, options=options)
 
 
-def check_tables(compiled: CompiledCode, made_from: CompileUnit) -> None:
-    """Offsets are inside of the code and ascend, numbers are known ones."""
-    functions = list(compiled.function_table())
-    asked = [int.from_bytes(stream[:8], "little") for stream in made_from.streams]
-    assert [function.function for function in functions] == asked, "in the order of the unit"
-    assert all(function.size > 0 and 0 <= function.offset <= len(compiled.code) - function.size for function in functions)
-    assert all(one.offset + one.size <= other.offset for one, other in pairwise(functions)), "functions do not overlap"
-    traps = list(compiled.trap_table())
-    assert traps == sorted(dict(traps).items()), "one kind for each place, ascending"
-    assert all(offset < len(compiled.code) for offset, _ in traps)
-    assert {kind for _, kind in traps} <= {kind.value for kind in wasmcore.TrapKind}
-    for offset, _kind, function in iter_unpack("<III", compiled.relocations):
-        assert offset < len(compiled.code) and function in asked
-    places = list(iter_unpack("<II", compiled.address_map))
-    assert [offset for offset, _ in places] == sorted(offset for offset, _ in places)
-    words = max(len(stream) // 8 for stream in made_from.streams)
-    rows = list(iter_unpack("<III", compiled.inlined))
-    limits = {False: words, True: IN_INLINED + len(rows)}
-    assert all(offset < len(compiled.code) and place < limits[place >= IN_INLINED] for offset, place in places)
-    for number, (function, word, call) in enumerate(rows):
-        assert function in asked and word < words and call < (words if call < IN_INLINED else IN_INLINED + number)
-    assert compiled.target == made_from.target
-    assert compiled.contract[0] == CONTRACT[0] and compiled.contract[1] <= CONTRACT[1]
-
-
 @pytest.mark.parametrize("signals", [True, False], ids=["signals", "no signals"])
 @pytest.mark.parametrize("name", MODULES)
 def test_the_tables_of_compiled_code(backend: str, name: str, signals: bool) -> None:
     made_from = unit(name, backend, signals=signals)
     compiled = wasmcore.Engine(backend).backend.compile(made_from)
-    check_tables(compiled, made_from)
+    check(made_from, compiled)
     assert (compiled.backend, compiled.address_map) == (backend, b"")
     if not signals:
         assert compiled.traps == b"", "no instruction faults"
@@ -90,7 +65,7 @@ def test_compiling_is_deterministic(backend: str, name: str) -> None:
     assert found == [first]
     mapped = compiler.compile(made_from._replace(address_map=True))
     assert mapped.address_map and mapped._replace(address_map=b"", inlined=b"") == first
-    check_tables(mapped, made_from)
+    check(made_from, mapped)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -118,7 +93,7 @@ def test_functions_can_be_compiled_alone(backend: str) -> None:
     whole = unit("traps", backend)
     for start, end in ((0, 1), (1, 3), (2, 4), (3, 4)):
         part = whole._replace(streams=whole.streams[start:end])
-        check_tables(compiler.compile(part), part)
+        check(part, compiler.compile(part))
 
 
 def test_every_option_compiles(backend: str) -> None:
@@ -128,7 +103,7 @@ def test_every_option_compiles(backend: str) -> None:
         for value in values[1:]:
             made_from = unit("writer", backend, ((option, value),))
             compiled = compiler.compile(made_from)
-            check_tables(compiled, made_from)
+            check(made_from, compiled)
             assert compiler.compile(made_from) == compiled
 
 

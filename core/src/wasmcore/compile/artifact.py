@@ -17,15 +17,16 @@ from struct import Struct, error, iter_unpack, pack
 
 from wasmcore._named_tuple import NamedTuple
 from wasmcore._typing import TYPE_CHECKING, Any, Final
-from wasmcore.errors import ArtifactError, TrapKind
-from wasmcore.plugin.code import IN_INLINED, LARGEST_ALIGNMENT, CompiledCode
+from wasmcore.errors import ArtifactError
+from wasmcore.plugin.checking import wrong_tables
+from wasmcore.plugin.code import LARGEST_ALIGNMENT, CompiledCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 MAGIC: Final = b"\x7fwcode\r\n"
 """The first bytes; shows damage by transfer as text."""
-VERSION: Final = 4
+VERSION: Final = 5
 """Of the form, in every artifact; another one is refused."""
 CODE_ALIGNMENT: Final = 4096
 """Code begins at a multiple of that many bytes, so that a file can be mapped."""
@@ -33,19 +34,16 @@ CODE_ALIGNMENT: Final = 4096
 _HEADER: Final = Struct("<8sIIQQ")
 _DIGEST_SIZE: Final = 32
 _SECTION: Final = Struct("<IIQQ")
-_UNIT: Final = Struct("<QQQQQQQQ")
+_UNIT: Final = Struct("<QQQQQQQ")
 """Length of each blob of a unit."""
 _HEADER_SIZE: Final = _HEADER.size + _DIGEST_SIZE
-_MADE_FOR, _MODULE, _UNITS, _CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED, _MADE_BY, _CALLEES = range(1, 12)
-_NAMES: Final = (
-    *("", "made-for", "module", "units", "code", "functions", "traps", "relocations", "address-map", "inlined", "made-by", "callees"),
-)
-_BLOBS: Final = (_CODE, _FUNCTIONS, _TRAPS, _RELOCATIONS, _ADDRESS_MAP, _INLINED, _MADE_BY, _CALLEES)
+_MADE_FOR, _MODULE, _UNITS, _CODE, _FUNCTIONS, _TRAPS, _ADDRESS_MAP, _INLINED, _MADE_BY, _CALLEES = range(1, 11)
+_NAMES: Final = ("", "made-for", "module", "units", "code", "functions", "traps", "address-map", "inlined", "made-by", "callees")
+_BLOBS: Final = (_CODE, _FUNCTIONS, _TRAPS, _ADDRESS_MAP, _INLINED, _MADE_BY, _CALLEES)
 """Sections that have a piece of each unit, one behind the other."""
-_ENTRY_SIZES: Final = {_FUNCTIONS: 12, _TRAPS: 8, _RELOCATIONS: 12, _ADDRESS_MAP: 8, _INLINED: 12, _CALLEES: 4}
+_ENTRY_SIZES: Final = {_FUNCTIONS: 12, _TRAPS: 8, _ADDRESS_MAP: 8, _INLINED: 12, _CALLEES: 4}
 UNIT_ALIGNMENT: Final = LARGEST_ALIGNMENT
 """Code of each unit begins at a multiple of that many bytes of the code section."""
-_LARGEST_TRAP: Final = max(TrapKind)
 
 
 class MadeFor(NamedTuple):
@@ -237,7 +235,7 @@ def artifact_parts(artifact: Artifact, key: bytes | None = None) -> list[bytes]:
 def _unit_sections(units: tuple[CompiledCode, ...], made_for: MadeFor) -> dict[int, list[bytes]]:
     blobs = [
         (
-            *(unit.code, unit.functions, unit.traps, unit.relocations, unit.address_map, unit.inlined),
+            *(unit.code, unit.functions, unit.traps, unit.address_map, unit.inlined),
             *(_made_by(unit, made_for), unit.callees),
         )
         for unit in units
@@ -376,13 +374,12 @@ def _units(sections: dict[int, memoryview], made_for: MadeFor, required: frozens
             position[kind] = start + length + (-length % UNIT_ALIGNMENT if kind == _CODE else 0)
         if not blobs[1]:
             raise _damaged("a unit has no function")
-        code, functions, traps, relocations, address_map, inlined, made_by, callees = blobs
+        code, functions, traps, address_map, inlined, made_by, callees = blobs
         backend, version, *options = _Reader(made_by).texts() if made_by else (made_for.backend, made_for.backend_version)
         yield CompiledCode(
             code=code,
             functions=functions,
             traps=traps,
-            relocations=relocations,
             address_map=address_map,
             target=made_for.target,
             features=required,
@@ -401,42 +398,13 @@ def _check_units(units: tuple[CompiledCode, ...], made_for: MadeFor) -> None:
     """Check every entry of the tables of units."""
     seen: set[int] = set()
     for unit in units:
-        check_unit(unit, made_for.layout[0])
+        wrong = wrong_tables(unit, made_for.layout[0])
+        if wrong is not None:
+            raise _damaged(wrong)
         functions = {function.function for function in unit.function_table()}
         if seen & functions:
             raise _damaged(f"function {min(seen & functions)} is in it twice or is imported")
         seen |= functions
-
-
-def check_unit(unit: CompiledCode, imported: int) -> None:
-    """Check every entry of the tables of a unit of a module with so many imported functions; ArtifactError if one is wrong."""
-    size = len(unit.code)
-    seen: set[int] = set()
-    end = 0
-    for index, offset, length in iter_unpack("<III", unit.functions):
-        if index < imported or index in seen:
-            raise _damaged(f"function {index} is in it twice or is imported")
-        if offset < end or offset + length > size:
-            raise _damaged(f"function {index} is not within the code")
-        seen.add(index)
-        end = offset + length
-    if min(memoryview(unit.callees).cast("I"), default=imported) < imported:
-        raise _damaged("a callee is an imported function")
-    _check_places(unit.traps, size, lambda kind: kind <= _LARGEST_TRAP, "trap")
-    rows = len(unit.inlined) // 12
-    for number, (_, _, call) in enumerate(iter_unpack("<III", unit.inlined)):
-        if call >= IN_INLINED + number:
-            raise _damaged("an inlined call is in none that stands before it")
-    _check_places(unit.address_map, size + 1, range(IN_INLINED + rows).__contains__, "place of the address map")
-
-
-def _check_places(table: bytes, size: int, allowed: Callable[[int], bool], what: str) -> None:
-    """Check that a table has ascending code offsets."""
-    last = 0
-    for offset, value in iter_unpack("<II", table):
-        if not last <= offset < size or not allowed(value):
-            raise _damaged(f"a {what} is not within the code, or of no known kind")
-        last = offset
 
 
 # Units
@@ -450,8 +418,8 @@ def joined(units: Sequence[CompiledCode]) -> CompiledCode:
     maps: list[bytes] = []
     position = 0
     for unit in units:
-        if unit.relocations or unit.inlined:
-            raise ArtifactError("code with relocations or inlined calls can not be joined")
+        if unit.inlined:
+            raise ArtifactError("code with inlined calls can not be joined")
         padding = _padding(unit.code)
         codes += (unit.code, padding)
         functions += [pack("<III", index, offset + position, size) for index, offset, size in iter_unpack("<III", unit.functions)]

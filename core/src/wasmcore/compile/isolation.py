@@ -11,10 +11,9 @@ import os
 from concurrent.futures import CancelledError
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
-from wasmcore.compile.artifact import check_unit
 from wasmcore.compile.worker_pool import Bounds, NoWorker, WorkerDied, shared_pool
 from wasmcore.errors import CompileError, PluginError
-from wasmcore.plugin.code import CompiledCode
+from wasmcore.plugin.checking import check
 from wasmcore.plugin.hooks import is_isolated
 from wasmcore.runtime.execution.stacks import with_room
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
+    from wasmcore.plugin.code import CompiledCode
     from wasmcore.plugin.hooks import IsolatedBackend
     from wasmcore.plugin.unit import CompileUnit
 
@@ -158,11 +158,6 @@ def compile_unit(backend: str, version: str, program: int, unit: CompileUnit) ->
 
 
 def checked(unit: CompileUnit, compiled: CompiledCode) -> CompiledCode:
-    """A result, with what it was compiled as; PluginError for another unit's, ArtifactError for what is no code."""
-    if not isinstance(compiled, CompiledCode):
-        raise PluginError(f"a backend returned {type(compiled).__name__} in place of code")
-    check_unit(compiled, unit.environment.imported_functions)
-    wanted = list(map(function_of, unit.streams if unit.wanted < 0 else unit.streams[unit.wanted :][:1]))
-    if [function.function for function in compiled.function_table() if unit.wanted < 0 or function.function in wanted] != wanted:
-        raise PluginError(f"backend {compiled.backend!r} returned code for other functions than it was given")
+    """What came from another process, with what it was compiled as; PluginError where it is not code for this unit."""
+    check(unit, compiled)
     return compiled.made_from(unit)

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from struct import iter_unpack
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final
+from wasmcore.compile.units import compiled_by
 from wasmcore.errors import ArtifactError, CompileWarning, NotCompiledError, PluginError
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.hooks import is_isolated
@@ -138,7 +139,7 @@ class ModuleCode:
         self._made_writer = writer
         unit = self._unit((stream,))
         if not is_isolated(self._backend):
-            return self._backend.compile(unit).made_from(unit)
+            return compiled_by(self._backend, unit)
         from wasmcore.compile.parallel import compile_apart
 
         return compile_apart(self._backend, unit, self.function_name)

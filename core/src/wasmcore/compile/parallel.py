@@ -9,9 +9,9 @@ from concurrent.futures import BrokenExecutor, CancelledError
 from itertools import islice
 
 from wasmcore._typing import TYPE_CHECKING, Any, Final, Protocol
+from wasmcore.compile.units import compiled_by
 from wasmcore.errors import PluginError
 from wasmcore.plugin.hooks import is_isolated
-from wasmcore.runtime.execution.stacks import with_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -83,7 +83,7 @@ def compile_apart(backend: Backend, unit: CompileUnit, name_of: Callable[[int], 
 def compile_again(backend: Backend, unit: CompileUnit) -> CompiledCode:
     """What a unit was compiled to before, with an address map or where one function is wanted; PluginError if a process fails."""
     if not is_isolated(backend):
-        return with_room(backend.compile, unit)
+        return compiled_by(backend, unit)
     from wasmcore.compile.isolation import Isolated
     from wasmcore.compile.worker_pool import WorkerDied
 
@@ -130,7 +130,7 @@ class _Here:
         return None
 
     def results(self, unit: CompileUnit, future: Future[tuple[CompiledCode, ...]] | None) -> Iterator[CompiledCode]:
-        yield with_room(self._backend.compile, unit).made_from(unit)
+        yield compiled_by(self._backend, unit)
 
     def abandon(self) -> None:
         pass

@@ -9,14 +9,17 @@ from __future__ import annotations
 from wasmcore._native import i64, read_i64_le
 from wasmcore._typing import TYPE_CHECKING, Final
 from wasmcore.compile.fixed_tables import with_fixed_tables
+from wasmcore.plugin.checking import accepted
+from wasmcore.runtime.execution.stacks import with_room
 from wasmcore.stream import HEADER_RECORDS_END, HEADER_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from wasmcore.binary import ModuleInfo
+    from wasmcore.plugin.code import CompiledCode
     from wasmcore.plugin.hooks import Backend
-    from wasmcore.plugin.unit import Environment
+    from wasmcore.plugin.unit import CompileUnit, Environment
     from wasmcore.validation import StreamWriter
 
     Group = tuple[tuple[bytes, ...], tuple[bytes, ...]]
@@ -37,6 +40,11 @@ def whole_module(
     limit = callee_size(backend)
     small = {_function(stream): stream for group in groups for stream in group if len(stream) <= limit}
     return environment, [(group, callees(group, backend, small.get)) for group in groups]
+
+
+def compiled_by(backend: Backend, unit: CompileUnit) -> CompiledCode:
+    """What a backend makes of a unit, with what it was compiled as; PluginError where that is no code for the unit."""
+    return accepted(unit, with_room(backend.compile, unit), backend.name).made_from(unit)
 
 
 def stream_groups(writer: StreamWriter, first: int, count: int, unit_size: int) -> Iterator[tuple[bytes, ...]]:

@@ -39,15 +39,17 @@ class CompiledCode(NamedTuple):
     traps: bytes
     """Two numbers per trap site, ascending: code offset of the faulting instruction, `TrapKind`. Accesses to guarded memories
     have no entry."""
-    relocations: bytes = b""
-    """Three numbers per relocation: code offset, kind (a number of the target's), function index."""
     address_map: bytes = b""
     """Two numbers per place, ascending: code offset, index of the stream word it was made from; with bit 31 set, a row of `inlined`."""
     target: str = ""
+    """`CompileUnit.target`."""
     features: frozenset[str] = frozenset()
+    """CPU features that the code uses, a part of `CompileUnit.features`: where it comes from a cache, the processor must have them."""
     backend: str = ""
+    """`Backend.name` and `version` of who made it."""
     backend_version: str = ""
     contract: tuple[int, int] = CONTRACT
+    """The contract that it follows."""
     inlined: bytes = b""
     """Three numbers per place in the body of a function that was inlined: its function index, the index of the word in its own stream,
     and the place of the call: a word of the function that has the code or, with bit 31 set, an earlier row of this table."""

@@ -9,7 +9,7 @@ from struct import iter_unpack
 from weakref import ref
 
 from wasmcore._typing import Protocol
-from wasmcore.errors import Frame, PluginError, TrapKind
+from wasmcore.errors import Frame, TrapKind
 from wasmcore.plugin.code import LARGEST_ALIGNMENT, CompiledCode
 from wasmcore.runtime.execution import code_memory, perf_map, traps
 from wasmcore.runtime.system.resources import Resource
@@ -82,7 +82,7 @@ class LoadedCode(Resource):
     def __init__(self, compiled: CompiledCode, names: CodeNames) -> None:
         self._tables = CodeTables(compiled, names)
         self._size = len(compiled.code)
-        self._block = code_memory.allocate(_relocated(compiled))
+        self._block = code_memory.allocate(compiled.code)
         self.address = self._block.address
         assert self.address % LARGEST_ALIGNMENT == 0
         super().__init__(_unregistering, self.address, self._block)
@@ -104,9 +104,3 @@ def _unregistering(address: int, block: code_memory.CodeBlock) -> Iterable[None]
     # The block goes with the last of what refers to it, and not before, as others may have code there then.
     traps.unregister(address)
     return ()
-
-
-def _relocated(compiled: CompiledCode) -> bytes:
-    if not compiled.relocations:
-        return compiled.code
-    raise PluginError(f"backend {compiled.backend} asks for relocations that target {compiled.target} does not know")
