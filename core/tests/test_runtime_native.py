@@ -26,6 +26,10 @@ from wasmcore.runtime.system import platform, resources
 from wasmcore.runtime.system.locks import Lock
 
 
+def nothing(address: int, size: int) -> None:
+    """Where no processor runs the code."""
+
+
 def protection(address: int) -> str:
     """What `/proc/self/maps` says of an address."""
     with open("/proc/self/maps") as maps:
@@ -38,7 +42,7 @@ def protection(address: int) -> str:
 
 
 def test_code_is_executable_and_never_writable() -> None:
-    block = wasm_code.allocate(b"\xc3" * 5000)
+    block = wasm_code.allocate(b"\xc3" * 5000, nothing)
     assert protection(block.address) == "r-xp"
     assert ctypes.string_at(block.address, 5000) == b"\xc3" * 5000
     block.free()
@@ -54,7 +58,7 @@ def test_freed_pages_are_used_again() -> None:
             blocks.pop(choose.randrange(len(blocks))).free()
         elif len(blocks) < 30:
             content = bytes([step & 255]) * choose.randrange(1, 20_000)
-            blocks.append(memory.allocate(content))
+            blocks.append(memory.allocate(content, nothing))
             assert ctypes.string_at(blocks[-1].address, len(content)) == content
     spans = sorted((block.address, block.address + block.size) for block in blocks)
     assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
@@ -66,7 +70,7 @@ def test_freed_pages_are_used_again() -> None:
 
 def test_blocks_go_with_their_last_reference() -> None:
     memory = CodeMemory((1 << 20,), None)
-    block = memory.allocate(b"\xc3")
+    block = memory.allocate(b"\xc3", nothing)
     del block
     assert [end - start for start, end in memory.free_extents()][0] == 1 << 20
 
@@ -74,10 +78,10 @@ def test_blocks_go_with_their_last_reference() -> None:
 def test_a_failed_allocation_leaves_nothing() -> None:
     memory = CodeMemory((1 << 20,), None)
     with pytest.raises(ZeroDivisionError):
-        memory.allocate_at(1, lambda address: bytes(1 // 0))
+        memory.allocate_at(1, lambda address: bytes(1 // 0), nothing)
     assert [end - start for start, end in memory.free_extents()][0] == 1 << 20
     with pytest.raises(MemoryError):
-        memory.allocate(bytes((1 << 20) + 1))
+        memory.allocate(bytes((1 << 20) + 1), nothing)
 
 
 def test_smaller_regions_where_address_space_is_short() -> None:
@@ -86,7 +90,7 @@ import resource
 from wasmcore.runtime.execution.code_memory import wasm_code
 from wasmcore.runtime.system.platform import reserve
 resource.setrlimit(resource.RLIMIT_AS, (800 << 20, 800 << 20))
-block = wasm_code.allocate(b"\\xc3" * 100)
+block = wasm_code.allocate(b"\\xc3" * 100, lambda address, size: None)
 print(block.size)
 try:
     reserve(8 << 30)

@@ -116,7 +116,7 @@ class World:
         a = Assembler()
         owner = Owner()
         code = Code(name, write(a) or {})
-        block = wasm_code.allocate(a.code())
+        block = wasm_code.allocate(a.code(), X86_64().publish)
         traps.register(block.address, block.address + block.size, code)
         weakref.finalize(owner, traps.unregister, block.address)
         funcref = self.funcref(block.address, self.context(*imports))

@@ -15,6 +15,7 @@ from wasmcore_x86_64.assembler.instructions import Assembler
 from wasmcore_x86_64.cpu import processor
 from wasmcore_x86_64.singlepass import encoder as m
 from wasmcore_x86_64.singlepass import lowering
+from wasmcore_x86_64.target import X86_64
 
 Array = np.ndarray[Any, Any]
 VECTORS = 128
@@ -100,13 +101,13 @@ def _runner(frame: bool) -> tuple[Any, Any]:
         a.jump_mem(x.RBP, 32)
     else:
         a.jump_mem(x.RSP, 24)
-    block = wasm_code.allocate(a.code())
+    block = wasm_code.allocate(a.code(), X86_64().publish)
     return block, ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)(block.address)
 
 
 def run(code: bytes, starts: list[int], states: Array, frame: bool = True) -> list[Array]:
     """The states that each function leaves when it finds these; `frame` makes the frame that the code leaves."""
-    block = wasm_code.allocate(code)
+    block = wasm_code.allocate(code, X86_64().publish)
     results = []
     for start in starts:
         after = states.copy()

@@ -17,7 +17,7 @@ from wasmcore.cli.report import UsageError, naming, read_module, visible
 from wasmcore.cli.run import enabled_features, make_engine
 from wasmcore.compile.parallel import compile_again
 from wasmcore.compile.units import whole_module
-from wasmcore.errors import PluginError, TrapKind
+from wasmcore.errors import TrapKind
 from wasmcore.plugin.code import IN_INLINED
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.runtime.instances.plan import plan
@@ -29,12 +29,8 @@ if TYPE_CHECKING:
     from wasmcore.compile.engine import Engine
     from wasmcore.compile.units import Group
     from wasmcore.plugin.code import CompiledCode, FunctionCode
+    from wasmcore.plugin.target import Target
 
-DISASSEMBLERS: Final = {
-    "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
-    "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
-}
-"""Architecture and mode, for capstone, of each target."""
 WIDTHS: Final = (44, 40)
 """Columns of the stream and of the backend's records (characters)."""
 
@@ -50,8 +46,6 @@ def objdump(file: str, backend: str | None, function: str | None, stage: str | N
         shown = choices(stage, stages) if stages else "it has none to show"
         raise UsageError(f"backend {engine.backend.name!r} has no stage {stage!r}; {shown}")
     stage = stage or next(iter(stages), None)
-    if engine.target.name not in DISASSEMBLERS:
-        raise PluginError(f"objdump knows no disassembler for {engine.target.name}")
     data = read_module(file)
     with naming(file), standard_output() as output:
         info = decode(data, engine.features)
@@ -106,7 +100,7 @@ def listing(engine: Engine, info: ModuleInfo, unit: CompileUnit, index: int, sta
     records = stream_text(unit.streams[unit.wanted])
     own: Lines = backend.listing(unit, stage) if stage is not None else []
     starts = [word for word, _ in records]
-    columns = [_grouped(lines, starts) for lines in (records, own, _disassembled(compiled, code, engine.target.name))]
+    columns = [_grouped(lines, starts) for lines in (records, own, _disassembled(compiled, code, engine.target))]
     name = visible(info.function_name(index) or "")
     yield f"function {index}{f' {name}' if name else ''}: {info.extern_type(0, index)}, {code.size} bytes"
     for start in [-1, *starts]:
@@ -124,9 +118,9 @@ def _grouped(lines: Lines, starts: list[int]) -> dict[int, list[str]]:
     return groups
 
 
-def _disassembled(compiled: CompiledCode, function: FunctionCode, target: str) -> Lines:
+def _disassembled(compiled: CompiledCode, function: FunctionCode, target: Target) -> Lines:
     """The instructions, with the kinds of the trap sites and the function that an inlined one is of; it stands at the call."""
-    disassembler: Any = capstone.Cs(*DISASSEMBLERS[target])
+    disassembler: Any = capstone.Cs(*target.disassembler())
     traps = {offset: TrapKind(kind).text for offset, kind in compiled.trap_table()}
     places = list(iter_unpack("<II", compiled.address_map))
     inlined = list(iter_unpack("<III", compiled.inlined))

@@ -238,7 +238,7 @@ class ModuleCode:
         return CompileUnit(environment, streams, self._target.name, self._features, False, self.signals, self._options)
 
     def _load(self, compiled: CompiledCode) -> None:
-        loaded = LoadedCode(compiled, self)
+        loaded = LoadedCode(compiled, self, self._target.publish)
         self._loaded.append(loaded)
         if self._is_odd(compiled):
             origin = compiled.backend, compiled.backend_version, compiled.options

@@ -100,6 +100,16 @@ class Target(Protocol):
     def features(self) -> frozenset[str]:
         """CPU features of the running processor, in the target's names."""
 
+    def publish(self, address: int, size: int) -> None:
+        """Called when machine code has been written there and before it is called the first time: lets all processors see it as code."""
+
+    def caller(self, frame: int) -> tuple[int, int]:
+        """Of a function of generated code with this frame pointer: the frame pointer of its caller, and the address it returns to. Asked
+        while all frames are as they were, at calls, polls and traps; also of what `host_frame` and `trap_frame` say."""
+
+    def disassembler(self) -> tuple[int, int]:
+        """What capstone calls the processor: architecture and mode (`capstone.CS_ARCH_X86`, `CS_MODE_64`)."""
+
     def process_stubs(self, host: HostInterface) -> Stub:
         """Code made once per process, with the labels:
 

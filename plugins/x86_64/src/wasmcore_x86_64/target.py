@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 
@@ -27,6 +28,7 @@ CONVENTION: Final = CallingConvention(
 )
 """LLVM's `preserve_none`: nothing but rbp and rsp survives a call."""
 
+_FRAME: Final = ctypes.c_uint64 * 2
 _NEEDED: Final = "sse4.1"
 
 
@@ -55,6 +57,18 @@ class X86_64:
     def features(self) -> frozenset[str]:
         """CPU features of the running processor, by their names in LLVM."""
         return processor().features
+
+    def publish(self, address: int, size: int) -> None:
+        """Nothing: instructions are fetched from what was stored."""
+
+    def caller(self, frame: int) -> tuple[int, int]:
+        """`push rbp; mov rbp, rsp` has left both at the frame pointer."""
+        previous, address = _FRAME.from_address(frame)
+        return previous, address
+
+    def disassembler(self) -> tuple[int, int]:
+        """`CS_ARCH_X86`, `CS_MODE_64`."""
+        return 3, 8
 
     def process_stubs(self, host: HostInterface) -> Stub:
         """Stubs made once per process."""

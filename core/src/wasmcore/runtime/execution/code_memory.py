@@ -18,6 +18,10 @@ REGION_SIZES: Final = (1 << 30, 1 << 28, 1 << 26, 1 << 24)
 STUB_REGION_SIZES: Final = (1 << 28, 1 << 26, 1 << 24, 1 << 22)
 
 
+Publish = Callable[[int, int], None]
+"""`Target.publish`: (address, size)."""
+
+
 class CodeBlock(Resource):
     """Some executable memory: `address` and `size` in bytes. Freed with the last reference, or by `free()`."""
 
@@ -37,9 +41,10 @@ class CodeBlock(Resource):
 class CodeMemory:
     """An allocator of executable pages. Safe to use from several threads."""
 
-    def __init__(self, region_sizes: tuple[int, ...], publish: Callable[[int, int], None] | None) -> None:
+    def __init__(self, region_sizes: tuple[int, ...], tell: Callable[[int, int], None] | None) -> None:
+        """`tell` is told of each region."""
         self._region_sizes = region_sizes
-        self._publish = publish
+        self._tell = tell
         self._free: list[tuple[int, int]] = []
         """(start, end) of free extents, ascending; only for who takes one."""
         self._returned: list[tuple[int, int]] = []
@@ -48,11 +53,11 @@ class CodeMemory:
         """Another one whenever some were taken, or became free."""
         self._lock = Lock()
 
-    def allocate(self, code: bytes) -> CodeBlock:
-        """Executable memory with this code in it; MemoryError if there is none."""
-        return self.allocate_at(len(code), lambda address: code)
+    def allocate(self, code: bytes, publish: Publish) -> CodeBlock:
+        """Executable memory with this code in it, which the target lets all processors see; MemoryError if there is none."""
+        return self.allocate_at(len(code), lambda address: code, publish)
 
-    def allocate_at(self, size: int, make: Callable[[int], bytes]) -> CodeBlock:
+    def allocate_at(self, size: int, make: Callable[[int], bytes], publish: Publish) -> CodeBlock:
         """The same for code of a known size that depends on its address."""
         block = CodeBlock(size)
         pages = platform.round_up(max(size, 1))
@@ -63,6 +68,7 @@ class CodeMemory:
             platform.protect(block.address, pages, platform.READ_WRITE)
             ctypes.memmove(block.address, code, len(code))
             platform.protect(block.address, pages, platform.READ_EXECUTE)
+            publish(block.address, len(code))
         except BaseException:
             block.free()
             raise
@@ -99,8 +105,8 @@ class CodeMemory:
                 start = platform.reserve(size)
             except MemoryError:
                 continue
-            if self._publish is not None:
-                self._publish(start, size)
+            if self._tell is not None:
+                self._tell(start, size)
             return start, start + size
         raise MemoryError(f"no address space for {wanted} bytes of machine code")
 
@@ -144,4 +150,3 @@ wasm_code: Final = CodeMemory(REGION_SIZES, process.add_code_region)
 """For code of WebAssembly functions: a fault there is a trap."""
 stub_code: Final = CodeMemory(STUB_REGION_SIZES, None)
 """For stubs: a fault there is a crash like everywhere else."""
-allocate: Final = wasm_code.allocate

@@ -79,10 +79,10 @@ class LoadedCode(Resource):
 
     __slots__ = ("_block", "_size", "_tables", "address")
 
-    def __init__(self, compiled: CompiledCode, names: CodeNames) -> None:
+    def __init__(self, compiled: CompiledCode, names: CodeNames, publish: code_memory.Publish) -> None:
         self._tables = CodeTables(compiled, names)
         self._size = len(compiled.code)
-        self._block = code_memory.allocate(compiled.code)
+        self._block = code_memory.wasm_code.allocate(compiled.code, publish)
         self.address = self._block.address
         assert self.address % LARGEST_ALIGNMENT == 0
         super().__init__(_unregistering, self.address, self._block)

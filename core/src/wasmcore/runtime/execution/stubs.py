@@ -77,7 +77,7 @@ class _TrampolineBatch:
         self._data = requested(platform.allocate, platform.round_up(size))
         self._slots = (ctypes.c_uint64 * (2 * TRAMPOLINES)).from_address(self._data)
         length = TRAMPOLINES * len(target.trampolines(1, self._data, self._data))
-        self._code = stub_code.allocate_at(length, lambda address: target.trampolines(TRAMPOLINES, address, self._data))
+        self._code = stub_code.allocate_at(length, lambda address: target.trampolines(TRAMPOLINES, address, self._data), target.publish)
         self._step = length // TRAMPOLINES
         # Not with their owners: the collector takes those apart first, and a builtin reads its method definition when it goes.
         self._methods = (MethodDef * TRAMPOLINES)()
@@ -164,6 +164,7 @@ class Machine:
         self._poll = labels["poll"]
         process.set_stubs(labels["unwind"], labels["thread_exit"])
         process.attend = self._attend
+        process.caller = target.caller
         self._ticker = Ticker(labels["ticker"])
         installers = Interposition({name: labels[f"installing_{name}"] for name in INSTALLERS}, labels["visit_object"])
         self._signals = SignalHandlers(FaultHandler(labels["signal_handler"], process.signal_actions), self._more_handlers, installers)
@@ -187,7 +188,7 @@ class Machine:
         return traps.through_calls(error)
 
     def _load(self, code: bytes) -> int:
-        block = stub_code.allocate(code)
+        block = stub_code.allocate(code, self.target.publish)
         self._blocks.append(block)
         return block.address
 
@@ -248,7 +249,7 @@ class Machine:
     def lazy_stubs(self, count: int) -> LazyStubs:
         """Stubs that compile the defined functions 0..count-1 when they are called."""
         step = len(self.target.lazy_stubs(1, self._lazy, self._lazy))
-        block = stub_code.allocate_at(step * count, lambda address: self.target.lazy_stubs(count, self._lazy, address))
+        block = stub_code.allocate_at(step * count, lambda address: self.target.lazy_stubs(count, self._lazy, address), self.target.publish)
         return LazyStubs(block, step)
 
     def builtins_table(self, functions: Mapping[str, Callable[..., Any]]) -> int:
@@ -332,7 +333,7 @@ def self_test(machine: Machine) -> None:
     """Interrupt and trap a function once; PluginError if that does not do what it should."""
     owner = _SelfTest()
     store = stores.Store()
-    block = wasm_code.allocate(machine.target.self_test())
+    block = wasm_code.allocate(machine.target.self_test(), machine.target.publish)
     context = (ctypes.c_uint64 * (VMCONTEXT_HEAD_SIZE // 8))()
     store.adopt(ctypes.addressof(context))
     funcref = (ctypes.c_uint64 * (FUNCREF_SIZE // 8))(block.address, ctypes.addressof(context))

@@ -60,6 +60,8 @@ class Process:
         self._exit_key: int | None = None
         self.attend: Callable[[], None] = lambda: None
         """The callback of this name, which the machine sets."""
+        self.caller: Callable[[int], tuple[int, int]] = lambda frame: (0, 0)
+        """`Target.caller`, which the machine sets."""
         self._region_numbers = count()
         self._current = thread_local()
         self._lock = Lock()

@@ -17,8 +17,6 @@ MAXIMUM_FRAMES: Final = 100
 """A backtrace shows so many of the innermost calls."""
 _NEAR: Final = 64
 """Bytes around the pc in which a report looks for trap sites."""
-_Frame: Final = ctypes.c_uint64 * 2
-"""The caller's frame pointer, and the address to return to."""
 
 
 class CodeOwner(Protocol):
@@ -169,7 +167,7 @@ def backtrace(thread: int, pc: int, frame: int) -> Backtrace:
 def _walk(places: list[tuple[CodeOwner, int, bool]], frame: int) -> None:
     """Follow frame pointers up to the entry stub, whose code is not registered."""
     while frame and len(places) < MAXIMUM_FRAMES:
-        frame, pc = _Frame.from_address(frame)
+        frame, pc = process.caller(frame)
         if not _add_place(places, pc, True):
             return
 
