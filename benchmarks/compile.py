@@ -86,7 +86,7 @@ def singlepass_parts(data: bytes) -> Measurements:
     streams = tuple(writer.stream(index) for index in range(info.imported_functions, info.function_count))
     engine = wasmcore.Engine("singlepass")
     environment = plan(info, tuple(True for _ in info.memories))
-    unit = CompileUnit(environment, streams, engine.target.name, engine.target.features())
+    unit = CompileUnit.made_for(engine.target, environment, streams)
     compiler = engine.backend._take(unit)  # type: ignore[attr-defined]  # the seam is inside the backend
 
     return {

@@ -30,7 +30,7 @@ def wasmcore(backend: str, options: str) -> Compile:
         writer = StreamWriter(info)
         environment = plan(info, tuple(True for _ in info.memories))
         environment, groups = whole_module(info, writer, environment, engine.backend)
-        unit = CompileUnit(environment, (), engine.target.name, engine.target.features(), options=engine.options)
+        unit = CompileUnit.made_for(engine.target, environment, (), options=engine.options)
         for streams, callees in groups:
             engine.backend.compile(unit._replace(streams=streams, callees=callees))
 

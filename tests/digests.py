@@ -59,11 +59,11 @@ def digests(file: str) -> dict[str, str]:
         stages["positions"].update(writer.positions(index))
         for name, guarded, signals in (("guarded", True, True), ("checked", False, True), ("without signals", False, False)):
             environment = plan(info, [guarded] * len(info.memories))
-            unit = CompileUnit(environment, (stream,), engine.target.name, engine.target.features(), True, signals)
+            unit = CompileUnit.made_for(engine.target, environment, (stream,), address_map=True, signals=signals)
             add(stages[name], engine.backend.compile(unit))
     if "midtier" in backends() and streams:
         environment = with_fixed_tables(plan(info, [True] * len(info.memories)), info, writer.written_tables)
-        unit = CompileUnit(environment, tuple(streams), engine.target.name, engine.target.features(), True)
+        unit = CompileUnit.made_for(engine.target, environment, tuple(streams), address_map=True)
         add(stages["midtier"], Engine("midtier").backend.compile(unit))
     return {"verdict": "valid", **{name: stage.hexdigest() for name, stage in stages.items()}}
 

@@ -37,7 +37,7 @@ def unit(name: str, backend: str, options: tuple[tuple[str, str], ...] = (), *, 
     writer = StreamWriter(info)
     streams = tuple(writer.stream(index) for index in range(info.imported_functions, info.function_count))
     environment = plan(info, [signals] * len(info.memories))
-    return CompileUnit(environment, streams, engine.target.name, engine.target.features(), signals=signals, options=options)
+    return CompileUnit.made_for(engine.target, environment, streams, signals=signals, options=options)
 
 
 @pytest.mark.parametrize("signals", [True, False], ids=["signals", "no signals"])

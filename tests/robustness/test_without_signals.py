@@ -108,7 +108,7 @@ def test_no_code_faults(backend: str) -> None:
         environment = plan(info, [False] * len(info.memories))
         writer = StreamWriter(info)
         for index in range(info.imported_functions, info.function_count, 5):
-            unit = CompileUnit(environment, (writer.stream(index),), engine.target.name, engine.target.features(), signals=False)
+            unit = CompileUnit.made_for(engine.target, environment, (writer.stream(index),), signals=False)
             compiled = engine.backend.compile(unit)
             assert compiled.traps == b"" and engine.backend.compile(unit._replace(address_map=True)).code == compiled.code
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import wasmcore
+from wasmcore._registry import host_target
 from wasmcore.binary import decode
 from wasmcore.errors import CompileError
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
@@ -18,7 +19,6 @@ from wasmcore.runtime.instances.plan import plan
 from wasmcore.validation import StreamWriter
 from wasmcore_llvm import backend as backend_module
 from wasmcore_llvm.backend import LARGE_FRAME, Llvm, frame_size
-from wasmcore_llvm.convention import CONVENTIONS
 from wasmcore_llvm.text.module import module_text
 from wasmcore_llvm.text.state import Unit
 
@@ -142,11 +142,6 @@ def test_large_frames_are_checked_before(monkeypatch: pytest.MonkeyPatch) -> Non
     assert mapped._replace(address_map=b"", inlined=b"") == code
 
 
-def test_the_convention_is_the_targets() -> None:
-    target = wasmcore.Engine("llvm").target
-    assert CONVENTIONS[target.name] == target.convention
-
-
 def test_what_is_not_implemented_is_named() -> None:
     source = """(module (memory 1 1 shared) (func (export "f") (drop (memory.atomic.notify (i32.const 0) (i32.const 0)))))"""
     engine = wasmcore.Engine("llvm", features=wasmcore.FEATURES)
@@ -166,7 +161,7 @@ def test_nothing_is_defined_twice() -> None:
         (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 4)))))))"""
     info = decode(bytes(wasmcore.wat2wasm(text)))
     writer = StreamWriter(info)
-    unit = Unit(plan(info, (True,)), "x86_64", frozenset(), True, True)
+    unit = Unit(plan(info, (True,)), host_target().convention, frozenset(), True, True)
     lines = module_text(unit, tuple(writer.stream(number) for number in range(2))).splitlines()
     names = [line.split(" = ")[0] for line in lines if re.match(r"(attributes #|!)\w+ = ", line)]
     assert len(names) > 20 and len(set(names)) == len(names)

@@ -9,6 +9,7 @@ import wasmtime
 from call_programs import Program
 
 import wasmcore
+from wasmcore._registry import host_target
 from wasmcore.binary import decode
 from wasmcore.compile.artifact import read_artifact
 from wasmcore.compile.fixed_tables import with_fixed_tables
@@ -138,7 +139,7 @@ def inlined(binary: bytes) -> tuple[Unit, list[tuple[bytes, bytes]]]:
     writer = StreamWriter(info)
     streams = [writer.stream(index) for index in range(info.imported_functions, info.function_count)]
     environment = with_fixed_tables(plan(info, [True] * len(info.memories)), info, writer.written_tables)
-    unit = Unit(environment, "x86_64", frozenset(), True, False)
+    unit = Unit(environment, host_target().convention, frozenset(), True, False)
     inliner = Inliner(unit.types, streams)
     return unit, [(stream, inliner.expanded(stream)[0]) for stream in streams]
 

@@ -8,6 +8,7 @@ import pytest
 import wasmtime
 
 import wasmcore
+from wasmcore._registry import host_target
 from wasmcore.binary import decode
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.validation import StreamWriter
@@ -455,7 +456,7 @@ def check_plan(reason: str, before: str, body: str, address: str = "") -> None:
     loop = f"(block $out {before} (loop $l {body}))"
     text = f"(module (memory {address} 1) (global (mut i32) (i32.const 0)) (func (param i32 i32 i32 i64) {loop}))"
     info = decode(bytes(wasmcore.wat2wasm(text)))
-    unit = Unit(plan(info, (not address,)), "x86_64", frozenset(), True, False)
+    unit = Unit(plan(info, (not address,)), host_target().convention, frozenset(), True, False)
     module_text(unit, (StreamWriter(info).stream(0),))
     assert unit.loops == {reason: 1}
 

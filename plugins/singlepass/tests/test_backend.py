@@ -10,7 +10,6 @@ from wasmtime import wat2wasm
 
 from wasmcore.errors import NotCompiledError, PluginError, TrapKind
 from wasmcore.opcodes import OPCODES
-from wasmcore.plugin.unit import CompileUnit
 from wasmcore_singlepass.backend import Singlepass
 
 PROGRAM = """
@@ -68,7 +67,7 @@ def test_deterministic() -> None:
 def test_unknown_target() -> None:
     whole = unit(PROGRAM)
     with pytest.raises(PluginError, match="pip install wasmcore-riscv64"):
-        Singlepass().compile(CompileUnit(whole.environment, whole.streams, "riscv64"))
+        Singlepass().compile(whole._replace(target="riscv64"))
 
 
 def test_what_is_missing_is_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wasmtime import wat2wasm
 
+from wasmcore._registry import host_target
 from wasmcore.opcodes import FEATURES
 from wasmcore.plugin.code import CompiledCode
 from wasmcore.plugin.unit import CompileUnit, Environment, GlobalPlan, MemoryPlan, TablePlan
@@ -35,7 +36,7 @@ def unit(text: str | bytes, memories: tuple[MemoryPlan, ...] = GUARDED, address_
     )
     writer = StreamWriter(info, features)
     streams = tuple(writer.stream(index) for index in range(info.imported_functions, info.function_count))
-    return CompileUnit(environment, streams, "x86_64", frozenset(), address_map)
+    return CompileUnit(environment, streams, "x86_64", host_target().convention, frozenset(), address_map)
 
 
 def compiled(text: str | bytes, memories: tuple[MemoryPlan, ...] = GUARDED, address_map: bool = False) -> CompiledCode:

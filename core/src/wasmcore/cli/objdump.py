@@ -69,7 +69,7 @@ def compile_units(engine: Engine, info: ModuleInfo) -> list[CompileUnit]:
         environment, groups = whole_module(info, writer, environment, engine.backend)
     target = engine.target
     return [
-        CompileUnit(environment, streams, target.name, target.features(), True, options=engine.options, callees=callees)
+        CompileUnit.made_for(target, environment, streams, address_map=True, options=engine.options, callees=callees)
         for streams, callees in groups
     ]
 

@@ -60,7 +60,6 @@ class ModuleCode:
         self._backend = engine.backend
         self._options = engine.options
         self._target = engine.target
-        self._features = engine.target.features()
         self._lock = Lock()
         self._wasm_features = engine.features
         self._made_writer: StreamWriter | None = None
@@ -235,7 +234,7 @@ class ModuleCode:
 
     def _unit(self, streams: tuple[bytes, ...]) -> CompileUnit:
         environment = self._whole_environment or self.environment
-        return CompileUnit(environment, streams, self._target.name, self._features, False, self.signals, self._options)
+        return CompileUnit.made_for(self._target, environment, streams, signals=self.signals, options=self._options)
 
     def _load(self, compiled: CompiledCode) -> None:
         loaded = LoadedCode(compiled, self, self._target.publish)

@@ -20,7 +20,7 @@ class CallingConvention(NamedTuple):
     Integers and references take `integers` in order, floats and vectors `floats`; what finds no register takes the next
     slot of the store's overflow area, arguments and results alike, read before anything else can be called.
     The upper bits of an i32 (and of an f32's register) are undefined. `context` holds the callee's context on entry. Nothing but
-    the frame pointer and the stack pointer survives a call.
+    the frame pointer and the stack pointer survives a call. A poll is none: arguments in the overflow area are there behind it.
     """
 
     context: int
@@ -28,6 +28,15 @@ class CallingConvention(NamedTuple):
     floats: tuple[int, ...]
     integer_results: tuple[int, ...]
     float_results: tuple[int, ...]
+    stack: int
+    """The stack pointer."""
+    frame: int
+    """The frame pointer."""
+    link: int
+    """What has the return address at the entry of a function, and is lost in calls and in the built-in `poll`; -1: the word at the stack
+    pointer has it."""
+    alignment: int
+    """The stack pointer is a multiple of so many bytes where a call instruction is executed."""
 
     def arguments(self, classes: bytes) -> list[Place]:
         """Places of arguments of these machine classes."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from wasmcore._named_tuple import NamedTuple
-from wasmcore._typing import Final
+from wasmcore._typing import TYPE_CHECKING, Any, Final
+from wasmcore.plugin.convention import CallingConvention
+
+if TYPE_CHECKING:
+    from wasmcore.plugin.target import Target
 
 NO_FUNCTION: Final = 0xFFFFFFFF
 """In `TablePlan.functions`: a null element."""
@@ -88,6 +92,8 @@ class CompileUnit(NamedTuple):
     """Resolved streams (`wasmcore.stream`), one per function."""
     target: str
     """Name of the target."""
+    convention: CallingConvention
+    """Of the target: what all code that is linked has to follow."""
     features: frozenset[str] = frozenset()
     """CPU features the code may use, in the target's names."""
     address_map: bool = False
@@ -103,3 +109,8 @@ class CompileUnit(NamedTuple):
     callees: tuple[bytes, ...] = ()
     """Streams of small functions of the module that are not in the unit but called from it, for a backend that inlines
     (`wasmcore.plugin.hooks.InliningBackend`). Their code is not wanted here."""
+
+    @classmethod
+    def made_for(cls, target: Target, environment: Environment, streams: tuple[bytes, ...], **more: Any) -> CompileUnit:
+        """A unit for a target in this process; `more`: the other fields."""
+        return cls(environment, streams, target.name, target.convention, target.features(), **more)

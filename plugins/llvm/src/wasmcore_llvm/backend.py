@@ -66,7 +66,7 @@ class Llvm:
         features = features_of(unit)
         large: dict[int, int] = {}
         while True:
-            state = Unit(unit.environment, unit.target, features, unit.signals, unit.address_map)
+            state = Unit(unit.environment, unit.convention, features, unit.signals, unit.address_map)
             state.large = large
             code, large = self._attempt(unit, state)
             if not large:

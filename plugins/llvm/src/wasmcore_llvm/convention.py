@@ -12,11 +12,6 @@ from typing import Final
 from wasmcore.plugin.convention import CallingConvention, Place
 from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_I32, CLASS_I64, CLASS_REF, CLASS_V128
 
-CONVENTIONS: Final = {
-    "x86_64": CallingConvention(12, (13, 14, 15, 7, 6, 2, 1, 8, 9), (0, 1, 2, 3, 4, 5, 6, 7), (0, 2, 1), (0, 1)),
-}
-"""Hardware registers that `preserve_nonecc` gives to the arguments and results in turn, by target."""
-
 TYPES: Final = {
     CLASS_I32: "i32",
     CLASS_I64: "i64",

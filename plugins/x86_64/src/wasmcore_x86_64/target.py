@@ -10,7 +10,7 @@ from wasmcore.plugin.code import CONTRACT
 from wasmcore.plugin.convention import CallingConvention
 from wasmcore.types import ValueType
 from wasmcore_x86_64 import __version__
-from wasmcore_x86_64.assembler.instructions import R8, R9, R12, R13, R14, R15, RAX, RCX, RDI, RDX, RSI
+from wasmcore_x86_64.assembler.instructions import R8, R9, R12, R13, R14, R15, RAX, RBP, RCX, RDI, RDX, RSI, RSP
 from wasmcore_x86_64.cpu import processor
 
 TYPE_CHECKING = False
@@ -25,6 +25,10 @@ CONVENTION: Final = CallingConvention(
     floats=(0, 1, 2, 3, 4, 5, 6, 7),
     integer_results=(RAX, RDX, RCX),
     float_results=(0, 1),
+    stack=RSP,
+    frame=RBP,
+    link=-1,
+    alignment=16,
 )
 """LLVM's `preserve_none`: nothing but rbp and rsp survives a call."""
 

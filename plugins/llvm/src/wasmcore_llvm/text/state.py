@@ -12,9 +12,10 @@ from wasmcore.plugin.layout import POLL_OFFSET, STORE, VMCONTEXT
 from wasmcore.plugin.streams.bodies import FunctionTypes
 from wasmcore.plugin.unit import Environment
 from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_I32, CLASS_V128
-from wasmcore_llvm.convention import CONVENTIONS, TYPES, Signature
+from wasmcore_llvm.convention import TYPES, Signature
 
 if TYPE_CHECKING:
+    from wasmcore.plugin.convention import CallingConvention
     from wasmcore.plugin.streams.inlining import Origins
 
 # Metadata that every module has (`module`).
@@ -96,9 +97,11 @@ class Fast(NamedTuple):
 class Unit:
     """What the functions of a unit share while they are written."""
 
-    def __init__(self, environment: Environment, target: str, features: frozenset[str], signals: bool, address_map: bool) -> None:
+    def __init__(
+        self, environment: Environment, convention: CallingConvention, features: frozenset[str], signals: bool, address_map: bool
+    ) -> None:
         self.environment: Final = environment
-        self.convention: Final = CONVENTIONS[target]
+        self.convention: Final = convention
         self.features: Final = features
         self.signals: Final = signals
         self.address_map: Final = address_map
