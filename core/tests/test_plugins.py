@@ -28,7 +28,7 @@ TARGET = """
 from wasmcore.plugin.hooks import hookimpl
 from wasmcore.plugin.target import Target
 class Machine(Target):
-    name, version, contract, convention = {name!r}, "1", (1, 0), None
+    name, version, contract, convention = {name!r}, "1", (2, 0), None
     def unsupported(self):
         return {reason!r}
 @hookimpl
@@ -38,7 +38,7 @@ def wasmcore_target():
 HOST_MODULE = """
 from wasmcore.plugin.hooks import hookimpl
 class Module:
-    name, version, contract = {name!r}, "1", (1, 0)
+    name, version, contract = {name!r}, "1", (2, 0)
     def functions(self, link, options):
         return {{}}
 @hookimpl
@@ -48,7 +48,7 @@ def wasmcore_host_module():
 MARKED = "from wasmcore.plugin.hooks import hookimpl\n@hookimpl\n"
 BROKEN = {
     "b_import": ("import not_there", "ModuleNotFoundError: No module named 'not_there'"),
-    "c_contract": (BACKEND.format(name="c_contract", contract=(2, 0)), "backend is made for contract 2.0, this wasmcore has 1.0"),
+    "c_contract": (BACKEND.format(name="c_contract", contract=(3, 0)), "backend is made for contract 3.0, this wasmcore has 2.0"),
     "d_newer": (BACKEND.format(name="d_newer", contract=(1, 99)), "backend is made for contract 1.99"),
     "e_unknown": (MARKED + "def wasmcore_backnd(): pass", "unknown hook wasmcore_backnd"),
     "f_arguments": (MARKED + "def wasmcore_backend(what): pass", "PluginValidationError"),
@@ -58,8 +58,8 @@ BROKEN = {
     "j_raises": (MARKED + "def wasmcore_backend(): raise RuntimeError('no\\n  such processor')", "RuntimeError: no such processor"),
     "k_object": (MARKED + "def wasmcore_backend(): return 5", "returned 5, which is no backend (it has no contract version)"),
     "l_none": (MARKED + "def wasmcore_target(): return None", "returned None, which is no target"),
-    "m_half": (BACKEND.format(name="m_half", contract=(1, 0)).replace("targets", "goals"), "is no backend (wanting: targets)"),
-    "n_taken": (BACKEND.format(name="good", contract=(1, 0)), "backend name 'good' is already taken by 'good' of good"),
+    "m_half": (BACKEND.format(name="m_half", contract=(2, 0)).replace("targets", "goals"), "is no backend (wanting: targets)"),
+    "n_taken": (BACKEND.format(name="good", contract=(2, 0)), "backend name 'good' is already taken by 'good' of good"),
 }
 
 
@@ -93,7 +93,7 @@ def message(folder: Path, call: str, before: str = "") -> object:
 
 
 def test_broken_plugins_are_reported_and_break_nothing(tmp_path: Path) -> None:
-    install(tmp_path, "good", BACKEND.format(name="good", contract=(1, 0)))
+    install(tmp_path, "good", BACKEND.format(name="good", contract=(2, 0)))
     for name, (text, _) in BROKEN.items():
         install(tmp_path, name, text)
     assert ask(tmp_path, "list(registry.backends())") == ["good"]
@@ -119,21 +119,21 @@ with warnings.catch_warnings(record=True) as caught:
 
 
 def test_a_named_backend_loads_alone_and_without_pluggy(tmp_path: Path) -> None:
-    install(tmp_path, "good", BACKEND.format(name="good", contract=(1, 0)))
-    install(tmp_path, "other", BACKEND.format(name="other", contract=(1, 0)))
+    install(tmp_path, "good", BACKEND.format(name="good", contract=(2, 0)))
+    install(tmp_path, "other", BACKEND.format(name="other", contract=(2, 0)))
     before = "name = registry.backend('good').name"
     assert ask(tmp_path, "[name, *(each in sys.modules for each in ('good', 'other', 'pluggy'))]", before) == ["good", True, False, False]
     assert ask(tmp_path, "registry.backend('good') is registry.backends()['good']") is True
 
 
 def test_a_backend_is_found_under_another_entry_point(tmp_path: Path) -> None:
-    install(tmp_path, "odd", BACKEND.format(name="fancy", contract=(1, 0)))
+    install(tmp_path, "odd", BACKEND.format(name="fancy", contract=(2, 0)))
     assert ask(tmp_path, "registry.backend('fancy').name") == "fancy"
 
 
 def test_who_is_named_like_what_it_brings_comes_first(tmp_path: Path) -> None:
-    install(tmp_path, "aaa", BACKEND.format(name="good", contract=(1, 0)))
-    install(tmp_path, "good", BACKEND.format(name="good", contract=(1, 0)))
+    install(tmp_path, "aaa", BACKEND.format(name="good", contract=(2, 0)))
+    install(tmp_path, "good", BACKEND.format(name="good", contract=(2, 0)))
     assert ask(tmp_path, "[type(registry.backends()['good']).__module__, registry.problems()[0][0]]") == ["good", "aaa"]
 
 
@@ -150,7 +150,7 @@ def test_who_is_named_like_what_it_brings_comes_first(tmp_path: Path) -> None:
     ],
 )
 def test_unknown_names(tmp_path: Path, call: str, text: str) -> None:
-    install(tmp_path, "good", BACKEND.format(name="good", contract=(1, 0)))
+    install(tmp_path, "good", BACKEND.format(name="good", contract=(2, 0)))
     install(tmp_path, "broken", "raise ImportError('no such thing')")
     assert message(tmp_path, call) == text
 
@@ -161,7 +161,7 @@ def test_nothing_installed(tmp_path: Path) -> None:
 
 
 def test_default_backend(tmp_path: Path) -> None:
-    install(tmp_path, "good", BACKEND.format(name="good", contract=(1, 0)))
+    install(tmp_path, "good", BACKEND.format(name="good", contract=(2, 0)))
     assert ask(tmp_path, "registry.default_backend().name") == "good"
 
 
@@ -178,7 +178,7 @@ def test_host_target(tmp_path: Path) -> None:
 
 def test_host_module_by_the_first_part_of_its_name(tmp_path: Path) -> None:
     install(tmp_path, "some-wasi", HOST_MODULE.format(name="wasi_preview"), point="wasi", module="some_wasi")
-    install(tmp_path, "other", BACKEND.format(name="other", contract=(1, 0)))
+    install(tmp_path, "other", BACKEND.format(name="other", contract=(2, 0)))
     before = "plugin, module = registry.find_host_module('wasi_preview')"
     assert ask(tmp_path, "[plugin, module.name, 'other' in sys.modules]", before) == ["wasi", "wasi_preview", False]
 

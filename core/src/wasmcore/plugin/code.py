@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 IN_INLINED = 0x80000000
 """Bit of a place that is a row of `CompiledCode.inlined`."""
-CONTRACT = (1, 0)
+CONTRACT = (2, 0)
 """Version of this contract; a plugin works when the first number is equal and the second not greater."""
 
 LARGEST_ALIGNMENT = 64
