@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from typing import Any
 
 import pytest
 from units import GUARDED, compiled, unit
@@ -11,6 +13,8 @@ from wasmtime import wat2wasm
 from wasmcore.errors import NotCompiledError, PluginError, TrapKind
 from wasmcore.opcodes import OPCODES
 from wasmcore_singlepass.backend import Singlepass
+from wasmcore_singlepass.module_compiler import ModuleCompiler
+from wasmcore_singlepass.text import records
 
 PROGRAM = """
 (module
@@ -108,3 +112,47 @@ def test_many_locals_and_params() -> None:
 def test_same_code_for_a_module_read_twice() -> None:
     data = wat2wasm(PROGRAM)
     assert compiled(bytes(data)) == compiled(bytes(data), GUARDED)
+
+
+class ManyRegisters:
+    """The lowering of x86-64 with other numbers in its lists: what comes of that is compared as records, since no encoder has them."""
+
+    def __init__(self, lowering: Any, **lists: tuple[int, ...]) -> None:
+        self.__dict__.update(lists)
+        self._lowering = lowering
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lowering, name)
+
+
+FLOATS_AND_INTEGERS = """(module (memory 1) (func (param f64 f64 f64 i64 i64) (result f64) (local f64 f64 i64 v128)
+  (loop $l
+    (local.set 5 (f64.add (local.get 0) (f64.mul (local.get 1) (local.get 2))))
+    (local.set 6 (f64.sub (local.get 5) (f64.load (i32.wrap_i64 (local.get 3)))))
+    (local.set 7 (i64.add (local.get 7) (i64.mul (local.get 3) (local.get 4))))
+    (local.set 8 (i64x2.add (local.get 8) (i64x2.splat (local.get 7))))
+    (br_if $l (i64.lt_u (local.get 7) (local.get 4))))
+  (f64.add (local.get 5) (f64.add (local.get 6) (f64.convert_i64_s (i64x2.extract_lane 0 (local.get 8)))))))"""
+
+
+def test_float_and_integer_registers_have_numbers_of_their_own() -> None:
+    """Float registers from 16 on, which are the numbers of no integer register of x86-64, give the same records but for their numbers."""
+    lowering = Singlepass()._lowering("x86_64")
+    floats = (*lowering.FLOAT_TEMPORARIES, *lowering.FLOAT_PINNED)
+    other = {number: 15 + number if number >= 8 else number for number in floats}
+    changed = ManyRegisters(lowering, FLOAT_PINNED=tuple(other[number] for number in lowering.FLOAT_PINNED))
+    whole = unit(FLOATS_AND_INTEGERS)
+    (plain,), (moved,) = (ModuleCompiler(whole, each).records(whole) for each in (lowering, changed))
+    assert plain != moved and len(plain) == len(moved)
+    assert listing(plain, other) == listing(moved, {number: number for number in range(32)})
+
+
+def listing(data: bytes, numbers: dict[int, int]) -> list[str]:
+    """The text of records, with float registers by other numbers."""
+    return [re.sub(r"\bf(\d+)\b", lambda found: f"f{numbers[int(found[1])]}", str(each)) for each in records(data)]
+
+
+def test_a_target_with_too_many_registers_is_refused() -> None:
+    whole = unit(FLOATS_AND_INTEGERS)
+    with pytest.raises(PluginError, match="FLOAT_PINNED of a target has register 30; numbers below 30 are expected"):
+        ModuleCompiler(whole, ManyRegisters(Singlepass()._lowering("x86_64"), FLOAT_PINNED=(8, 30)))

@@ -25,9 +25,9 @@ KIND_MASK: Final = 7
 TYPE_SHIFT: Final = 3
 
 NOT_PINNED: Final = 255
-FLOAT_PIN: Final = 16
-"""Added to the number of a float register, in the table of pins and in bits of `valid`."""
-BASE_BIT: Final = 0x100000000
+FLOATS: Final = 32
+"""Added to the number of a float register where integer and float registers stand in one table or set. Numbers are below 30."""
+BASE_BIT: Final = 0x40000000
 """In `valid`: the memory base register is loaded."""
 
 _LOCAL_SET: Final = 0x21
@@ -45,7 +45,7 @@ class Allocation:
         self.free: i64 = 0
         self.float_free: i64 = 0
         # The stack entry that may hold each register, integer registers, then float registers; `owner_of` knows whether it does.
-        self.owner: Final = vec[i64]([0] * 32)
+        self.owner: Final = vec[i64]([0] * 64)
         # Kind of each entry, and above `TYPE_SHIFT` its machine class.
         self.shape: vec[u8] = vec[u8]()
         self.value: vec[i64] = vec[i64]()
@@ -58,7 +58,7 @@ class Allocation:
         self.local_type: vec[u8] = vec[u8]()
         self.pin: vec[u8] = vec[u8]()
         self.pending: vec[i64] = vec[i64]()
-        self.pinned_local: vec[i64] = vec[i64]([-1] * 32)
+        self.pinned_local: vec[i64] = vec[i64]([-1] * 64)
         self.all_valid: i64 = 0
         self.valid: i64 = 0
         self.has_calls = False
@@ -127,21 +127,21 @@ class Allocation:
     def take_any_float(self) -> i64:
         """A free float temporary."""
         if self.float_free == 0:
-            self.spill_deepest(16)
+            self.spill_deepest(FLOATS)
         register = lowest_bit(self.float_free)
         self.float_free &= self.float_free - 1
         return register
 
     def owner_of(self, register: i64) -> i64:
-        """The stack entry that holds a register (floats: plus 16), or -1."""
+        """The stack entry that holds a register (floats: plus `FLOATS`), or -1."""
         entry = self.owner[register]
         if entry >= self.top:
             return -1
         kind = i64(self.shape[entry]) & KIND_MASK
-        if register < 16:
+        if register < FLOATS:
             if kind == REGISTER and self.value[entry] == register:
                 return entry
-        elif kind == FLOAT_REGISTER and self.value[entry] == register - 16:
+        elif kind == FLOAT_REGISTER and self.value[entry] == register - FLOATS:
             return entry
         return -1
 
@@ -149,11 +149,13 @@ class Allocation:
         """Free a temporary of the file that begins at `file` in `owner`."""
         temporaries = self.temporaries if file == 0 else self.float_temporaries
         deepest: i64 = -1
-        register: i64 = 0
-        while register < 16:
-            entry = self.owner_of(file + register)
-            if (temporaries >> register) & 1 and entry >= 0 and (deepest < 0 or entry < deepest):
-                deepest = entry
+        register = file
+        while temporaries:
+            if temporaries & 1:
+                entry = self.owner_of(register)
+                if entry >= 0 and (deepest < 0 or entry < deepest):
+                    deepest = entry
+            temporaries >>= 1
             register += 1
         if deepest < 0:
             raise RuntimeError("out of registers")
@@ -179,12 +181,12 @@ class Allocation:
         one: i64 = 1
         bit = one << register
         if self.float_free & bit == 0:
-            entry = self.owner_of(16 + register)
+            entry = self.owner_of(FLOATS + register)
             if self.float_free:
                 other = self.take_any_float()
                 self.emit(m.FLOAT_MOVE, m.WIDE, other, register, 0, 0)
                 self.value[entry] = other
-                put(self.owner, 16 + other, entry)
+                put(self.owner, FLOATS + other, entry)
             else:
                 self.settle(entry)
         self.float_free &= ~bit
@@ -215,10 +217,10 @@ class Allocation:
         wide = is_wide(i64(self.local_type[local]))
         one: i64 = 1
         self.valid |= one << pin
-        if pin < FLOAT_PIN:
+        if pin < FLOATS:
             self.emit(m.LOAD_SLOT, wide, pin, 0, 0, local)
         else:
-            self.load_float_slot(pin - FLOAT_PIN, i64(self.local_type[local]), local)
+            self.load_float_slot(pin - FLOATS, i64(self.local_type[local]), local)
 
     def load_base(self) -> None:
         """Make the memory base register current."""
@@ -233,7 +235,7 @@ class Allocation:
         if missing & BASE_BIT:
             self.load_base()
         pin: i64 = 0
-        missing &= 0xFFFFFFFF
+        missing &= ~BASE_BIT
         while missing:
             if missing & 1:
                 self.load_pinned(pin)
@@ -268,7 +270,7 @@ class Allocation:
             register = self.take_any_float()
             self.read_local_float(register, local)
             self.shape[entry] = u8(FLOAT_REGISTER | (value_type << TYPE_SHIFT))
-            put(self.owner, 16 + register, entry)
+            put(self.owner, FLOATS + register, entry)
         else:
             if self.free == 0:
                 self.settle(entry)
@@ -298,7 +300,7 @@ class Allocation:
         else:
             if (self.valid >> pin) & 1 == 0:
                 self.load_pinned(pin)
-            self.emit(m.FLOAT_MOVE, m.WIDE, register, pin - FLOAT_PIN, 0, 0)
+            self.emit(m.FLOAT_MOVE, m.WIDE, register, pin - FLOATS, 0, 0)
 
     # Slots
 
@@ -334,10 +336,10 @@ class Allocation:
             pin = i64(self.pin[value])
             if pin == NOT_PINNED or (self.valid >> pin) & 1 == 0:
                 self.emit_long(m.COPY_SLOT, 0, 0, 0, 0, slot, value)
-            elif pin < FLOAT_PIN:
+            elif pin < FLOATS:
                 self.emit(m.STORE_SLOT, wide, 0, pin, 0, slot)
             else:
-                self.store_float_slot(pin - FLOAT_PIN, entry_type, slot)
+                self.store_float_slot(pin - FLOATS, entry_type, slot)
         elif slot != self.locals + entry:
             self.emit_long(m.COPY_SLOT, 0, 0, 0, 0, slot, self.locals + entry)
 
@@ -380,7 +382,7 @@ class Allocation:
             held >>= 1
             register += 1
         held = self.float_temporaries & ~self.float_free
-        register = 16
+        register = FLOATS
         while held:
             if held & 1:
                 self.settle_if_below(register, height)
@@ -432,7 +434,7 @@ class Allocation:
 
     def push_float(self, register: i64, value_type: i64) -> None:
         """Push a float register, with a float or a vector."""
-        put(self.owner, 16 + register, self.top)
+        put(self.owner, FLOATS + register, self.top)
         self.push(FLOAT_REGISTER, register, value_type)
 
     def forget_top(self) -> None:
@@ -514,7 +516,7 @@ class Allocation:
                     self.load_pinned(pin)
                 self.top = top
                 self.pending[value] = self.link[top]
-                return pin - FLOAT_PIN
+                return pin - FLOATS
         return self.load_top_float(kind, value)
 
     def load_top_float(self, kind: i64, value: i64) -> i64:
@@ -561,7 +563,7 @@ class Allocation:
         """Where an integer result goes: into the pinned local set next, else over the popped register `reuse` (-1: none) if it
         may change, else into a fresh one. Gives `reuse` back if it is not the result."""
         pin = self.next_pin()
-        if pin < FLOAT_PIN:
+        if pin < FLOATS:
             if reuse >= 0:
                 self.give(reuse)
             return pin
@@ -572,10 +574,10 @@ class Allocation:
     def destination_float(self, reuse: i64) -> i64:
         """Where a float result goes, likewise."""
         pin = self.next_pin()
-        if FLOAT_PIN <= pin < NOT_PINNED:
+        if FLOATS <= pin < NOT_PINNED:
             if reuse >= 0:
                 self.give_float(reuse)
-            return pin - FLOAT_PIN
+            return pin - FLOATS
         if reuse >= 0 and self.is_float_temporary(reuse):
             return reuse
         return self.take_any_float()

@@ -22,7 +22,7 @@ _END_IF: Final = 2
 _RETURN_LABEL: Final = -1
 _COUNT_MASK: Final = 0x7FF
 
-_LOOP_LABEL: Final = 0x10000000000
+_LOOP_LABEL: Final = 0x80000000
 """In `label_valid`: the label is the head of a loop, so its set is fixed."""
 _UNSEEN: Final = -1
 

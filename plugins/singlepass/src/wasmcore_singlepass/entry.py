@@ -5,7 +5,7 @@ from __future__ import annotations
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import append, i64, read_i32_le, read_i64_le, u8, vec
 from wasmcore_singlepass.accesses import Accesses
-from wasmcore_singlepass.allocation import BASE_BIT, FLOAT_PIN, NOT_PINNED, is_wide
+from wasmcore_singlepass.allocation import BASE_BIT, FLOATS, NOT_PINNED, is_wide
 from wasmcore_singlepass.registers import RegisterFile
 
 TYPE_CHECKING = False
@@ -62,8 +62,8 @@ class Entry(Accesses):
         self.table_index: i64 = 0
         self.label_valid: vec[i64] = vec[i64]()
         self.else_valid: vec[i64] = vec[i64]()
-        self.chosen: vec[i64] = vec[i64]([0] * 16)
-        self.chosen_weight: vec[i64] = vec[i64]([0] * 16)
+        self.chosen: vec[i64] = vec[i64]([0] * 32)
+        self.chosen_weight: vec[i64] = vec[i64]([0] * 32)
 
     def set_module(
         self,
@@ -206,7 +206,7 @@ class Entry(Accesses):
                         count += 1
             local += 1
         taken = self.pin_arrivals(count, registers, arguments, params, floats)
-        base: i64 = FLOAT_PIN if floats else 0
+        base: i64 = FLOATS if floats else 0
         register: i64 = 0
         one: i64 = 1
         i: i64 = 0
@@ -230,7 +230,7 @@ class Entry(Accesses):
                 place = self.arrival(local, arguments, floats)
                 if place >= 0 and contains(registers, place):
                     taken |= one << place
-                    self.set_pin(local, place + (FLOAT_PIN if floats else 0))
+                    self.set_pin(local, place + (FLOATS if floats else 0))
             i += 1
         return taken
 
@@ -247,7 +247,7 @@ class Entry(Accesses):
         return i64(arguments[number])
 
     def set_pin(self, local: i64, pin: i64) -> None:
-        """A local lives in a register (floats: plus 16)."""
+        """A local lives in a register (floats: plus `FLOATS`)."""
         one: i64 = 1
         self.pin[local] = u8(pin)
         self.pinned_local[pin] = local
@@ -304,20 +304,20 @@ class Entry(Accesses):
         if step == 0:
             if pin == NOT_PINNED or self.has_calls:
                 self.store_float_slot(register, i64(self.local_type[local]), local)
-        elif pin != NOT_PINNED and pin - FLOAT_PIN != register:
-            self.emit(m.FLOAT_MOVE, m.WIDE, pin - FLOAT_PIN, register, 0, 0)
+        elif pin != NOT_PINNED and pin - FLOATS != register:
+            self.emit(m.FLOAT_MOVE, m.WIDE, pin - FLOATS, register, 0, 0)
 
     def enter_overflow(self, local: i64, overflow: i64) -> None:
         """A parameter that arrives in the overflow area."""
         pin = i64(self.pin[local])
         if self.local_type[local] == 5:
-            self.enter_overflow_vector(local, overflow, pin - FLOAT_PIN)
+            self.enter_overflow_vector(local, overflow, pin - FLOATS)
             return
         wide = is_wide(i64(self.local_type[local]))
-        if FLOAT_PIN <= pin < NOT_PINNED:
-            self.emit(m.FLOAT_LOAD_OVERFLOW, wide, pin - FLOAT_PIN, 0, 0, overflow)
+        if FLOATS <= pin < NOT_PINNED:
+            self.emit(m.FLOAT_LOAD_OVERFLOW, wide, pin - FLOATS, 0, 0, overflow)
             if self.has_calls:
-                self.emit(m.FLOAT_STORE_SLOT, wide, 0, pin - FLOAT_PIN, 0, local)
+                self.emit(m.FLOAT_STORE_SLOT, wide, 0, pin - FLOATS, 0, local)
             return
         register = pin
         if pin == NOT_PINNED:
@@ -329,7 +329,7 @@ class Entry(Accesses):
 
     def enter_overflow_vector(self, local: i64, overflow: i64, register: i64) -> None:
         """A vector that arrives in the overflow area, for a register if it is pinned. All arguments in float registers have moved."""
-        pinned = register != NOT_PINNED - FLOAT_PIN
+        pinned = register != NOT_PINNED - FLOATS
         if not pinned:
             register = self.take_any_float()
         self.emit(m.VECTOR_LOAD_OVERFLOW, 0, register, 0, 0, overflow)
@@ -352,18 +352,18 @@ class Entry(Accesses):
             if self.weight(local) > 0:
                 pin = i64(self.pin[local])
                 if self.local_type[local] == 5:
-                    self.clear_vector(local, pin - FLOAT_PIN, slots <= _SMALL_CLEAR and (self.has_calls or pin == NOT_PINNED))
+                    self.clear_vector(local, pin - FLOATS, slots <= _SMALL_CLEAR and (self.has_calls or pin == NOT_PINNED))
                 elif slots <= _SMALL_CLEAR and (self.has_calls or pin == NOT_PINNED):
                     self.emit_long(m.STORE_SLOT_CONSTANT, is_wide(i64(self.local_type[local])), 0, 0, 0, local, 0)
-                if pin < FLOAT_PIN:
+                if pin < FLOATS:
                     self.emit(m.CONSTANT, 0, pin, 0, 0, 0)
                 elif pin != NOT_PINNED and self.local_type[local] != 5:
-                    self.emit(m.FLOAT_CONSTANT, 0, pin - FLOAT_PIN, 0, 0, 0)
+                    self.emit(m.FLOAT_CONSTANT, 0, pin - FLOATS, 0, 0, 0)
             local += 1
 
     def clear_vector(self, local: i64, register: i64, in_slot: bool) -> None:
         """Clear a local of type v128: its register if it is pinned, and its slot if that is asked for."""
-        if register == NOT_PINNED - FLOAT_PIN:
+        if register == NOT_PINNED - FLOATS:
             if in_slot:
                 self.store_vector_constant(local, 0, 0)
             return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from wasmcore.errors import NotCompiledError
+from wasmcore.errors import NotCompiledError, PluginError
 from wasmcore.plugin.code import CompiledCode
 from wasmcore.plugin.layout import FUNCREF_SIZE
 from wasmcore_singlepass.accesses import GLOBAL_INDIRECT, MEMORY_GUARDED, MEMORY_INDEX64
-from wasmcore_singlepass.allocation import FLOAT_PIN
+from wasmcore_singlepass.allocation import FLOATS
 from wasmcore_singlepass.compiler import Compiler
 from wasmcore_singlepass.entry import Unsupported
+from wasmcore_singlepass.protocol import MOST_REGISTERS
 from wasmcore_singlepass.registers import RegisterFile
 
 TYPE_CHECKING = False
@@ -61,10 +62,23 @@ class ModuleCompiler:
         )
 
 
+_LISTS = ("TEMPORARIES", "PINNED", "FLOAT_TEMPORARIES", "FLOAT_PINNED")
+
+
+def _check_numbers(lowering: Lowering) -> None:
+    for name in _LISTS:
+        for register in getattr(lowering, name):
+            if not 0 <= register < MOST_REGISTERS:
+                raise PluginError(f"{name} of a target has register {register}; numbers below {MOST_REGISTERS} are expected")
+
+
 def _compiler(lowering: Lowering) -> Compiler:
     """The compiler for a target's registers."""
     convention = lowering.CONVENTION
-    destroyed = (*lowering.NATIVE_DESTROYED, *(FLOAT_PIN + register for register in lowering.NATIVE_DESTROYED_FLOATS))
+    _check_numbers(lowering)
+    lost = filter(MOST_REGISTERS.__gt__, lowering.NATIVE_DESTROYED)
+    lost_floats = filter(MOST_REGISTERS.__gt__, lowering.NATIVE_DESTROYED_FLOATS)
+    destroyed = (*lost, *(FLOATS + register for register in lost_floats))
     registers = RegisterFile(
         _mask(lowering.TEMPORARIES),
         _mask(lowering.FLOAT_TEMPORARIES),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64
-from wasmcore_singlepass.allocation import COMPARISON, CONSTANT, KIND_MASK, TYPE_SHIFT
+from wasmcore_singlepass.allocation import COMPARISON, CONSTANT, FLOATS, KIND_MASK, TYPE_SHIFT
 from wasmcore_singlepass.placing import Placing
 from wasmcore_singlepass.registers import RegisterFile
 
@@ -164,7 +164,7 @@ class Operators(Placing):
         self.give(b)
         self.give(remainder if variant < m.REM_S else dividend)
         pin = self.next_pin()
-        if pin < 16:
+        if pin < FLOATS:
             self.emit(m.MOVE, wide, pin, result, 0, 0)
             self.give(result)
             result = pin
@@ -313,7 +313,7 @@ class Operators(Placing):
             self.emit_comparison()
         else:
             pin = self.next_pin()
-            if pin < 16:
+            if pin < FLOATS:
                 d = pin
                 self.emit_comparison()
             elif self.is_temporary(self.comparison_a):

@@ -6,8 +6,8 @@ from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64, vec
 from wasmcore_singlepass.allocation import (
     CONSTANT,
-    FLOAT_PIN,
     FLOAT_REGISTER,
+    FLOATS,
     IN_SLOT,
     KIND_MASK,
     LOCAL,
@@ -37,20 +37,20 @@ class Placing(Allocation):
         self.call_index: i64 = registers.call_index
         self.native_arguments = registers.native_arguments
         self.native_destroyed: i64 = registers.native_destroyed
-        # Moves that wait: destination (integer registers, 16 + float registers), entry, and the register it is in, or -1.
-        self.moves: Final = vec[i64]([0] * 32)
-        self.move_entry: Final = vec[i64]([0] * 32)
-        self.move_source: Final = vec[i64]([0] * 32)
-        self.readers: Final = vec[i64]([0] * 32)
+        # Moves that wait: destination (integer registers, `FLOATS` + float registers), entry, and the register it is in, or -1.
+        self.moves: Final = vec[i64]([0] * 64)
+        self.move_entry: Final = vec[i64]([0] * 64)
+        self.move_source: Final = vec[i64]([0] * 64)
+        self.readers: Final = vec[i64]([0] * 64)
 
     def register_of(self, entry: i64) -> i64:
-        """The register an entry's value is in (floats: plus 16), or -1."""
+        """The register an entry's value is in (floats: plus `FLOATS`), or -1."""
         kind = i64(self.shape[entry]) & KIND_MASK
         value = self.value[entry]
         if kind == REGISTER:
             return value
         if kind == FLOAT_REGISTER:
-            return 16 + value
+            return FLOATS + value
         if kind == LOCAL:
             pin = i64(self.pin[value])
             if pin != NOT_PINNED and (self.valid >> pin) & 1:
@@ -69,7 +69,7 @@ class Placing(Allocation):
             target: i64 = -1
             if 3 <= entry_type <= 5:
                 if next_float < len(floats):
-                    target = 16 + i64(floats[next_float])
+                    target = FLOATS + i64(floats[next_float])
                     next_float += 1
             elif next_integer < len(integers):
                 target = i64(integers[next_integer])
@@ -147,10 +147,10 @@ class Placing(Allocation):
 
     def move_register(self, target: i64, source: i64, entry: i64) -> None:
         """One move between registers of the same file."""
-        if target < 16:
+        if target < FLOATS:
             self.emit(m.MOVE, is_wide(i64(self.shape[entry]) >> TYPE_SHIFT), target, source, 0, 0)
         else:
-            self.emit(m.FLOAT_MOVE, m.WIDE, target - 16, source - 16, 0, 0)
+            self.emit(m.FLOAT_MOVE, m.WIDE, target - FLOATS, source - FLOATS, 0, 0)
 
     def load_into(self, target: i64, entry: i64) -> None:
         """Load a constant or a slot into its place."""
@@ -158,23 +158,23 @@ class Placing(Allocation):
         value = self.value[entry]
         wide = is_wide(i64(self.shape[entry]) >> TYPE_SHIFT)
         slot = value if kind == LOCAL else self.locals + entry
-        if target < 16:
+        if target < FLOATS:
             if kind == CONSTANT:
                 self.emit_constant(m.CONSTANT, wide, target, 0, 0, value)
             else:
                 self.emit(m.LOAD_SLOT, wide, target, 0, 0, slot)
         elif kind == CONSTANT:
-            self.float_constant(target - 16, entry)
+            self.float_constant(target - FLOATS, entry)
         else:
-            self.load_float_slot(target - 16, i64(self.shape[entry]) >> TYPE_SHIFT, slot)
+            self.load_float_slot(target - FLOATS, i64(self.shape[entry]) >> TYPE_SHIFT, slot)
 
     def place_in_overflow(self, entry: i64, slot: i64) -> None:
         """Store a value to the overflow area."""
         source = self.register_of(entry)
         if i64(self.shape[entry]) >> TYPE_SHIFT == 5:
-            self.place_vector_in_overflow(entry, slot, source - 16)
-        elif source >= 16:
-            self.emit(m.FLOAT_STORE_OVERFLOW, m.WIDE, 0, source - 16, 0, slot)
+            self.place_vector_in_overflow(entry, slot, source - FLOATS)
+        elif source >= FLOATS:
+            self.emit(m.FLOAT_STORE_OVERFLOW, m.WIDE, 0, source - FLOATS, 0, slot)
         elif source >= 0:
             self.emit(m.STORE_OVERFLOW, m.WIDE, 0, source, 0, slot)
         else:
@@ -193,7 +193,7 @@ class Placing(Allocation):
         register = source
         if source < 0:
             register = self.take_any_float()
-            self.load_into(16 + register, entry)
+            self.load_into(FLOATS + register, entry)
         self.emit(m.VECTOR_STORE_OVERFLOW, 0, 0, register, 0, slot)
         if source < 0:
             self.give_float(register)
@@ -346,14 +346,14 @@ class Placing(Allocation):
     def save_pinned(self, pins: i64) -> None:
         """Store pinned locals to their slots."""
         pin: i64 = 0
-        while pin < 32:
+        while pins >> pin:
             if (pins >> pin) & 1:
                 local = self.pinned_local[pin]
                 wide = is_wide(i64(self.local_type[local]))
-                if pin < FLOAT_PIN:
+                if pin < FLOATS:
                     self.emit(m.STORE_SLOT, wide, 0, pin, 0, local)
                 else:
-                    self.store_float_slot(pin - FLOAT_PIN, i64(self.local_type[local]), local)
+                    self.store_float_slot(pin - FLOATS, i64(self.local_type[local]), local)
             pin += 1
 
     def leave(self, count: i64) -> None:

@@ -1,8 +1,9 @@
 """The lowering protocol: what a target provides for this compiler.
 
 A target names a module (or any object) in the entry-point group `wasmcore_singlepass.targets` under its own name; it has the
-attributes of `Lowering`. Registers are hardware numbers. The context register, the register for the base of memory 0 and whatever
-scratch registers the encoder needs are not among those listed here.
+attributes of `Lowering`. Registers are hardware numbers, below `MOST_REGISTERS`; those of the integer and of the float file are apart.
+The context register, the register for the base of memory 0 and whatever scratch registers the encoder needs are not among those listed
+here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ else:
 
 PROTOCOL: Final = (4, 0)
 """Version of this protocol and of the records; a target works when the first number is equal and its second not greater."""
+MOST_REGISTERS: Final = 30
+"""Registers of each file that values can be in; others are the encoder's own."""
 ENTRY_POINT_GROUP: Final = "wasmcore_singlepass.targets"
 FUNCTIONS: Final = ("shifts_by_any", "encoder")
 """The attributes of `Lowering` that are called."""
@@ -58,7 +61,7 @@ class Lowering(Protocol):
 
     @property
     def FLOAT_PINNED(self) -> tuple[int, ...]:
-        """Float registers for locals (numbers below 16)."""
+        """Float registers for locals, in order of preference."""
 
     @property
     def VECTOR_TEMPORARIES(self) -> bytes:

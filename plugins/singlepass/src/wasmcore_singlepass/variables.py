@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmcore_singlepass import records as m
 from wasmcore_singlepass._native import i64
-from wasmcore_singlepass.allocation import CONSTANT, FLOAT_PIN, IN_SLOT, KIND_MASK, LOCAL, NOT_PINNED, is_wide
+from wasmcore_singlepass.allocation import CONSTANT, FLOATS, IN_SLOT, KIND_MASK, LOCAL, NOT_PINNED, is_wide
 from wasmcore_singlepass.entry import Entry
 
 
@@ -88,7 +88,7 @@ class Variables(Entry):
             else:
                 self.push_local(local, value_type)
             return
-        register = pin - FLOAT_PIN
+        register = pin - FLOATS
         if self.shape[top] & KIND_MASK == CONSTANT:
             self.forget_top()
             self.float_constant(register, top)
