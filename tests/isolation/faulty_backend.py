@@ -118,7 +118,7 @@ class Faulty:
 
     name = "faulty"
     version = "1"
-    contract = (1, 0)
+    contract = (2, 0)
     options = {"level": LEVELS, "fallback": ("singlepass", "none")}
     unit_size = 1 << 12
     lazy = False

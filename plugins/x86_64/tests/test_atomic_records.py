@@ -85,6 +85,24 @@ def test_atomic_updates(logarithm: int, a: int, b: int) -> None:
 
 
 @pytest.mark.parametrize("logarithm", range(4))
+@pytest.mark.parametrize(("a", "b"), [(x.RSI, x.RCX), (x.R13, x.RDI), (x.RDX, x.R9), (x.RAX, x.RAX)])
+def test_atomic_loads_and_stores(logarithm: int, a: int, b: int) -> None:
+    mask = (1 << (8 << logarithm)) - 1
+    before = states(b)
+    memory = np.random.default_rng(5).integers(0, 256, (CASES, 8), dtype="u1")
+    untouched_memory = memory.copy()
+    before.view("u8")[:, a] = memory.ctypes.data + 8 * np.arange(CASES, dtype="u8")
+    body = record(m.ATOMIC_LOAD, logarithm, x.RBX, a) + record(m.ATOMIC_STORE, logarithm, 0, a, b)
+    after = run(*encode([body], frozenset()), before)[0]
+    for case, operand in enumerate(numbers_of(before, b)):
+        old = struct.unpack("<Q", untouched_memory[case].tobytes())[0]
+        new = struct.unpack("<Q", memory[case].tobytes())[0]
+        assert new == old & ~mask | operand & mask
+        assert numbers_of(after, x.RBX)[case] == old & mask
+    assert untouched(before, after, {x.RBX}, set())
+
+
+@pytest.mark.parametrize("logarithm", range(4))
 def test_atomic_compare_exchange(logarithm: int) -> None:
     mask = (1 << (8 << logarithm)) - 1
     before = states(x.RCX)

@@ -55,7 +55,7 @@ class MadeFor(NamedTuple):
     backend: str
     backend_version: str
     build: bytes
-    """Tells builds of one version apart (`wasmcore.compile.cache.build_of`); empty in files that travel."""
+    """Tells builds of one version apart (`wasmcore.compile.build_identity.build_of`); empty in files that travel."""
     contract: tuple[int, int]
     options: tuple[tuple[str, str], ...]
     target: str

@@ -67,6 +67,13 @@ class QuickBackend(Backend, Protocol):
     """How many times as large a module has to be for that: 128 KiB of bodies is usual."""
 
 
+class ComposedBackend(Backend, Protocol):
+    """A backend that is made of other packages than its own, which are part of the key of cached code as its own is. Optional."""
+
+    packages: tuple[str, ...]
+    """Their names, as they are imported."""
+
+
 class ListingBackend(Backend, Protocol):
     """A backend that can show what it makes of a function on the way, for `wasmcore objdump`. Optional."""
 

@@ -32,6 +32,7 @@ class Midtier:
     quickness = 16
     stages = ("records", "ssa", "opt")
     lazy = False
+    packages = ("wasmcore_singlepass",)
 
     def __init__(self) -> None:
         self._entries = entries(ENTRY_POINT_GROUP)

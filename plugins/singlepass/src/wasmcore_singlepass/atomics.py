@@ -25,8 +25,6 @@ _PER_OPERATION: Final = 7
 _LOGARITHMS: Final = b"\x02\x03\x00\x01\x00\x01\x02"
 """Of the bytes."""
 _TYPES: Final = b"\x01\x02\x01\x01\x02\x02\x02"
-_LOADS: Final = b"\x00\x01\x05\x07\x09\x0b\x0d"
-"""Kinds of LOAD."""
 _UNALIGNED_ATOMIC: Final = 14
 """Kind of trap."""
 
@@ -44,8 +42,7 @@ class Atomics(Wide):
         elif code < _FIRST_STORE:
             self.atomic_load(code - _FIRST_LOAD, memory, offset)
         elif code < _FIRST_UPDATE:
-            self.atomic_update(code - _FIRST_STORE, m.ATOMIC_EXCHANGE, memory, offset)
-            self.drop()
+            self.atomic_store(code - _FIRST_STORE, memory, offset)
         elif code < _FIRST_COMPARE_EXCHANGE:
             number = code - _FIRST_UPDATE
             self.atomic_update(number % _PER_OPERATION, number // _PER_OPERATION, memory, offset)
@@ -68,8 +65,17 @@ class Atomics(Wide):
         """Pop an address, push what is there."""
         a = self.pop_atomic_address(memory, offset, i64(_LOGARITHMS[width]))
         d = self.destination(a)
-        self.emit(m.LOAD, m.ABSOLUTE | i64(_LOADS[width]), d, a, 0, 0)
+        self.emit(m.ATOMIC_LOAD, i64(_LOGARITHMS[width]), d, a, 0, 0)
         self.push_register(d, i64(_TYPES[width]))
+
+    def atomic_store(self, width: i64, memory: i64, offset: i64) -> None:
+        """Pop b, pop an address."""
+        logarithm = i64(_LOGARITHMS[width])
+        b = self.pop()
+        a = self.pop_atomic_address(memory, offset, logarithm)
+        self.emit(m.ATOMIC_STORE, logarithm, 0, a, b, 0)
+        self.give(a)
+        self.give(b)
 
     def atomic_update(self, width: i64, variant: i64, memory: i64, offset: i64) -> None:
         """Pop b, pop an address, push the value there before."""

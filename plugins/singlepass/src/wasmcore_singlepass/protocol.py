@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object  # the import of `typing` takes longer than that of all of this
 
-PROTOCOL: Final = (4, 0)
+PROTOCOL: Final = (5, 0)
 """Version of this protocol and of the records; a target works when the first number is equal and its second not greater."""
 MOST_REGISTERS: Final = 30
 """Registers of each file that values can be in; others are the encoder's own."""

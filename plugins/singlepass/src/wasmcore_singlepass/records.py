@@ -139,6 +139,8 @@ MULTIPLY_WIDE: Final = 94
 ATOMIC_UPDATE: Final = 95
 ATOMIC_COMPARE_EXCHANGE: Final = 96
 FENCE: Final = 97
+ATOMIC_LOAD: Final = 98
+ATOMIC_STORE: Final = 99
 
 # Variants of ALU (above `WIDE`).
 ADD: Final = 0
@@ -378,5 +380,7 @@ OPERATIONS: Final = {
         "d = value at machine address a, which becomes b if it equals d; size: log2 of the bytes; d is the target's dividend register",
     ),
     FENCE: ("fence", "all accesses before come before all behind"),
+    ATOMIC_LOAD: ("atomic_load", "d = value at machine address a, zero-extended to 64 bits; size: log2 of the bytes"),
+    ATOMIC_STORE: ("atomic_store", "value at machine address a = b; size: log2 of the bytes. Atomic accesses have one order"),
 }
 """Name and meaning of each operation."""

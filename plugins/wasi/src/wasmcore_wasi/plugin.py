@@ -21,7 +21,7 @@ class WasiPreview1:
 
     name = "wasi_snapshot_preview1"
     version = __version__
-    contract = (1, 0)
+    contract = (2, 0)
 
     def functions(self, link: HostLink, options: Mapping[str, Any]) -> HostFunctions:
         """All functions for one instance; options as in the README. TypeError for an unknown option or one of a wrong type, OSError for a

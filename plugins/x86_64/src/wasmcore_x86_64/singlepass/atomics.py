@@ -19,6 +19,8 @@ MULTIPLY_WIDE: Final = 94
 ATOMIC_UPDATE: Final = 95
 ATOMIC_COMPARE_EXCHANGE: Final = 96
 FENCE: Final = 97
+ATOMIC_LOAD: Final = 98
+ATOMIC_STORE: Final = 99
 
 _UNSIGNED: Final = 4
 
@@ -102,5 +104,10 @@ class AtomicEncoder(VectorEncoder):
             self.atomic_update(size >> 2, size & 3, a, b)
         elif operation == ATOMIC_COMPARE_EXCHANGE:
             self.atomic_compare_exchange(size & 3, a, b)
+        elif operation == ATOMIC_LOAD:
+            self.reg_mem(i64(_LOAD[size]), 1 if size == 3 else 0, d, a, 0)
+        elif operation == ATOMIC_STORE:
+            self.mov(SCRATCH, b)
+            self.reg_mem(i64(_XCHG[size]), 1 if size == 3 else 0, SCRATCH, a, 0)
         else:
             self.mfence()

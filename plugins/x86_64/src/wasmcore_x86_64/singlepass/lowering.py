@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-PROTOCOL: Final = (4, 0)
+PROTOCOL: Final = (5, 0)
 
 TEMPORARIES: Final = (RAX, RCX, RDX, RSI, RDI)
 PINNED: Final = (R13, R14, R15, R8, R9, R10)
