@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
 
 import pytest
 
 import wasmcore
+from wasmcore import _registry
 from wasmcore.errors import NotCompiledError
 
 FUNCTIONS = {
@@ -46,3 +48,11 @@ def test_constant_expressions(backend: str) -> None:
     text = "(module (type $s (struct)) (global (ref $s) (struct.new $s)))"
     with pytest.raises(wasmcore.CompileError, match=r"constant expression: struct.new needs garbage-collected objects \(feature gc\)"):
         wasmcore.Instance(wasmcore.Module(text, backend=backend))
+
+
+def test_a_backend_that_can_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    able = SimpleNamespace(features=frozenset({"gc"}))
+    other = SimpleNamespace(features=frozenset({"simd"}))
+    monkeypatch.setattr(_registry, "backends", lambda: {"able": able, "other": other, "third": able})
+    with pytest.raises(NotCompiledError, match="which the singlepass backend does not compile yet; able and third may"):
+        wasmcore.Instance(module("(drop (struct.new $s))", "singlepass")).exports.f()

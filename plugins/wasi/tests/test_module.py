@@ -168,4 +168,4 @@ def test_the_hook_is_marked() -> None:
     manager.add_hookspecs(hooks)
     manager.register(plugin)
     (module,) = manager.hook.wasmcore_host_module()
-    assert (module.name, module.contract) == ("wasi_snapshot_preview1", (1, 0))
+    assert (module.name, module.contract) == ("wasi_snapshot_preview1", (2, 0))

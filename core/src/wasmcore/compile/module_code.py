@@ -11,6 +11,7 @@ from struct import iter_unpack
 from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.compile.units import compiled_by
 from wasmcore.errors import ArtifactError, CompileWarning, NotCompiledError, PluginError
+from wasmcore.opcodes import OPCODES
 from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.hooks import is_isolated
 from wasmcore.plugin.layout import FUNCREF_SIZE
@@ -209,11 +210,16 @@ class ModuleCode:
 
     def _explained(self, error: NotCompiledError) -> NotCompiledError:
         """The same with a message that names what has to be known to do something about it."""
+        from wasmcore import _registry
         from wasmcore.proposals import needs
 
         name = self.function_name(error.function)
         where = f"function {error.function}" + (f" (${name})" if name is not None else "")
         message = f"{where}: {needs(error.opcode)}, which the {self._backend.name} backend does not compile yet"
+        opcode = OPCODES.get(error.opcode)
+        others = sorted(name for name, other in _registry.backends().items() if opcode is not None and opcode.feature in other.features)
+        if others and self._backend.name not in others:
+            message += f"; {' and '.join(others)} may"
         return NotCompiledError(error.opcode, error.function, error.offset, message)
 
     def _units(self) -> Iterator[CompileUnit]:
