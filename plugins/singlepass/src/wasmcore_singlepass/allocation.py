@@ -59,6 +59,7 @@ class Allocation:
         self.pin: vec[u8] = vec[u8]()
         self.pending: vec[i64] = vec[i64]()
         self.pinned_local: vec[i64] = vec[i64]([-1] * 64)
+        self.one: i64 = 1  # no constant: compiled, shifts of those have 32 bits
         self.all_valid: i64 = 0
         self.valid: i64 = 0
         self.has_calls = False
@@ -215,8 +216,7 @@ class Allocation:
         """Make a pinned register current."""
         local = self.pinned_local[pin]
         wide = is_wide(i64(self.local_type[local]))
-        one: i64 = 1
-        self.valid |= one << pin
+        self.valid |= self.one << pin
         if pin < FLOATS:
             self.emit(m.LOAD_SLOT, wide, pin, 0, 0, local)
         else:

@@ -248,10 +248,9 @@ class Entry(Accesses):
 
     def set_pin(self, local: i64, pin: i64) -> None:
         """A local lives in a register (floats: plus `FLOATS`)."""
-        one: i64 = 1
         self.pin[local] = u8(pin)
         self.pinned_local[pin] = local
-        self.all_valid |= one << pin
+        self.all_valid |= self.one << pin
 
     # Entry
 

@@ -44,8 +44,7 @@ class Variables(Entry):
             kind = i64(self.shape[top]) & KIND_MASK
             value = self.value[top]
         self.value_to_pin(pin, wide, kind, value, top)
-        one: i64 = 1
-        self.valid |= one << pin
+        self.valid |= self.one << pin
         if self.has_calls:
             self.emit(m.STORE_SLOT, wide, 0, pin, 0, local)
         if tee:
@@ -97,8 +96,7 @@ class Variables(Entry):
             if a != register:
                 self.emit(m.FLOAT_MOVE, m.WIDE, register, a, 0, 0)
                 self.give_float(a)
-        one: i64 = 1
-        self.valid |= one << pin
+        self.valid |= self.one << pin
         if self.has_calls:
             self.store_float_slot(register, value_type, local)
         if tee:
