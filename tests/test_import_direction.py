@@ -15,7 +15,7 @@ CORE = ROOT / "core/src"
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/src/*/__init__.py"))
 
 LAYERS = [
-    {"errors", "types", "stream", "opcodes", "proposals", "_arguments", "_features", "_formats"}
+    {"errors", "types", "stream", "opcodes", "records", "proposals", "_arguments", "_features", "_formats"}
     | {"_native", "_named_tuple", "_typing", "_build"},
     {"binary"},
     {"validation"},
@@ -34,7 +34,7 @@ LAYERS = [
 """Parts of core, lowest first; the empty name is `wasmcore` itself. A part may import its own layer and those below."""
 ADMITTED = {("plugin", part) for part in ("_named_tuple", "_native", "_typing", "errors", "types", "stream", "opcodes")}
 """The contract is read by strangers: beside itself it imports only these (`_native` is what its hot modules are compiled to)."""
-CONTRACT = ("wasmcore.plugin", "wasmcore.errors", "wasmcore.types", "wasmcore.stream", "wasmcore.opcodes")
+CONTRACT = ("wasmcore.plugin", "wasmcore.errors", "wasmcore.types", "wasmcore.stream", "wasmcore.opcodes", "wasmcore.records")
 """What a plugin may import of core."""
 LOWERING = {
     "wasmcore_x86_64": ("wasmcore_singlepass.target",),

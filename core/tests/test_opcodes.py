@@ -9,7 +9,7 @@ from wasmcore.binary import decode
 from wasmcore.opcodes import ADDRESS, FEATURES, OPCODES, PREFIXES, Immediates, Opcode
 from wasmcore.types import value_type_name
 from wasmcore.validation import StreamWriter, validate
-from wasmcore.validation.records import records
+from wasmcore.records import records
 
 IMMEDIATES = {
     Immediates.I32: "-7",

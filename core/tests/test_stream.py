@@ -14,7 +14,7 @@ from wasmcore.plugin.unit import Environment
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.stream import HAS_CALLS, HAS_LOOPS, HAS_VECTORS, HEADER_FLAGS, HEADER_WORDS, USES_MEMORY
 from wasmcore.validation import StreamWriter, check_stream, stream_text
-from wasmcore.validation.records import header, records, weights
+from wasmcore.records import header, records, weights
 
 
 def environment(info: ModuleInfo) -> Environment:

@@ -1,4 +1,4 @@
-"""Reads resolved streams (`wasmcore.stream`) record by record, for tests and people; backends have their own, faster loops."""
+"""Reads resolved streams (`wasmcore.stream`) record by record: for tests, for people, and for backends that need not be quick."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from wasmcore.runtime.instances.plan import plan
 from wasmcore.stream import HAS_CALLS, HEADER_FLAGS
 from wasmcore.validation import StreamWriter
 from wasmcore.validation.checker import check_stream
-from wasmcore.validation.records import records
+from wasmcore.records import records
 from wasmcore_llvm.text.module import module_text
 from wasmcore_llvm.text.state import Unit
 

@@ -38,13 +38,13 @@ from wasmcore.stream import (
     TARGETED,
     USES_MEMORY,
 )
-from wasmcore.validation.records import header, records, weights
+from wasmcore.records import header, records, weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wasmcore.plugin.unit import Environment
-    from wasmcore.validation.records import Record
+    from wasmcore.records import Record
 
 _CODES: Final = {opcode.name: opcode.code for opcode in OPCODES.values() if opcode.code != 0x1C}
 _BLOCKS: Final = {_CODES["block"], _CODES["loop"], _CODES["if"]}

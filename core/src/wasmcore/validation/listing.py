@@ -23,10 +23,10 @@ from wasmcore.stream import (
     TARGET,
     TARGETED,
 )
-from wasmcore.validation.records import CLASS_NAMES, records
+from wasmcore.records import CLASS_NAMES, records
 
 if TYPE_CHECKING:
-    from wasmcore.validation.records import Record
+    from wasmcore.records import Record
 
 _BLOCKS: Final = (0x02, 0x03, 0x04)
 _ELSE: Final = 0x05
