@@ -55,3 +55,21 @@ def test_levels(environment: dict[str, str], level: str) -> None:
         pytest.skip("the official test suite is not here")
     files = [str(suite / f"{name}.wast") for name in LEVELS[level].split()]
     run(environment, "wasmcore", "wast", "--backend", "toy", *files)
+
+
+def test_a_new_backend_passes_the_tests_it_comes_with(environment: dict[str, str], tmp_path: Path) -> None:
+    run({**environment}, "wasmcore", "new", "backend", "mine", "--folder", str(tmp_path / "mine"))
+    info = tmp_path / "wasmcore_mine-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wasmcore-mine\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[wasmcore]\nmine = wasmcore_mine.plugin\n")
+    paths = os.pathsep.join([str(tmp_path), str(tmp_path / "mine" / "src"), environment["PYTHONPATH"]])
+    tests = str(tmp_path / "mine" / "tests")
+    run({**environment, "PYTHONPATH": paths}, "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", tests, tests)
+
+
+@pytest.mark.parametrize(("name", "text"), [("Mine", "no name for a backend"), ("a-b", "no name for a backend"), ("", "no name")])
+def test_wrong_names(environment: dict[str, str], name: str, text: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "wasmcore", "new", "backend", name, "--folder", str(tmp_path / "x")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2 and text in done.stderr and not (tmp_path / "x").exists()

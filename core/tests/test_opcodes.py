@@ -7,9 +7,9 @@ from module_samples import binary
 
 from wasmcore.binary import decode
 from wasmcore.opcodes import ADDRESS, FEATURES, OPCODES, PREFIXES, Immediates, Opcode
+from wasmcore.records import records
 from wasmcore.types import value_type_name
 from wasmcore.validation import StreamWriter, validate
-from wasmcore.records import records
 
 IMMEDIATES = {
     Immediates.I32: "-7",

@@ -11,10 +11,10 @@ from wasmcore.binary import ModuleInfo, decode
 from wasmcore.errors import CompileError, NotCompiledError, ValidationError
 from wasmcore.opcodes import FEATURES, OPCODES
 from wasmcore.plugin.unit import Environment
+from wasmcore.records import header, records, weights
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.stream import HAS_CALLS, HAS_LOOPS, HAS_VECTORS, HEADER_FLAGS, HEADER_WORDS, USES_MEMORY
 from wasmcore.validation import StreamWriter, check_stream, stream_text
-from wasmcore.records import header, records, weights
 
 
 def environment(info: ModuleInfo) -> Environment:

@@ -14,11 +14,11 @@ from wasmcore.binary import decode
 from wasmcore.compile.artifact import read_artifact
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.plugin.streams.inlining import GROWTH, MOST_GROWTH, Inliner
+from wasmcore.records import records
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.stream import HAS_CALLS, HEADER_FLAGS
 from wasmcore.validation import StreamWriter
 from wasmcore.validation.checker import check_stream
-from wasmcore.records import records
 from wasmcore_llvm.text.module import module_text
 from wasmcore_llvm.text.state import Unit
 

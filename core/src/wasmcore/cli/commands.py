@@ -186,6 +186,21 @@ def cache_prune(size: str | None) -> int:
     return prune(size)
 
 
+@main.group(cls=_Group)
+def new() -> None:
+    """Begin a plug-in of one's own."""
+
+
+@new.command(name="backend")
+@click.option("--folder", metavar="FOLDER", help="Put it there; else into wasmcore-NAME.")
+@click.argument("name")
+def new_backend(name: str, folder: str | None) -> int:
+    """Write the files of a backend to begin with."""
+    from wasmcore.cli.new import new_backend
+
+    return new_backend(name, folder)
+
+
 @main.command()
 @_enable
 @click.argument("files", nargs=-1, required=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wasmcore.opcodes import ADDRESS, OPCODES
+from wasmcore.records import header, records, weights
 from wasmcore.stream import (
     CLASS_I32,
     CLASS_I64,
@@ -38,7 +39,6 @@ from wasmcore.stream import (
     TARGETED,
     USES_MEMORY,
 )
-from wasmcore.records import header, records, weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable

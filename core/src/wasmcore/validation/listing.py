@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from wasmcore.opcodes import OPCODES, Immediates
+from wasmcore.records import CLASS_NAMES, records
 from wasmcore.stream import (
     COUNT_MASK,
     END_ELSE,
@@ -23,7 +24,6 @@ from wasmcore.stream import (
     TARGET,
     TARGETED,
 )
-from wasmcore.records import CLASS_NAMES, records
 
 if TYPE_CHECKING:
     from wasmcore.records import Record
