@@ -56,6 +56,19 @@ def test_what_nobody_asks_for_makes_room() -> None:
     assert [area.size for area in areas._kept] == [2 * PAGE]
 
 
+def test_what_can_not_be_emptied_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a process has locked its memory."""
+    areas = Areas(emptying)
+    resources.collect()
+    before = len(resources._owned), reserved()
+    monkeypatch.setattr(platform, "_madvise", lambda *arguments: -1)
+    for _ in range(3):
+        mapping = Mapping(areas, 4 * PAGE, PAGE)
+        mapping.area.open(PAGE)
+        del mapping
+        assert not areas._kept and (len(resources._owned), reserved()) == before
+
+
 IMAGES = (None, b"first" * 100, b"another one" + bytes(3 * PAGE) + b"end")
 OPERATIONS = st.lists(
     st.tuples(st.integers(0, 2), st.sampled_from(range(len(IMAGES))), st.integers(0, 6), st.booleans()), min_size=1, max_size=30

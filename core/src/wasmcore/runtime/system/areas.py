@@ -131,8 +131,9 @@ class Areas:
         area.told = True
 
     def _giving_back(self, area: Area) -> Iterable[object]:
-        if area.address and len(self._kept) < MOST_KEPT:
-            return chain(self._emptying(area), map(self._kept.append, (area,)))
+        # What is locked in memory can not be emptied.
+        if area.address and len(self._kept) < MOST_KEPT and platform.at_once(self._emptying(area)):
+            return map(self._kept.append, (area,))
         return self._releasing(area)
 
     def _releasing(self, area: Area) -> Iterable[object]:
