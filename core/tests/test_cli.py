@@ -145,7 +145,7 @@ def test_validate(add: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_backends(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backends"]) in (0, 1)
-    assert capsys.readouterr().out.startswith("wasmcore, contract 1.0, build: ")
+    assert capsys.readouterr().out.startswith("wasmcore, contract 2.0, build: ")
 
 
 def test_errors_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from wasmcore.runtime.instances.plan import plan
 from wasmcore.validation import StreamWriter
 from wasmcore_llvm import backend as backend_module
 from wasmcore_llvm.backend import LARGE_FRAME, Llvm, frame_size
+from wasmcore_llvm.target import llvm_target
 from wasmcore_llvm.text.module import module_text
 from wasmcore_llvm.text.state import Unit
 
@@ -132,7 +133,7 @@ def test_large_frames_are_checked_before(monkeypatch: pytest.MonkeyPatch) -> Non
     made = units(source, monkeypatch)
     code = Llvm().compile(made[0])
     big = list(code.function_table())[1]
-    assert frame_size(code.code, big.offset) <= LARGE_FRAME
+    assert frame_size(llvm_target("x86_64"), code.code, big.offset) <= LARGE_FRAME
     exports = wasmcore.Instance(wasmcore.Module(source, engine=wasmcore.Engine("llvm"))).exports
     assert exports.f(1.0) == 2200.5
     with pytest.raises(wasmcore.Trap) as caught:
@@ -151,7 +152,7 @@ def test_what_is_not_implemented_is_named() -> None:
 
 def test_a_frame_is_expected() -> None:
     with pytest.raises(wasmcore.PluginError, match="without a frame"):
-        backend_module.frame_size(b"\xc3" * 16, 0)
+        backend_module.frame_size(llvm_target("x86_64"), b"\xc3" * 16, 0)
 
 
 def test_nothing_is_defined_twice() -> None:
@@ -161,7 +162,8 @@ def test_nothing_is_defined_twice() -> None:
         (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 4)))))))"""
     info = decode(bytes(wasmcore.wat2wasm(text)))
     writer = StreamWriter(info)
-    unit = Unit(plan(info, (True,)), host_target().convention, frozenset(), True, True)
+    target = host_target()
+    unit = Unit(CompileUnit.made_for(target, plan(info, (True,)), (), address_map=True), llvm_target(target.name), frozenset())
     lines = module_text(unit, tuple(writer.stream(number) for number in range(2))).splitlines()
     names = [line.split(" = ")[0] for line in lines if re.match(r"(attributes #|!)\w+ = ", line)]
     assert len(names) > 20 and len(set(names)) == len(names)

@@ -14,11 +14,13 @@ from wasmcore.binary import decode
 from wasmcore.compile.artifact import read_artifact
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.plugin.streams.inlining import GROWTH, MOST_GROWTH, Inliner
+from wasmcore.plugin.unit import CompileUnit
 from wasmcore.records import records
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.stream import HAS_CALLS, HEADER_FLAGS
 from wasmcore.validation import StreamWriter
 from wasmcore.validation.checker import check_stream
+from wasmcore_llvm.target import llvm_target
 from wasmcore_llvm.text.module import module_text
 from wasmcore_llvm.text.state import Unit
 
@@ -139,7 +141,8 @@ def inlined(binary: bytes) -> tuple[Unit, list[tuple[bytes, bytes]]]:
     writer = StreamWriter(info)
     streams = [writer.stream(index) for index in range(info.imported_functions, info.function_count)]
     environment = with_fixed_tables(plan(info, [True] * len(info.memories)), info, writer.written_tables)
-    unit = Unit(environment, host_target().convention, frozenset(), True, False)
+    target = host_target()
+    unit = Unit(CompileUnit.made_for(target, environment, (), address_map=False), llvm_target(target.name), frozenset())
     inliner = Inliner(unit.types, streams)
     return unit, [(stream, inliner.expanded(stream)[0]) for stream in streams]
 

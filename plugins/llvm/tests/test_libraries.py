@@ -17,6 +17,7 @@ from wasmcore_llvm import options, version
 from wasmcore_llvm.backend import Llvm
 from wasmcore_llvm.bindings import object_file
 from wasmcore_llvm.options import OPTIONS
+from wasmcore_llvm.target import llvm_target
 
 INSTALLED = version.installed_libllvm()
 LIBRARIES = [each for each in OPTIONS["library"][1:] if each != "libllvm" or INSTALLED is not None]
@@ -48,18 +49,19 @@ def test_each_library_compiles_at_each_level(library: str, level: str) -> None:
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_what_llvm_refuses_is_told(library: str) -> None:
     with pytest.raises(wasmcore.PluginError, match="(?s)refuses the code made for it: .*expected top-level entity"):
-        object_file(library, "nonsense", "x86_64", frozenset(), "O2")
+        object_file(library, "nonsense", llvm_target("x86_64"), frozenset(), "O2")
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_same_text_is_the_same_object(library: str) -> None:
-    first, again = (object_file(library, FUNCTION, "x86_64", frozenset(("avx2", "bmi1")), "O2") for _ in range(2))
+    first, again = (object_file(library, FUNCTION, llvm_target("x86_64"), frozenset(("avx2", "bmi1")), "O2") for _ in range(2))
     assert first == again and first[:4] == b"\x7fELF"
 
 
 @needs_libllvm
 def test_libllvm_comes_first() -> None:
-    assert object_file("any", FUNCTION, "x86_64", frozenset(), "O2") == object_file("libllvm", FUNCTION, "x86_64", frozenset(), "O2")
+    target = llvm_target("x86_64")
+    assert object_file("any", FUNCTION, target, frozenset(), "O2") == object_file("libllvm", FUNCTION, target, frozenset(), "O2")
 
 
 @needs_libllvm
@@ -72,9 +74,9 @@ from wasmcore_llvm.bindings import object_file
 good = open(0).read()
 def many():
     for _ in range(20):
-        object_file("libllvm", good, "x86_64", frozenset(), "O2")
+        object_file("libllvm", good, llvm_target("x86_64"), frozenset(), "O2")
         try:
-            object_file("libllvm", good + "nonsense", "x86_64", frozenset(), "O2")
+            object_file("libllvm", good + "nonsense", llvm_target("x86_64"), frozenset(), "O2")
         except PluginError:
             pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -130,7 +132,7 @@ def asked_for(monkeypatch: pytest.MonkeyPatch, found: tuple[str, str] | None) ->
     libllvm._machine.cache_clear()
     try:
         with pytest.raises(ImportError) as caught:
-            object_file("libllvm", FUNCTION, "x86_64", frozenset(), "O2")
+            object_file("libllvm", FUNCTION, llvm_target("x86_64"), frozenset(), "O2")
     finally:
         libllvm._library.cache_clear()
         libllvm._machine.cache_clear()
@@ -161,7 +163,8 @@ def test_libllvm_needs_no_links_beside_it(tmp_path: Path) -> None:
     script = f"""
 from wasmcore_llvm.bindings import libllvm
 libllvm.installed_libllvm = lambda: ("23.1", {str(tmp_path / "site" / DIRECTORY.format("23.1"))!r})
-assert libllvm.object_file({FUNCTION!r}, "x86_64", frozenset(), "O2")[:4] == b"\x7fELF"
+from wasmcore_llvm.target import llvm_target
+assert libllvm.object_file({FUNCTION!r}, llvm_target("x86_64"), frozenset(), "O2")[:4] == b"\x7fELF"
 print("well")"""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)

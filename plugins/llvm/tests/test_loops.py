@@ -10,8 +10,10 @@ import wasmtime
 import wasmcore
 from wasmcore._registry import host_target
 from wasmcore.binary import decode
+from wasmcore.plugin.unit import CompileUnit
 from wasmcore.runtime.instances.plan import plan
 from wasmcore.validation import StreamWriter
+from wasmcore_llvm.target import llvm_target
 from wasmcore_llvm.text.module import module_text
 from wasmcore_llvm.text.state import Unit
 
@@ -456,7 +458,8 @@ def check_plan(reason: str, before: str, body: str, address: str = "") -> None:
     loop = f"(block $out {before} (loop $l {body}))"
     text = f"(module (memory {address} 1) (global (mut i32) (i32.const 0)) (func (param i32 i32 i32 i64) {loop}))"
     info = decode(bytes(wasmcore.wat2wasm(text)))
-    unit = Unit(plan(info, (not address,)), host_target().convention, frozenset(), True, False)
+    target = host_target()
+    unit = Unit(CompileUnit.made_for(target, plan(info, (not address,)), (), address_map=False), llvm_target(target.name), frozenset())
     module_text(unit, (StreamWriter(info).stream(0),))
     assert unit.loops == {reason: 1}
 

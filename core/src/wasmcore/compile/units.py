@@ -7,7 +7,7 @@ to know again what a function was compiled with.
 from __future__ import annotations
 
 from wasmcore._native import i64, read_i64_le
-from wasmcore._typing import TYPE_CHECKING, Final
+from wasmcore._typing import TYPE_CHECKING, Any, Final
 from wasmcore.compile.fixed_tables import with_fixed_tables
 from wasmcore.plugin.checking import accepted
 from wasmcore.runtime.execution.stacks import with_room
@@ -44,7 +44,8 @@ def whole_module(
 
 def compiled_by(backend: Backend, unit: CompileUnit) -> CompiledCode:
     """What a backend makes of a unit, with what it was compiled as; PluginError where that is no code for the unit."""
-    return accepted(unit, with_room(backend.compile, unit), backend.name).made_from(unit)
+    compile_unit: Any = backend.compile  # compiled, a result of another type would be a TypeError here
+    return accepted(unit, with_room(compile_unit, unit), backend.name).made_from(unit)
 
 
 def stream_groups(writer: StreamWriter, first: int, count: int, unit_size: int) -> Iterator[tuple[bytes, ...]]:

@@ -10,6 +10,7 @@ from wasmcore.plugin.code import CONTRACT, CompiledCode
 from wasmcore.plugin.streams import CALLEE_SIZE
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore_llvm.options import features_of, installed_options, level_of, option
+from wasmcore_llvm.target import llvm_target, target_names
 from wasmcore_llvm.version import backend_version
 
 TYPE_CHECKING = False
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from typing import Final
 
     from wasmcore_llvm.objects.elf import Linked
+    from wasmcore_llvm.target import LlvmTarget
     from wasmcore_llvm.text.state import Unit
 
 LARGE_FRAME: Final = 16 << 10
 """Bytes of a frame that the reserve below the stack limit is not made for."""
-_PUSH_MOVE: Final = b"\x55\x48\x89\xe5"
 
 _FEATURES: Final = (
     "mvp sign_extension saturating_conversions multi_value bulk_memory reference_types tail_calls multi_memory extended_const "
@@ -34,7 +35,7 @@ class Llvm:
 
     name = "llvm"
     contract = CONTRACT
-    targets = frozenset(("x86_64",))
+    targets = target_names()
     features = frozenset(_FEATURES.split())
     unit_size = 1 << 19
     callee_size = CALLEE_SIZE
@@ -66,7 +67,7 @@ class Llvm:
         features = features_of(unit)
         large: dict[int, int] = {}
         while True:
-            state = Unit(unit.environment, unit.convention, features, unit.signals, unit.address_map)
+            state = Unit(unit, llvm_target(unit.target), features)
             state.large = large
             code, large = self._attempt(unit, state)
             if not large:
@@ -81,7 +82,7 @@ class Llvm:
         state.optimized = level_of(unit) != "O0"
         text = module_text(state, unit.streams, unit.wanted, unit.callees)
         elsewhere = frozenset(f"f{function}" for function in state.defined if unit.wanted >= 0)
-        linked = link(object_file(option(unit, "library"), text, unit.target, state.features, level_of(unit)), elsewhere)
+        linked = link(object_file(option(unit, "library"), text, state.target, state.features, level_of(unit)), state.target, elsewhere)
         large = _large_frames(linked, state)
         if large:
             return CompiledCode(b"", b"", b""), large
@@ -134,22 +135,18 @@ def _large_frames(linked: Linked, state: Unit) -> dict[int, int]:
     found = dict(state.large)
     for function in state.written:
         if function not in found:
-            size = frame_size(linked.code, _symbol(linked, f"f{function}")[0])
+            size = frame_size(state.target, linked.code, _symbol(linked, f"f{function}")[0])
             if size > LARGE_FRAME:
                 found[function] = size
     return found if len(found) > len(state.large) else {}
 
 
-def frame_size(code: bytes, at: int) -> int:
-    """Bytes that the prologue at an offset takes from the stack: push rbp; mov rbp, rsp; perhaps and rsp, -n; sub rsp, n."""
-    if code[at : at + 4] != _PUSH_MOVE:
+def frame_size(target: LlvmTarget, code: bytes, at: int) -> int:
+    """Bytes that the prologue at an offset takes from the stack."""
+    size = target.frame_size(code, at)
+    if size is None:
         raise PluginError("LLVM has made a function without a frame")
-    at += 4
-    if code[at : at + 3] == b"\x48\x83\xe4":
-        at += 4
-    if code[at : at + 3] == b"\x48\x81\xec":
-        return int.from_bytes(code[at + 3 : at + 7], "little")
-    return 0
+    return size
 
 
 def address_maps(linked: Linked, state: Unit) -> tuple[bytes, bytes]:

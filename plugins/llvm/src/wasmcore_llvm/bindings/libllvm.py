@@ -9,11 +9,14 @@ import os
 import re
 from ctypes import CDLL, byref, c_char_p, c_int, c_size_t, c_uint, c_void_p, string_at
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasmcore.errors import PluginError
-from wasmcore_llvm.bindings.settings import PROCESS_OPTIONS, PROCESSORS, TRIPLES, feature_text, with_target
+from wasmcore_llvm.bindings.settings import PROCESS_OPTIONS, feature_text, with_target
 from wasmcore_llvm.version import installed_libllvm
+
+if TYPE_CHECKING:
+    from wasmcore_llvm.target import LlvmTarget
 
 OLDEST: Final = 22
 """LLVM's release that understands the text."""
@@ -31,8 +34,6 @@ PIPELINES: Final = {
 
 _FILES: Final = [re.compile(rf"{name}\.so\.\d+\.\d+") for name in ("libunwind", r"libc\+\+abi", r"libc\+\+", "libLLVM")]
 """Names of the libraries, each after those that it needs."""
-_NAMES: Final = {"x86_64": "X86"}
-"""LLVM's names of targets."""
 _PARTS: Final = ("TargetInfo", "Target", "TargetMC", "AsmPrinter", "AsmParser")
 _PIC: Final = 2
 _SMALL: Final = 3
@@ -116,19 +117,18 @@ def _library() -> CDLL:
 
 
 @cache
-def _machine(target: str, features: str, level: int) -> _Machine:
+def _machine(name: str, target_triple: str, processor: str, features: str, level: int) -> _Machine:
     library = _library()
-    name = _NAMES[target]
     handle, message = c_void_p(), c_void_p()
     try:
         for part in _PARTS:
             library[f"LLVMInitialize{name}{part}"]()
     except AttributeError as error:
-        raise ImportError(f"libLLVM has no code generator for {target}: {error}") from None
-    triple = TRIPLES[target].encode()
+        raise ImportError(f"libLLVM has no code generator for {target_triple}: {error}") from None
+    triple = target_triple.encode()
     if library.GetTargetFromTriple(triple, byref(handle), byref(message)):
-        raise ImportError(f"libLLVM has no code generator for {target}: {_taken(message)}")
-    machine = library.CreateTargetMachine(handle, triple, PROCESSORS[target].encode(), features.encode(), level, _PIC, _SMALL)
+        raise ImportError(f"libLLVM has no code generator for {target_triple}: {_taken(message)}")
+    machine = library.CreateTargetMachine(handle, triple, processor.encode(), features.encode(), level, _PIC, _SMALL)
     data = library.CreateTargetDataLayout(machine)
     layout = _taken(c_void_p(library.CopyStringRepOfTargetData(data)))
     library.DisposeTargetData(data)
@@ -145,10 +145,11 @@ def _taken(message: c_void_p) -> str:
     return text
 
 
-def object_file(text: str, target: str, features: frozenset[str], level: str) -> bytes:
+def object_file(text: str, target: LlvmTarget, features: frozenset[str], level: str) -> bytes:
     """An ELF object made from LLVM's text."""
     library = _library()
-    machine = _machine(target, feature_text(target, features), int(level[1]))
+    described = target.LIBRARY_NAME, target.TRIPLE, target.PROCESSOR, feature_text(target, features)
+    machine = _machine(*described, int(level[1]))
     data = with_target(text, target, machine.layout).encode()
     context = library.ContextCreate()
     try:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import llvmlite
 import llvmlite.binding as llvm
 
 from wasmcore.errors import PluginError
-from wasmcore_llvm.bindings.settings import PROCESS_OPTIONS, PROCESSORS, TRIPLES, feature_text, with_target
+from wasmcore_llvm.bindings.settings import PROCESS_OPTIONS, feature_text, with_target
+
+if TYPE_CHECKING:
+    from wasmcore_llvm.target import LlvmTarget
 
 _machines: dict[tuple[str, str, int], llvm.TargetMachine] = {}
 
@@ -24,19 +29,19 @@ def _initialize() -> None:
             llvm.set_option("wasmcore", option)
 
 
-def _machine(target: str, features: frozenset[str], level: int) -> llvm.TargetMachine:
+def _machine(target: LlvmTarget, features: frozenset[str], level: int) -> llvm.TargetMachine:
     _initialize()
-    key = (target, feature_text(target, features), level)
+    key = (target.TRIPLE, feature_text(target, features), level)
     machine = _machines.get(key)
     if machine is None:
-        machine = llvm.Target.from_triple(TRIPLES[target]).create_target_machine(
-            cpu=PROCESSORS[target], features=key[1], opt=level, reloc="pic", codemodel="small", jit=False
+        machine = llvm.Target.from_triple(target.TRIPLE).create_target_machine(
+            cpu=target.PROCESSOR, features=key[1], opt=level, reloc="pic", codemodel="small", jit=False
         )
         _machines[key] = machine
     return machine
 
 
-def object_file(text: str, target: str, features: frozenset[str], level: str) -> bytes:
+def object_file(text: str, target: LlvmTarget, features: frozenset[str], level: str) -> bytes:
     """An ELF object made from LLVM's text."""
     number = int(level[1])
     machine = _machine(target, features, number)

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-TRIPLES: Final = {"x86_64": "x86_64-unknown-linux-gnu"}
-PROCESSORS: Final = {"x86_64": "x86-64"}
-BASE_LINE: Final = {"x86_64": frozenset(("sse3", "ssse3", "sse4.1"))}
-"""Features of the processor that are always assumed."""
-_LLVM_NAMES: Final = {"bmi1": "bmi"}
-"""LLVM's names of features, where they are others."""
-_TUNING: Final = {"x86_64": ("-slow-3ops-lea",)}
-"""What processors since 2019 are good at, against what LLVM takes for a base line."""
+if TYPE_CHECKING:
+    from wasmcore_llvm.target import LlvmTarget
 
 PROCESS_OPTIONS: Final = (
     "-phi-node-folding-threshold=0",  # selects in place of branches make dispatch loops of interpreters mispredict
@@ -23,11 +17,11 @@ PROCESS_OPTIONS: Final = (
 )
 
 
-def feature_text(target: str, features: frozenset[str]) -> str:
+def feature_text(target: LlvmTarget, features: frozenset[str]) -> str:
     """Features as LLVM writes them."""
-    return ",".join([*(f"+{_LLVM_NAMES.get(name, name)}" for name in sorted(features | BASE_LINE[target])), *_TUNING[target]])
+    return ",".join([*(f"+{target.FEATURE_NAMES.get(name, name)}" for name in sorted(features | target.BASE_LINE)), *target.TUNING])
 
 
-def with_target(text: str, target: str, layout: str) -> str:
+def with_target(text: str, target: LlvmTarget, layout: str) -> str:
     """A module's text that begins with what it is for."""
-    return f'target triple = "{TRIPLES[target]}"\ntarget datalayout = "{layout}"\n{text}'
+    return f'target triple = "{target.TRIPLE}"\ntarget datalayout = "{layout}"\n{text}'

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasmcore.errors import PluginError
 from wasmcore.plugin.code import LARGEST_ALIGNMENT
 from wasmcore_llvm.text.state import TRAP_SECTION
+
+if TYPE_CHECKING:
+    from wasmcore_llvm.target import LlvmTarget
 
 _PROGBITS: Final = 1
 _SYMTAB: Final = 2
@@ -16,15 +19,6 @@ _NOBITS: Final = 8
 _WRITE: Final = 1
 _ALLOC: Final = 2
 _EXECUTE: Final = 4
-_X86_64: Final = 62
-
-# Relocations of x86-64.
-_ABSOLUTE64: Final = 1
-_RELATIVE32: Final = 2
-_CALL32: Final = 4
-_ABSOLUTE32: Final = 10
-_RELATIVE64: Final = 24
-_BREAKPOINT: Final = b"\xcc"
 
 
 class Section(NamedTuple):
@@ -71,10 +65,11 @@ class Linked(NamedTuple):
 
 
 class Object:
-    """An ELF64 relocatable object for x86-64."""
+    """An ELF64 relocatable object for a processor."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, target: LlvmTarget) -> None:
         self.data: Final = data
+        self.target: Final = target
         try:
             self._read_header()
             self.sections: Final = self._read_sections()
@@ -84,8 +79,8 @@ class Object:
 
     def _read_header(self) -> None:
         magic, kind, machine = struct.unpack_from("<4sxxxxxxxxxxxxHH", self.data)
-        if magic != b"\x7fELF" or self.data[4:6] != b"\x02\x01" or kind != 1 or machine != _X86_64:
-            raise PluginError("LLVM's object is not a relocatable ELF object for x86-64")
+        if magic != b"\x7fELF" or self.data[4:6] != b"\x02\x01" or kind != 1 or machine != self.target.MACHINE:
+            raise PluginError("LLVM's object is not a relocatable ELF object for the target")
 
     def _read_sections(self) -> list[Section]:
         (table,) = struct.unpack_from("<Q", self.data, 40)
@@ -139,9 +134,9 @@ class Object:
         return found[0] if found else None
 
 
-def link(data: bytes, elsewhere: frozenset[str] = frozenset()) -> Linked:
+def link(data: bytes, target: LlvmTarget, elsewhere: frozenset[str] = frozenset()) -> Linked:
     """Lay out code and read-only data and resolve everything but calls of functions that are elsewhere, which stay open."""
-    elf = Object(data)
+    elf = Object(data, target)
     starts, code = _layout(elf)
     for number in starts:
         _relocate(elf, number, starts, code, elsewhere)
@@ -174,7 +169,7 @@ def _layout(elf: Object) -> tuple[dict[int, int], bytearray]:
             raise PluginError(f"LLVM's object has data that is written to: section {section.name}")
         if section.alignment > LARGEST_ALIGNMENT:
             raise PluginError(f"LLVM's object wants section {section.name} aligned to {section.alignment} bytes")
-        code += _BREAKPOINT * (-len(code) % section.alignment)
+        code += elf.target.FILLER * (-len(code) % section.alignment // len(elf.target.FILLER))
         starts[number] = len(code)
         code += elf.content(number)
     return starts, code
@@ -194,14 +189,10 @@ def _relocate(elf: Object, number: int, starts: dict[int, int], code: bytearray,
     for relocation in elf.relocations(number):
         at = starts[number] + relocation.offset
         symbol = elf.symbols[relocation.symbol]
-        if symbol.section == 0 and symbol.name in elsewhere and relocation.kind in (_RELATIVE32, _CALL32):
+        if symbol.section == 0 and symbol.name in elsewhere and relocation.kind in elf.target.CALLS:
             continue
         distance = _address(elf, relocation, starts) - at
-        if relocation.kind in (_RELATIVE32, _CALL32):
-            struct.pack_into("<i", code, at, distance)
-        elif relocation.kind == _RELATIVE64:
-            struct.pack_into("<q", code, at, distance)
-        else:
+        if not elf.target.relocate(code, at, relocation.kind, distance):
             raise PluginError(f"LLVM's object has a relocation of type {relocation.kind}")
 
 
@@ -210,7 +201,7 @@ def _site_table(elf: Object, number: int, starts: dict[int, int]) -> list[tuple[
     content = elf.content(number)
     offsets = {}
     for relocation in elf.relocations(number):
-        if relocation.kind != _ABSOLUTE32 or relocation.offset % 8:
+        if relocation.kind != elf.target.ABSOLUTE[0] or relocation.offset % 8:
             raise PluginError("LLVM's object has an unexpected table of traps")
         offsets[relocation.offset] = _address(elf, relocation, starts)
     if len(offsets) != len(content) // 8 or len(content) % 8:
@@ -223,6 +214,6 @@ def _line_table(elf: Object, number: int, starts: dict[int, int]) -> list[tuple[
 
     content = bytearray(elf.content(number))
     for relocation in elf.relocations(number):
-        if relocation.kind == _ABSOLUTE64:
+        if relocation.kind == elf.target.ABSOLUTE[1]:
             struct.pack_into("<Q", content, relocation.offset, _address(elf, relocation, starts))
     return rows(bytes(content))

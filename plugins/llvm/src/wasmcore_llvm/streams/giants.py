@@ -11,6 +11,7 @@ from wasmcore.plugin.code import IN_INLINED, CompiledCode
 from wasmcore.plugin.unit import CompileUnit
 from wasmcore.stream import HEADER_FUNCTION, HEADER_RECORDS_END, TARGET
 from wasmcore_llvm.options import level_of
+from wasmcore_llvm.target import llvm_target
 
 LARGEST: Final = 1 << 16
 """Words of a stream that are optimised. Time grows with at most the square of it."""
@@ -74,11 +75,11 @@ def joined(codes: Sequence[CompiledCode]) -> CompiledCode:
     """The code of all pieces as that of one unit."""
     if len(codes) == 1:
         return codes[0]
-    code = bytearray()
+    code, filler = bytearray(), llvm_target(codes[0].target).FILLER
     functions, traps, address_map = [], [], []
     inlined: list[tuple[int, int, int]] = []
     for each in codes:
-        code += b"\xcc" * (-len(code) % 64)
+        code += filler * (-len(code) % 64 // len(filler))
         start, rows = len(code), len(inlined)
         code += each.code
         functions += [(function, start + offset, size) for function, offset, size in struct.iter_unpack("<III", each.functions)]

@@ -103,9 +103,7 @@ class Function(VectorFloats, Atomics, Loops):
         """Stack check, parameters, poll."""
         if self.flags & HAS_CALLS and self.function not in self.unit.large:
             limit = self.store_field(STORE["stack_limit"])
-            below = self.value(
-                f'call i8 asm sideeffect "cmpq $1, %rsp", "={{@ccb}},*m,~{{dirflag}},~{{fpsr}},~{{flags}}"(ptr elementtype(i64) {limit})'
-            )
+            below = self.value(self.unit.target.BELOW_LIMIT.format(limit=limit))
             self.trap_if(self.value(f"trunc i8 {below} to i1"), TrapKind.STACK_OVERFLOW, stack=True)
         slots = [place.overflow for place in self.signature.places]
         for local, (name, slot) in enumerate(zip(names, slots)):
@@ -134,7 +132,7 @@ class Function(VectorFloats, Atomics, Loops):
         self.out, self.cold = ["entry:"], []
         self.placeless = True
         limit = self.value(f"load i64, ptr {self.store_field(STORE['stack_limit'])}, align 8")
-        pointer = self.value('call i64 asm sideeffect "movq %rsp, $0", "=r"()')
+        pointer = self.value(self.unit.target.STACK_POINTER)
         room = self.value(f"sub i64 {pointer}, {limit}")
         self.word = 0
         trap, after = self.label(), self.label()

@@ -10,13 +10,13 @@ from wasmcore.errors import TrapKind
 from wasmcore.plugin.builtins import BUILTIN_NUMBERS
 from wasmcore.plugin.layout import POLL_OFFSET, STORE, VMCONTEXT
 from wasmcore.plugin.streams.bodies import FunctionTypes
-from wasmcore.plugin.unit import Environment
 from wasmcore.stream import CLASS_F32, CLASS_F64, CLASS_I32, CLASS_V128
 from wasmcore_llvm.convention import TYPES, Signature
 
 if TYPE_CHECKING:
-    from wasmcore.plugin.convention import CallingConvention
     from wasmcore.plugin.streams.inlining import Origins
+    from wasmcore.plugin.unit import CompileUnit
+    from wasmcore_llvm.target import LlvmTarget
 
 # Metadata that every module has (`module`).
 INVARIANT: Final = ", !invariant.load !0"
@@ -32,10 +32,8 @@ FENCE: Final = 'call void asm sideeffect "", ""() #4'
 """No load that might trap moves up across; what is known of memory stays known."""
 
 TRAP_SECTION: Final = "wasmcore.traps"
-_TRAP: Final = f"1:\\0Aud2\\0A.pushsection {TRAP_SECTION},\\22\\22,@progbits\\0A.long 1b,${{0:c}}\\0A.popsection"
-"""An illegal instruction; its place and the number of the site go to a section of their own."""
-_STACK_TRAP: Final = f"movq %rbp, %rsp\\0A{_TRAP}"
-"""Gives the frame back first, which may reach far below the limit."""
+_NOTE: Final = f".pushsection {TRAP_SECTION},\\22\\22,@progbits\\0A.long 1b,${{0:c}}\\0A.popsection"
+"""The place of an instruction that faults and the number of the site, in a section of their own."""
 
 _OPERAND: Final = re.compile(r"%v[0-9]+")
 _CONVERSIONS: Final = ("bitcast", "zext", "sext", "trunc")
@@ -97,14 +95,13 @@ class Fast(NamedTuple):
 class Unit:
     """What the functions of a unit share while they are written."""
 
-    def __init__(
-        self, environment: Environment, convention: CallingConvention, features: frozenset[str], signals: bool, address_map: bool
-    ) -> None:
-        self.environment: Final = environment
-        self.convention: Final = convention
+    def __init__(self, unit: CompileUnit, target: LlvmTarget, features: frozenset[str]) -> None:
+        self.environment: Final = unit.environment
+        self.convention: Final = unit.convention
+        self.target: Final = target
         self.features: Final = features
-        self.signals: Final = signals
-        self.address_map: Final = address_map
+        self.signals: Final = unit.signals
+        self.address_map: Final = unit.address_map
         self.defined: dict[int, int] = {}
         """Type index of each function of the unit, by function index."""
         self.positions: dict[int, int] = {}
@@ -132,7 +129,7 @@ class Unit:
         self.faulting: dict[int, set[int]] = {}
         """Stream words of accesses that may fault, by function index."""
         self._signatures: dict[int, Signature] = {}
-        self.types: Final = FunctionTypes(environment)
+        self.types: Final = FunctionTypes(unit.environment)
 
     def signature(self, type_index: int) -> Signature:
         """The signature of a function type."""
@@ -336,7 +333,9 @@ class State:
         if unit.signals:
             number = len(unit.sites)
             unit.sites.append((kind, self.word))
-            assembly = _STACK_TRAP if stack else _TRAP
+            # Gives the frame back first, which may reach far below the limit.
+            before = f"{self.unit.target.GIVE_BACK}\\0A" if stack else ""
+            assembly = f"{before}1:\\0A{self.unit.target.TRAP}\\0A{_NOTE}"
             return [f'call void asm sideeffect "{assembly}", "i,~{{memory}}"(i32 {number}) #1{self.place()}', "unreachable"]
         self.numbered += 3
         a, b, c = (f"%t{self.numbered - n}" for n in range(3))

@@ -89,12 +89,12 @@ class VectorFloats(Vectors):
     def relaxed_truncate(self) -> None:
         """i32x4.relaxed_trunc_f32x4_s: the processor's."""
         x = self.pop_floats("f32x4")
-        self.push_vector("<4 x i32>", self.processor_intrinsic("<4 x i32>", "sse2.cvttps2dq", ("<4 x float>", x)))
+        self.push_vector("<4 x i32>", self.processor_intrinsic("<4 x i32>", "truncate f32x4", ("<4 x float>", x)))
 
     def relaxed_truncate_zero(self) -> None:
         """i32x4.relaxed_trunc_f64x2_s_zero: the processor's."""
         x = self.pop_floats("f64x2")
-        self.push_vector("<4 x i32>", self.processor_intrinsic("<4 x i32>", "sse2.cvttpd2dq", ("<2 x double>", x)))
+        self.push_vector("<4 x i32>", self.processor_intrinsic("<4 x i32>", "truncate f64x2", ("<2 x double>", x)))
 
     def convert_lanes(self, sign: str) -> None:
         """f32x4.convert_i32x4."""

@@ -64,8 +64,8 @@ class Vectors(Memory):
         return self.value(f"call {callee}({', '.join(f'{value_type} {x}' for x in operands)})")
 
     def processor_intrinsic(self, result: str, name: str, *operands: tuple[str, str]) -> str:
-        """Call an intrinsic of x86; operands are types and values."""
-        callee = self.intrinsic(result, f"llvm.x86.{name}", ", ".join(each for each, _ in operands))
+        """Call an intrinsic of the target's (`LlvmTarget.INTRINSICS`); operands are types and values."""
+        callee = self.intrinsic(result, self.unit.target.INTRINSICS[name], ", ".join(each for each, _ in operands))
         return self.value(f"call {callee}({', '.join(f'{each} {x}' for each, x in operands)})")
 
     def compare_mask(self, shape: str, comparison: str) -> None:
@@ -92,12 +92,12 @@ class Vectors(Memory):
         """i8x16.swizzle: the processor looks at the low four bits unless the highest is set."""
         indices, x = self.pop_vector("<16 x i8>"), self.pop_vector("<16 x i8>")
         indices = self.vector_intrinsic("uadd.sat", "i8x16", indices, splat("i8", 0x70, 16))
-        self.push_vector("<16 x i8>", self.processor_intrinsic("<16 x i8>", "ssse3.pshuf.b.128", ("<16 x i8>", x), ("<16 x i8>", indices)))
+        self.push_vector("<16 x i8>", self.processor_intrinsic("<16 x i8>", "shuffle_bytes", ("<16 x i8>", x), ("<16 x i8>", indices)))
 
     def relaxed_swizzle(self) -> None:
         """i8x16.relaxed_swizzle."""
         indices, x = self.pop_vector("<16 x i8>"), self.pop_vector("<16 x i8>")
-        self.push_vector("<16 x i8>", self.processor_intrinsic("<16 x i8>", "ssse3.pshuf.b.128", ("<16 x i8>", x), ("<16 x i8>", indices)))
+        self.push_vector("<16 x i8>", self.processor_intrinsic("<16 x i8>", "shuffle_bytes", ("<16 x i8>", x), ("<16 x i8>", indices)))
 
     def splat_value(self, shape: str) -> None:
         """splat."""
@@ -299,12 +299,12 @@ class Vectors(Memory):
     def dot(self) -> None:
         """i32x4.dot_i16x8_s."""
         y, x = self.pop_vector("<8 x i16>"), self.pop_vector("<8 x i16>")
-        self.push_vector("<4 x i32>", self.processor_intrinsic("<4 x i32>", "sse2.pmadd.wd", ("<8 x i16>", x), ("<8 x i16>", y)))
+        self.push_vector("<4 x i32>", self.processor_intrinsic("<4 x i32>", "dot i16x8", ("<8 x i16>", x), ("<8 x i16>", y)))
 
     def rounded_product(self, exact: str) -> None:
         """q15mulr: the processor's does not saturate the one product that is too large."""
         y, x = self.pop_vector("<8 x i16>"), self.pop_vector("<8 x i16>")
-        product = self.processor_intrinsic("<8 x i16>", "ssse3.pmul.hr.sw.128", ("<8 x i16>", x), ("<8 x i16>", y))
+        product = self.processor_intrinsic("<8 x i16>", "rounded product", ("<8 x i16>", x), ("<8 x i16>", y))
         if exact:
             wrong = self.value(f"icmp eq <8 x i16> {product}, {splat('i16', -0x8000, 8)}")
             ones = self.value(f"sext <8 x i1> {wrong} to <8 x i16>")
@@ -314,7 +314,7 @@ class Vectors(Memory):
     def relaxed_dot(self) -> str:
         """Products of bytes, the second of seven bits, summed in pairs: popped, not pushed."""
         y, x = self.pop_vector("<16 x i8>"), self.pop_vector("<16 x i8>")
-        return self.processor_intrinsic("<8 x i16>", "ssse3.pmadd.ub.sw.128", ("<16 x i8>", y), ("<16 x i8>", x))
+        return self.processor_intrinsic("<8 x i16>", "dot i8x16", ("<16 x i8>", y), ("<16 x i8>", x))
 
     def relaxed_dot_product(self) -> None:
         """i16x8.relaxed_dot_i8x16_i7x16_s."""
@@ -325,7 +325,7 @@ class Vectors(Memory):
         addend = self.pop_vector("<4 x i32>")
         pairs = self.relaxed_dot()
         operands = ("<8 x i16>", pairs), ("<8 x i16>", splat("i16", 1, 8))
-        sums = self.processor_intrinsic("<4 x i32>", "sse2.pmadd.wd", *operands)
+        sums = self.processor_intrinsic("<4 x i32>", "dot i16x8", *operands)
         self.push_vector("<4 x i32>", self.value(f"add <4 x i32> {sums}, {addend}"))
 
 
@@ -341,10 +341,10 @@ _INTRINSICS: Final = {
     "max_u": "umax",
 }
 _PACKING: Final = {
-    "i8x16.narrow_i16x8_s": ("sse2.packsswb.128", "i16x8", "i8x16"),
-    "i8x16.narrow_i16x8_u": ("sse2.packuswb.128", "i16x8", "i8x16"),
-    "i16x8.narrow_i32x4_s": ("sse2.packssdw.128", "i32x4", "i16x8"),
-    "i16x8.narrow_i32x4_u": ("sse41.packusdw", "i32x4", "i16x8"),
+    "i8x16.narrow_i16x8_s": ("narrow i16x8 s", "i16x8", "i8x16"),
+    "i8x16.narrow_i16x8_u": ("narrow i16x8 u", "i16x8", "i8x16"),
+    "i16x8.narrow_i32x4_s": ("narrow i32x4 s", "i32x4", "i16x8"),
+    "i16x8.narrow_i32x4_u": ("narrow i32x4 u", "i32x4", "i16x8"),
 }
 _SINGLE: Final[dict[str, Row]] = {
     "i8x16.swizzle": (Vectors.swizzle, ()),
