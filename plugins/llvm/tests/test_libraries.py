@@ -71,6 +71,7 @@ def test_libllvm_gives_back_what_it_takes() -> None:
 import resource
 from wasmcore.errors import PluginError
 from wasmcore_llvm.bindings import object_file
+from wasmcore_llvm.target import llvm_target
 good = open(0).read()
 def many():
     for _ in range(20):
