@@ -7,6 +7,7 @@ import gc
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ def test_a_finalizer_keeps_what_is_collected(backend: str, kept_quiet: None) -> 
     assert found == [*KINDS, *KINDS]
     user.use()
     assert user.memory.read(0, 4) == b"\x07\0\0\0" and user.memory.grow(1) == 1
-    with pytest.raises(RuntimeError, match="this instance was being collected"):
+    # Python 3.15 clears weak references without callbacks behind the finalizers, and not where one has kept the object.
+    lost = pytest.raises(RuntimeError, match="this instance was being collected")
+    with nullcontext() if sys.version_info >= (3, 15) else lost:
         user.functions["late"]()
     assert found[-len(KINDS) :] == KINDS
     del user
