@@ -6,7 +6,7 @@ import ctypes
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from contextlib import suppress
 
 import pytest
 from faults import interrupted
@@ -20,12 +20,8 @@ from wasmcore.runtime.system.images import Image
 PAGE = platform.PAGE_SIZE
 
 
-def emptying(area: Area) -> Iterable[object]:
-    return platform.emptying(area.address, area.writable)
-
-
 def test_what_is_given_back_is_taken_again() -> None:
-    areas = Areas(emptying)
+    areas = Areas(Area.emptying)
     first = Mapping(areas, 8 * PAGE, PAGE)
     address = first.address
     first.area.open(2 * PAGE)
@@ -38,7 +34,7 @@ def test_what_is_given_back_is_taken_again() -> None:
 
 def test_not_more_are_kept_than_may_be() -> None:
     told: list[int] = []
-    areas = Areas(emptying, lambda area: told.append(area.address), lambda area: told.remove(area.address))
+    areas = Areas(Area.emptying, lambda area: told.append(area.address), lambda area: told.remove(area.address))
     held = [Mapping(areas, PAGE, PAGE) for _ in range(MOST_KEPT + 10)]
     assert len(set(told)) == MOST_KEPT + 10
     del held
@@ -48,7 +44,7 @@ def test_not_more_are_kept_than_may_be() -> None:
 
 
 def test_what_nobody_asks_for_makes_room() -> None:
-    areas = Areas(emptying)
+    areas = Areas(Area.emptying)
     del [Mapping(areas, PAGE, PAGE) for _ in range(MOST_KEPT)][:]
     kept = Mapping(areas, 2 * PAGE, PAGE)
     assert not areas._kept
@@ -58,7 +54,7 @@ def test_what_nobody_asks_for_makes_room() -> None:
 
 def test_what_can_not_be_emptied_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a process has locked its memory."""
-    areas = Areas(emptying)
+    areas = Areas(Area.emptying)
     resources.collect()
     before = len(resources._owned), reserved()
     monkeypatch.setattr(platform, "_madvise", lambda *arguments: -1)
@@ -70,6 +66,30 @@ def test_what_can_not_be_emptied_is_given_back(monkeypatch: pytest.MonkeyPatch) 
 
 
 IMAGES = (None, b"first" * 100, b"another one" + bytes(3 * PAGE) + b"end")
+@pytest.mark.parametrize("before", range(3))
+@pytest.mark.parametrize("after", range(3))
+def test_what_is_refused_on_the_way_to_another_image_is_not_taken_for_the_one_before(before: int, after: int) -> None:
+    images_of = [None if content is None else Image(content) for content in IMAGES]
+    contents = [(content or b"").ljust(6 * PAGE, b"\0") for content in IMAGES]
+
+    def use(areas: Areas, image: int) -> bytes:
+        mapping = Mapping(areas, 8 * PAGE, PAGE, images_of[image])
+        mapping.area.show(images_of[image])
+        mapping.area.open(6 * PAGE)
+        found = ctypes.string_at(mapping.address, 6 * PAGE)
+        ctypes.memset(mapping.address, 0xAA, 6 * PAGE)
+        return found
+
+    for number in range(1, 8):
+        areas = Areas(Area.emptying)
+        assert use(areas, before) == contents[before]
+        with platform.Refusal(number), suppress(MemoryError):
+            assert use(areas, after) == contents[after]
+        for image in (before, after, before, 0):
+            assert use(areas, image) == contents[image], number
+    resources.release_reserves()
+
+
 OPERATIONS = st.lists(
     st.tuples(st.integers(0, 2), st.sampled_from(range(len(IMAGES))), st.integers(0, 6), st.booleans()), min_size=1, max_size=30
 )
@@ -88,7 +108,7 @@ def protections(address: int, size: int) -> list[str]:
 @settings(deadline=None, max_examples=60)
 @given(OPERATIONS)
 def test_the_next_one_finds_an_image_and_zeros(operations: list[tuple[int, int, int, bool]]) -> None:
-    areas = Areas(emptying)
+    areas = Areas(Area.emptying)
     made = [None if content is None else Image(content) for content in IMAGES]
     held: dict[int, Mapping] = {}
     for slot, image, pages, grows in operations:
@@ -123,7 +143,7 @@ def test_images_have_descriptors_as_long_as_they_are_there() -> None:
 
 def test_an_interrupt_at_every_bytecode_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "unraisablehook", lambda lost: None)  # those in finalizers, whose frames others would keep
-    areas = Areas(emptying)
+    areas = Areas(Area.emptying)
 
     def use() -> None:
         mapping = Mapping(areas, 4 * PAGE, PAGE)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from wasmcore.runtime.instances.instance import Code
 
 _put: Final[Any] = setitem
-_CODE, _CONTEXT, _OWNER = 0, 1, 3
-"""Words of a funcref record."""
+_CODE, _CONTEXT = 0, 1
+"""Words of a funcref record; the owner, word 3, is the context here."""
 _RECORD: Final = FUNCREF_SIZE // 8
 
 
@@ -68,7 +68,7 @@ class Template:
         self._words[VMCONTEXT["type_ids"] // 8] = code.type_ids_address
         self.computed: Final = self._constant_globals(info)
         """Of the globals that the module defines: numbers of those whose values are to be computed in each instance."""
-        # The words of two columns of the records, with what is not in every instance the same but one number: context and owner.
+        # Of the records, every second word from the context on: context and owner, which are one number.
         self._places: list[int | slice] = [VMCONTEXT["store"] // 8, slice(first + _CONTEXT, end, 2)]
         self.memory_places: Final = [memory.offset for memory in self.environment.memories[self.imported_memories :]]
         """Offset of {base, length} of each memory that the module defines."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
 from functools import lru_cache
 from math import inf
 from operator import index
@@ -38,15 +37,11 @@ def can_be_guarded(memory_type: MemoryType, wanted: bool | None = None) -> bool:
     return possible and wanted is not False
 
 
-def _emptying(area: Area) -> Iterable[object]:
-    return platform.emptying(area.address, area.writable)
-
-
 _guarded: Final = Areas(
-    _emptying, lambda area: traps.add_reservation(area.address, area.size), lambda area: traps.remove_reservation(area.address)
+    Area.emptying, lambda area: traps.add_reservation(area.address, area.size), lambda area: traps.remove_reservation(area.address)
 )
 """Address space in which a fault is an access beyond the end of a memory."""
-_checked: Final = Areas(_emptying)
+_checked: Final = Areas(Area.emptying)
 _refused: Final = {"until": -inf}
 """When the system is asked again for so much, after it had no more: before it refuses, all garbage is collected, which may take long."""
 _PATIENCE: Final = 10

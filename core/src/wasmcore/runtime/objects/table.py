@@ -13,7 +13,7 @@ from wasmcore.runtime.objects.group import Group
 from wasmcore.runtime.objects.space import Space, checked_limits
 from wasmcore.runtime.objects.type_ids import reference_type
 from wasmcore.runtime.system import platform
-from wasmcore.runtime.system.areas import Areas, Mapping
+from wasmcore.runtime.system.areas import Area, Areas, Mapping
 from wasmcore.runtime.system.resources import Unique
 from wasmcore.types import FUNCREF, REFERENCE, Limits, TableType, ValueType, value_type_name
 
@@ -33,7 +33,7 @@ def most_elements(limits: Limits) -> int:
     return MAXIMUM_ELEMENTS if limits.maximum is None else min(limits.maximum, MAXIMUM_ELEMENTS)
 
 
-_large: Final = Areas(lambda area: platform.emptying(area.address, area.writable))
+_large: Final = Areas(Area.emptying)
 
 
 class TableSpace(Space):

@@ -52,7 +52,11 @@ class Area:
         start, size = self.address + min(self.writable, writable), abs(writable - self.writable)
         if writable > self.writable:
             return chain(platform.protecting(start, size, platform.READ_WRITE), now)
-        return chain(platform.protecting(start, size, platform.NO_ACCESS), platform.emptying(start, size), now)
+        return chain(platform.emptying(start, size), platform.protecting(start, size, platform.NO_ACCESS), now)
+
+    def emptying(self) -> Iterable[object]:
+        """Let all that can be touched be what it was in the beginning, as a step for `platform.at_once`."""
+        return platform.emptying(self.address, self.writable)
 
     def open(self, writable: int) -> None:
         """The same at once; MemoryError where the system has no memory for that."""
@@ -68,7 +72,8 @@ class Area:
             before, writable = self.image, 0 if image is None else image.size
             hidden = () if before is None else platform.mapping_nothing(self.address, before.size)
             shown = () if image is None else image.mapping(self.address)
-            if not platform.at_once(hidden, shown, map(setattr, (self, self), ("image", "writable"), (image, writable))):
+            none = map(setattr, (self,), ("image",), (None,))  # if the next step is refused
+            if not platform.at_once(hidden, none, shown, map(setattr, (self, self), ("image", "writable"), (image, writable))):
                 raise MemoryError(f"the system has no memory for {writable} bytes")
 
 
